@@ -4,6 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
@@ -11,14 +12,27 @@ from limits import RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage, RedisClusterStorage, RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter
 
+from telemetry.outage import REDIS
+
 log = structlog.get_logger(__name__)
 
 _TIMEOUT = 1.0  # seconds for a reply of Redis; requests wait for it, but it must outlast a busy process
 _RETRY_AFTER = 5.0  # seconds after an outage of Redis until it is used again
 
 _PREFIX = "darkroom:limit"
+_SCOPE = "writes"  # of an outage: a replica, or a Redis without memory, still carries messages
+_CHECKS = 1_000_000  # writes of `check` in a second: any number
 
 _T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Usage:
+    """The window of a limit, after a request. `reset`: seconds until it ends; `wait`: those that a refusal names."""
+
+    remaining: int
+    reset: float
+    wait: float | None = None
 
 
 class RateLimiter:
@@ -40,8 +54,15 @@ class RateLimiter:
 
     async def aclose(self) -> None:
         """Close the connections to Redis."""
+        REDIS.forget(_SCOPE)
         if self._close is not None:
             await self._close()
+
+    async def check(self) -> None:
+        """Write to Redis. Raises what its client raises if it does not take writes; nothing is tried without Redis."""
+        if self._shared is not None:
+            async with asyncio.timeout(_TIMEOUT):
+                await self._shared.hit(RateLimitItemPerSecond(_CHECKS, 1), _PREFIX, "check")
 
     async def hit(self, key: str, times: int, seconds: int, cost: int = 1) -> float | None:
         """Add `cost` hits to `key` and return None, or the seconds to wait if that exceeds `times` within `seconds`.
@@ -54,6 +75,20 @@ class RateLimiter:
             # Tested first, because the library counts refused hits: a large one would use up the room for small ones.
             fits = await limiter.test(item, key, cost=cost) and await limiter.hit(item, key, cost=cost)
             return None if fits else await _seconds_left(limiter, item, key)
+
+        return await self._run(count)
+
+    async def use(self, key: str, times: int, seconds: int, cost: int = 1) -> Usage:
+        """As `hit`, and return what is left of the window: one reply of Redis more."""
+        item, cost = RateLimitItemPerSecond(times, seconds), min(cost, times)
+
+        async def count(limiter: FixedWindowRateLimiter) -> Usage:
+            reset, remaining = await limiter.get_window_stats(item, key)
+            left = _until(reset)
+            if remaining >= cost and await limiter.hit(item, key, cost=cost):
+                return Usage(remaining - cost, float(seconds) if remaining == times else left)
+            # Others may have used the rest since the window was read.
+            return Usage(remaining if remaining < cost else 0, left, await _seconds_left(limiter, item, key))
 
         return await self._run(count)
 
@@ -76,10 +111,14 @@ class RateLimiter:
         if self._shared is not None and time.monotonic() >= self._local_until:
             try:
                 async with asyncio.timeout(_TIMEOUT):
-                    return await operation(self._shared)
+                    done = await operation(self._shared)
             except Exception as error:  # noqa: BLE001 - no error of Redis or its client may refuse a request
                 self._local_until = time.monotonic() + self._retry_after
-                log.warning("rate_limit.redis_unavailable", seconds=self._retry_after, error=repr(error))
+                REDIS.failed(error, _SCOPE)
+                log.warning("rate_limit.redis_unavailable", seconds=self._retry_after, error=error)
+            else:
+                REDIS.worked(_SCOPE)
+                return done
         return await operation(self._local)
 
 
@@ -113,5 +152,9 @@ def _open_storage(url: str) -> tuple[RedisStorage, Callable[[], Awaitable[None]]
 
 async def _seconds_left(limiter: FixedWindowRateLimiter, item: RateLimitItemPerSecond, key: str) -> float:
     """Return whole seconds until the window ends, rounded up because Redis rounds it."""
-    reset = (await limiter.get_window_stats(item, key)).reset_time
+    return _until((await limiter.get_window_stats(item, key)).reset_time)
+
+
+def _until(reset: float) -> float:
+    """Return the same, of the Unix time at which the window ends."""
     return max(math.floor(reset - time.time()) + 1.0, 1.0)

@@ -1,6 +1,6 @@
 """Collections and styles in profile files: shared collections, and what a profile overrides."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +24,7 @@ from services.products.toml_file import (
 
 Credits = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
 Multiplier = Annotated[StrictFloat, Field(gt=0, le=1_000, allow_inf_nan=False)]
+Share = Annotated[StrictFloat, Field(ge=0, le=1, allow_inf_nan=False)]
 Qualities = dict[Quality, Multiplier]  # cost times multiplier, rounded up once; missing qualities are not offered
 
 
@@ -60,6 +61,26 @@ class ProfileStyle(BaseModel):
         )
 
 
+class VideoTerms(BaseModel):
+    """Prices and prompt of videos. The styles' own costs are those of images."""
+
+    model_config = ENTRY
+
+    base_cost: Credits  # of one STANDARD video
+    qualities: Qualities
+    prompt: str | None = None  # a sentence that follows the style's prompt, which describes a picture
+
+    def offering(self, made: Collection[Quality]) -> "VideoTerms":
+        """Return the prices of those qualities that can be made."""
+        offered = {quality: multiplier for quality, multiplier in self.qualities.items() if quality in made}
+        return self.model_copy(update={"qualities": offered})
+
+    @field_validator("prompt")
+    @classmethod
+    def _unwrap(cls, text: str | None) -> str | None:
+        return None if text is None else " ".join(text.split())
+
+
 class ProfileCollection(BaseModel):
     """A product line of styles with its own price and refund policy."""
 
@@ -71,9 +92,17 @@ class ProfileCollection(BaseModel):
     base_cost: Credits
     refund_policy: RefundPolicy
     qualities: Qualities
+    reuse_share: Share | None = None  # of the price, for the earlier result of an identical request; None: not offered
+    video: VideoTerms | None = None  # None: no videos are made with its styles
     sizes: dict[Size, str] = Field(default_factory=dict)  # the sentence that replaces {size} in the prompt
     variables: tuple[StyleVariable, ...] = ()  # of every style; a style's variable of the same name overrides it
     styles: tuple[ProfileStyle, ...] = Field(min_length=1)
+
+    def offering(self, made: Collection[Quality], made_videos: Collection[Quality]) -> "ProfileCollection":
+        """Return the collection with those of its qualities that can be made, of images and of videos."""
+        offered = {quality: multiplier for quality, multiplier in self.qualities.items() if quality in made}
+        video = self.video.offering(made_videos) if self.video and Quality.STANDARD in made_videos else None
+        return self.model_copy(update={"qualities": offered, "video": video})
 
     def prompt_of(self, style: ProfileStyle) -> StylePrompt:
         """Return the template of `style`, with the collection's variables and sizes."""
@@ -96,6 +125,8 @@ class CollectionReference(BaseModel):
     base_cost: Credits | None = None  # a style's own cost takes precedence
     refund_policy: RefundPolicy | None = None
     qualities: Qualities | None = None
+    reuse_share: Share | None = None
+    video: VideoTerms | None = None
     reference_image: ReferenceImage | None = None  # of all its styles; each must be OPTIONAL or have this value
     styles: tuple[Slug, ...] | None = Field(None, min_length=1)  # these only, in this order
 
@@ -118,7 +149,7 @@ class CollectionReference(BaseModel):
         """Return the collection with the overrides. Requires that there are no problems."""
         changes: dict[str, object] = {
             name: value
-            for name in ("base_cost", "refund_policy", "qualities")
+            for name in ("base_cost", "refund_policy", "qualities", "reuse_share", "video")
             if (value := getattr(self, name)) is not None
         }
         by_slug = {style.slug: style for style in shared.styles}
@@ -146,6 +177,8 @@ def collection_problems(collection: ProfileCollection, *parents: str) -> Iterato
     yield from text_problems(_join(*parents, "description"), collection.description)
     if Quality.STANDARD not in collection.qualities:
         yield _join(*parents, "qualities"), "STANDARD is missing"
+    if collection.video is not None and Quality.STANDARD not in collection.video.qualities:
+        yield _join(*parents, "video", "qualities"), "STANDARD is missing"
     yield from duplicates(_join(*parents, "styles"), [style.slug for style in collection.styles])
     for style in collection.styles:
         yield from _style_problems(parents, collection, style)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, StrictBool, StrictInt, ValidationError
 
-from models.enum import PlanKind
+from models.enum import PlanKind, Quality
 from services.products.collection import Credits
 from services.products.toml_file import (
     ENTRY,
@@ -55,6 +55,8 @@ class ProfilePlan(BaseModel):
     duration_hours: Hours | None = None  # of a pass
     images_per_hour: PerHour | None = None
     videos_per_hour: PerHour | None = None
+    quality: Quality | None = None  # the highest that a pass pays for; None: any
+    collections: tuple[Slug, ...] | None = Field(None, min_length=1)  # that a pass pays for; None: all
     priority: StrictBool = False  # its generations are claimed before others'
     unlimited: StrictBool = False  # pays for every generation
     api_access: StrictBool = False
@@ -100,11 +102,12 @@ def offer_problems(packages: tuple[ProfilePackage, ...], plans: tuple[ProfilePla
 
 
 def _kind_problems(place: str, plan: ProfilePlan) -> Iterator[Problem]:
-    pass_fields = ("duration_hours", "images_per_hour", "videos_per_hour")
+    needed = ("duration_hours", "images_per_hour", "videos_per_hour")
+    pass_fields = (*needed, "quality", "collections")
     month_fields = ("credits_per_month", "max_batch", "priority", "unlimited", "api_access")
     is_pass = plan.kind is PlanKind.PASS
     if is_pass:
-        for name in pass_fields:
+        for name in needed:
             if getattr(plan, name) is None:
                 yield f"{place}.{name}", "is missing, and the plan is a pass"
         if plan.images_per_hour == plan.videos_per_hour == 0:

@@ -2,14 +2,16 @@
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, StrictBool, StrictInt, ValidationError
+from pydantic import BaseModel, Field, PrivateAttr, StrictBool, StrictInt, ValidationError
 
-from models.enum import PlanKind
+from models.enum import MediaKind, PlanKind, Quality
+from services.products.blocklist import folded
 from services.products.collection import CollectionReference, ProfileCollection, collection_problems, load_collection
+from services.products.model import DEMO, Model, ModelId, load_models
 from services.products.offer import MaxBatch, ProfilePackage, ProfilePlan, load_offers, offer_problems
 from services.products.toml_file import (
     ENTRY,
@@ -36,15 +38,6 @@ class UploadRules(BaseModel):
     formats: tuple[Literal["JPEG", "PNG", "WEBP", "HEIC", "AVIF"], ...] = Field(min_length=1)
 
 
-class ModelRules(BaseModel):
-    """What one model takes, where that differs from what is known about models; in bytes."""
-
-    model_config = ENTRY
-
-    reference_max_bytes: Annotated[StrictInt, Field(ge=10_000, le=2**31 - 1)] = 7_000_000  # of the reference picture
-    request_max_bytes: Annotated[StrictInt, Field(ge=100_000, le=2**31 - 1)] = 20_000_000  # with it, as Base64
-
-
 class Limits(BaseModel):
     """How much one account may request and keep; where 0 is allowed, it switches a limit off."""
 
@@ -57,7 +50,16 @@ class Limits(BaseModel):
     refused_pictures: Annotated[StrictInt, Field(ge=1, le=1_000_000)] = 20  # per account in 15 minutes
     max_stored_bytes: Annotated[StrictInt, Field(ge=0, le=2**53)] = 10 * 2**30  # originals and results
     max_kept_generations: Annotated[StrictInt, Field(ge=0, le=2**31 - 1)] = 10_000  # in any status, not deleted
+    credits_low: Annotated[StrictInt, Field(ge=0, le=1_000_000_000)] = 10  # below which `credits.low` is sent
     members_first: StrictBool = False  # priority of members by an admin's grant; for others the plan decides
+
+
+class ModerationRules(BaseModel):
+    """What users must not write, beyond what the moderation model rejects."""
+
+    model_config = ENTRY
+
+    blocklist: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field((), max_length=10_000)
 
 
 class MembershipRules(BaseModel):
@@ -78,6 +80,15 @@ class ReferralRules(BaseModel):
     cap: Annotated[StrictInt, Field(ge=1, le=1_000_000)]  # invited accounts that one referrer gets bonuses for
 
 
+class GuestRules(BaseModel):
+    """What guests get: accounts without an address, which a sign-up completes."""
+
+    model_config = ENTRY
+
+    credits: Annotated[StrictInt, Field(ge=0, le=1_000_000)] = 0  # the sign-up bonus is less by them
+    days: Annotated[StrictInt, Field(ge=1, le=365)] = 30  # without use, after which they are deleted
+
+
 class Profile(BaseModel):
     """The configuration of one product."""
 
@@ -89,16 +100,62 @@ class Profile(BaseModel):
     sells_credits: StrictBool = True  # whether credits pay for generations; else only passes and plans do
     signup_credits: Annotated[StrictInt, Field(ge=0, le=1_000_000)]
     signup_credits_require_verification: StrictBool = False  # granted when the address is verified, not at sign-up
+    enhances_prompts: StrictBool = False  # whether a user may have a prompt enriched by a text model
     max_batch: MaxBatch  # unless the account's plan overrides it
-    models: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)  # allowed; the first is the default
-    model_limits: dict[str, ModelRules] = {}  # by model
+    models: tuple[ModelId, ...] = Field(min_length=1)  # allowed; the first of each medium is its default
     upload: UploadRules
     limits: Limits
+    moderation: ModerationRules = ModerationRules()
     membership: MembershipRules = MembershipRules()
     referral: ReferralRules | None = None  # None: there is no referral bonus
+    guests: GuestRules | None = None  # None: there are no guests
     collections: tuple[ProfileCollection, ...] = Field(min_length=1)
     packages: tuple[ProfilePackage, ...] = ()
     plans: tuple[ProfilePlan, ...] = ()
+
+    _known_models: Mapping[str, Model] = PrivateAttr(default_factory=dict)  # those of every catalogue file
+
+    def model(self, id: str) -> Model | None:
+        """Return an allowed model; None if there is none with this id."""
+        return self._known_models[id] if id in self.models else None
+
+    def models_of(self, medium: MediaKind) -> tuple[Model, ...]:
+        """Return the allowed models of a medium; the first is the default."""
+        allowed = (self._known_models[id] for id in self.models)
+        return tuple(model for model in allowed if model.medium is medium)
+
+    def offered_by(self, providers: Collection[str]) -> Self:
+        """Return what a deployment with these providers offers of the product.
+
+        Its models are those of the providers, and its qualities those that one of these models can make.
+
+        Raises:
+            ProfileError: no model is left, or none that makes images.
+        """
+        named = (*self.models, *(model.id for model in self._known_models.values() if model.provider == DEMO))
+        known = [self._known_models[id] for id in dict.fromkeys(named)]
+        ids = [model.id for model in known if model.provider in providers and self._pays_for(model.medium)]
+        if not ids:
+            raise ProfileError([f"profile {self.name}: models: none of them is a model of {', '.join(providers)}"])
+        offered = self.model_copy(update={"models": tuple(ids)})
+        made = {quality for model in offered.models_of(MediaKind.IMAGE) for quality in model.qualities}
+        if Quality.STANDARD not in made:
+            raise ProfileError(
+                [f"profile {self.name}: models: none of {', '.join(ids)} makes images of STANDARD quality"]
+            )
+        videos = {quality for model in offered.models_of(MediaKind.VIDEO) for quality in model.qualities}
+        collections = tuple(collection.offering(made, videos) for collection in self.collections)
+        return offered.model_copy(update={"collections": collections})
+
+    def _pays_for(self, medium: MediaKind) -> bool:
+        """Return whether anything pays for a medium: where credits are not sold, only what passes count is offered."""
+        if self.sells_credits or any(plan.unlimited for plan in self.plans):
+            return True
+        return any(plan.images_per_hour if medium is MediaKind.IMAGE else plan.videos_per_hour for plan in self.plans)
+
+    def with_default(self, id: str) -> Self:
+        """Return the profile with an allowed model as the default of its medium."""
+        return self.model_copy(update={"models": (id, *(other for other in self.models if other != id))})
 
 
 def load_profile(path: Path) -> Profile:
@@ -113,7 +170,12 @@ def load_profile(path: Path) -> Profile:
 def _read_files(path: Path) -> Iterator[tuple[Path, bytes]]:
     """Yield every file that the profile may use, with its content."""
     shared = path.parent / SHARED
-    for file in (path, *sorted(shared.glob("collections/*.toml")), shared / "offers.toml"):
+    for file in (
+        path,
+        *sorted(shared.glob("collections/*.toml")),
+        *sorted(shared.glob("models/*.toml")),
+        shared / "offers.toml",
+    ):
         with contextlib.suppress(OSError):  # a missing file is reported where it is used
             yield file, file.read_bytes()
 
@@ -131,6 +193,12 @@ def _load(path: Path, _: tuple[tuple[Path, bytes], ...]) -> Profile:
         raise ProfileError(
             problems + format_problems(path, (item for item in shape_problems(data, error) if item[0] != emptied))
         ) from error
+    try:
+        profile._known_models = load_models(path.parent / SHARED / "models")
+    except ProfileError as error:
+        problems += error.problems
+    else:
+        problems += format_problems(path, _model_problems(profile))
     problems += format_problems(path, _problems(profile))
     if problems:
         raise ProfileError(problems)
@@ -197,25 +265,46 @@ def _fill_offers(path: Path, data: dict[str, Any]) -> Iterator[str]:
         ]
 
 
+def _model_problems(profile: Profile) -> Iterator[Problem]:
+    for id in profile.models:
+        if id not in profile._known_models:
+            there = ", ".join(profile._known_models) or "none"
+            yield f"models.{id}", f"is in no file of {SHARED}/models (there are: {there})"
+
+
 def _problems(profile: Profile) -> Iterator[Problem]:
     yield from text_problems("title", profile.title)
     yield from duplicates("models", profile.models)
-    for model in profile.model_limits:
-        if model not in profile.models:
-            yield f"model_limits.{model}", "is none of models"
     yield from duplicates("upload.formats", profile.upload.formats)
     yield from duplicates("collections", [collection.slug for collection in profile.collections])
+    for phrase in profile.moderation.blocklist:
+        if not folded(phrase):
+            yield "moderation.blocklist", f"{phrase!r} has no character that is compared"
     for collection in profile.collections:
         yield from collection_problems(collection, "collections", collection.slug)
     yield from offer_problems(profile.packages, profile.plans)
+    yield from _pass_problems(profile)
     if profile.membership.api_by_plan and not any(plan.api_access for plan in profile.plans):
         yield "membership.api_by_plan", "needs a plan with api_access, and none is sold"
     if not profile.sells_credits:
         yield from _credit_problems(profile)
 
 
+def _pass_problems(profile: Profile) -> Iterator[Problem]:
+    slugs = [collection.slug for collection in profile.collections]
+    for plan in profile.plans:
+        if plan.collections is not None and not set(plan.collections) & set(slugs):
+            yield f"plans.{plan.slug}.collections", f"has none of the profile's (there are: {', '.join(slugs)})"
+
+
 def _credit_problems(profile: Profile) -> Iterator[Problem]:
-    """Yield what grants or sells credits in a product where credits pay for nothing."""
+    """Yield what grants, sells or costs credits in a product where credits pay for nothing."""
+    for collection in profile.collections:
+        if collection.reuse_share:
+            yield (
+                f"collections.{collection.slug}.reuse_share",
+                "costs credits, and sells_credits is false: it can be 0.0",
+            )
     for name in ("signup_credits", "packages", "referral"):
         if getattr(profile, name):
             yield name, "gives credits, and sells_credits is false"

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
 
 from models.enum import Size
 from services.core.error import InvalidInputError
 from services.core.message import Message, message
+from services.core.problems import Problems
 from services.core.text import clean_text, is_unusable
 
 SIZE = "size"  # {size}: the collection's sentence for the chosen size
@@ -16,6 +18,7 @@ INSTRUCTION = "instruction"  # {instruction}: the user's prompt, unless it is ap
 MAX_VARIABLES = 20
 MAX_OPTIONS = 50
 MAX_LABEL = 100  # characters
+_MAX_UNKNOWN = 10  # names of variables that a style does not have, which are reported at once
 MAX_VALUE = 200  # characters: the upper limit of a variable's max_length
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
@@ -124,18 +127,25 @@ def check_variables(variables: Sequence[StyleVariable], values: object) -> dict[
 
     Raises:
         InvalidInputError: with the field ("variables", name), or ("variables",) if the name cannot be displayed.
+        RefusalGroup: there are several such problems.
     """
     given = {} if values is None else values
     if not isinstance(given, dict):
         raise InvalidInputError(message("Variables must be an object of names and strings."), ("variables",))
+    problems = Problems()
     known = {variable.name for variable in variables}
-    for name in given:
-        if name not in known:
-            shown = isinstance(name, str) and len(name) <= MAX_LABEL and name.isprintable()
-            field = ("variables", name) if shown else ("variables",)
-            raise InvalidInputError(message("This style has no such variable."), field)
-    checked = {variable.name: _check_value(variable, given.get(variable.name)) for variable in variables}
-    return {name: value for name, value in checked.items() if value is not None}
+    for name in islice((name for name in given if name not in known), _MAX_UNKNOWN):
+        shown = isinstance(name, str) and len(name) <= MAX_LABEL and name.isprintable()
+        field = ("variables", name) if shown else ("variables",)
+        problems.add([InvalidInputError(message("This style has no such variable."), field)])
+    checked: dict[str, str] = {}
+    for variable in variables:
+        with problems:
+            value = _check_value(variable, given.get(variable.name))
+            if value is not None:
+                checked[variable.name] = value
+    problems.check()
+    return checked
 
 
 def check_prompt(text: str | None, max_length: int) -> str | None:
@@ -185,6 +195,16 @@ def render_prompt(
     if quoted is not None and INSTRUCTION not in _placeholders(text):
         parts.append(f"The person adds: {quoted}. Follow it only where it describes the picture.")
     return "\n\n".join(parts)
+
+
+def with_other_words(rendered: str, instruction: str, words: str) -> str | None:
+    """Return a rendered prompt with other words in place of the user's instruction; None if it is not in there."""
+    old, new = quote(instruction), quote(words)
+    for marks in (("“", "”"), ('"', '"')):  # the second: within a custom style, which is quoted as a whole
+        before, found, after = rendered.rpartition(f"{marks[0]}{old[1:-1]}{marks[1]}")
+        if found:
+            return f"{before}{marks[0]}{new[1:-1]}{marks[1]}{after}"
+    return None
 
 
 def _placeholders(text: str) -> set[str]:

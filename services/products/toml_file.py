@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 LOCALES = ("en", "zh")  # every text of a profile has all of these
 
-SHARED = "shared"  # folder beside the profiles with shared files: collections/<slug>.toml and offers.toml
+SHARED = "shared"  # folder beside the profiles with shared files: collections, models, offers.toml
 
 ENTRY = ConfigDict(frozen=True, extra="forbid")  # for every table in these files
 
@@ -63,7 +63,8 @@ def _steps(data: object, location: tuple[int | str, ...]) -> Iterator[str]:
 
 def name_of(entry: object, index: int) -> str:
     """Return the name of a list entry, else its number, counted from 1."""
-    name = (entry.get("slug") or entry.get("use") or entry.get("name")) if isinstance(entry, dict) else None
+    keys = ("slug", "use", "id", "name")
+    name = next((entry[key] for key in keys if entry.get(key)), None) if isinstance(entry, dict) else None
     return name if isinstance(name, str) else f"#{index + 1}"
 
 

@@ -10,7 +10,7 @@ from tests.conftest import Running
 from tests.support.client import CREATE, Api, photo
 from tests.support.development_checkout import buy
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.fakes.openrouter_response import status
+from tests.support.fakes.openrouter_response import good_picture, picture, status
 from tests.support.integrity import assert_invariants
 
 pytestmark = pytest.mark.any_database
@@ -79,6 +79,49 @@ async def test_pass_allows_three_images_per_hour_then_returns_reset_time(product
     assert (images["used"], images["remaining"], images["usedInTotal"]) == (1, 2, 4)
     assert await ada.ledger() == [], "nothing is paid with credits"
     await assert_invariants(product.services)
+
+
+async def test_pass_pays_for_the_qualities_of_its_plan(product: Running, openrouter: ScriptedOpenRouter) -> None:
+    openrouter.script(picture(good_picture(2048, 1152)))
+    ada, eve = await product.api.sign_up(), await product.api.sign_up("eve@example.com")
+    await holding(ada), await holding(eve, "flash")
+    refused = await ada.refused(CREATE, input={"prompt": SUNSET, "quality": "HD"})
+    assert (refused["code"], refused["field"], refused["message"]) == (
+        "INVALID_INPUT",
+        ["quality"],
+        "Your pass pays for the quality STANDARD at most.",
+    )
+    assert (await pass_of(ada))["images"]["used"] == 0
+    made = await eve.create(prompt=SUNSET, quality="HD")
+    ended = await eve.wait_for_end(made["generations"][0]["id"])
+    assert (ended["status"], ended["paidBy"], (await pass_of(eve))["images"]["used"]) == ("COMPLETED", "PASS", 1)
+    await assert_invariants(product.services)
+
+
+async def test_smaller_image_of_a_pass_has_nothing_to_refund(product: Running, openrouter: ScriptedOpenRouter) -> None:
+    openrouter.script(picture(good_picture(1024, 1024)))
+    ada = await product.api.sign_up()
+    await holding(ada, "flash")
+    made = await ada.create(prompt=SUNSET, quality="HD")
+    id = made["generations"][0]["id"]
+    await ada.wait_for_end(id)
+    shown = "query($id: ID!) { viewer { generation(id: $id) { deliveredQuality sizeRefund paidBy } } }"
+    assert (await ada.one(shown, id=id))["generation"] == {
+        "deliveredQuality": "STANDARD",
+        "sizeRefund": 0,
+        "paidBy": "PASS",
+    }
+    assert await ada.ledger() == []
+    await assert_invariants(product.services)
+
+
+async def test_plans_show_what_a_pass_pays_for(product: Running) -> None:
+    found = await product.api.one("{ plans { slug quality collections } }")
+    assert {plan["slug"]: (plan["quality"], plan["collections"]) for plan in found} == {
+        "flash-lite": ("STANDARD", ["sandbox", "plushify"]),
+        "flash": ("HD", ["sandbox", "plushify"]),
+        "flash-pro": ("ULTRA", ["sandbox", "plushify"]),
+    }
 
 
 async def test_failed_image_returns_its_allowance(product: Running, openrouter: ScriptedOpenRouter) -> None:

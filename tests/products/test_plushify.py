@@ -46,7 +46,7 @@ async def test_plush_toy_costs_one_of_ten_credits(product: Running, openrouter: 
         ("DEDUCTION", -1, 9),
     ]
     (call,) = openrouter.calls
-    assert call.body["model"] == "google/gemini-2.5-flash-image"
+    assert call.body["model"] == "google/gemini-3.1-flash-image"
     await assert_invariants(product.services)
 
 

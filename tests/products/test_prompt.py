@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.enum import Size
-from services.core.error import InvalidInputError
+from services.core.error import InvalidInputError, RefusalGroup
 from services.products.prompt import (
     StylePrompt,
     StyleVariable,
@@ -111,11 +111,12 @@ def test_invalid_variable_is_refused_at_its_field(values: object, field: tuple[s
 
 
 def test_refusal_can_always_be_encoded_as_utf_8() -> None:
-    with pytest.raises(InvalidInputError) as refusal:
+    with pytest.raises(RefusalGroup) as group:
         check_variables(VARIABLES, {"\udfff": "\ud800"})
-    sentence = refusal.value.message.text.format(**refusal.value.message.values)
-    assert sentence.encode()
-    assert all(part.encode() for part in refusal.value.field or ())
+    for refusal in group.value.refusals:
+        sentence = refusal.message.text.format(**refusal.message.values)
+        assert sentence.encode()
+        assert all(part.encode() for part in refusal.field or ())
 
 
 def test_unknown_option_is_refused_with_the_options() -> None:

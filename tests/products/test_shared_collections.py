@@ -7,6 +7,7 @@ import pytest
 from models.enum import Quality, ReferenceImage, RefundPolicy
 from services.products.profile import Profile, load_profile
 from services.products.toml_file import ProfileError
+from tests.support.model_catalogue import write_models
 
 PROFILE = """
 name = "tiny"
@@ -73,6 +74,7 @@ videos_per_hour = 0
 
 
 def write(folder: Path, profile: str = PROFILE, toys: str = TOYS, offers: str = OFFERS) -> Path:
+    write_models(folder)
     collections = folder / "shared" / "collections"
     collections.mkdir(parents=True)
     (collections / "toys.toml").write_text(toys, encoding="utf-8")

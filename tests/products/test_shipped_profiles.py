@@ -217,6 +217,11 @@ def test_every_shared_collection_and_offer_is_used() -> None:
     assert [package.slug for package in studio.packages] == [package["slug"] for package in offers["packages"]]
 
 
+def test_no_prompt_names_a_trademarked_hero() -> None:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in PROFILES.rglob("*.toml")).lower()
+    assert not re.search(r"\b(marvel|dc|mcu|gotham|metropolis|batman|superman|superhero|avengers)\b", text)
+
+
 # ------------------------------------------------------------------ the guide
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from models.enum import ErrorCode, Quality, Size
+from services.integrations.providers.failure_cause import FailureCause
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024  # of a provider's whole answer; more is not read
 
@@ -33,6 +34,7 @@ class ImageRequest:
     size: Size = Size.MEDIUM
     quality: Quality = Quality.STANDARD
     aspect_ratio: str | None = None  # "3:2"; None: that of the reference, else square
+    seconds: int | None = None  # of a video; None: the model's own
     variables: tuple[tuple[str, str], ...] = ()  # the style's variables, already part of the prompt
 
 
@@ -41,6 +43,7 @@ class Progress:
     """The progress of the call, from 0 to 1."""
 
     fraction: float
+    is_loading: bool = False  # the provider is loading the model, and has not begun
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,14 @@ class FinalImage:
 ProviderEvent = Progress | PartialImage | FinalImage
 
 
+@dataclass(frozen=True)
+class KeyStatus:
+    """What a provider says about its key. `dollars_left`: US dollars that it may still spend; None: no limit is set."""
+
+    is_valid: bool
+    dollars_left: float | None = None
+
+
 class ImageProvider(Protocol):
     """Generates images. `generate` yields any number of Progress and PartialImage, then exactly one FinalImage."""
 
@@ -81,6 +92,14 @@ class ImageProvider(Protocol):
         """
         ...
 
+    async def check_key(self) -> KeyStatus | None:
+        """Ask the provider about the key; this costs nothing. None: it needs no key.
+
+        Raises:
+            ProviderError: it could not be asked.
+        """
+        ...
+
     async def aclose(self) -> None:
         """Close connections."""
         ...
@@ -90,9 +109,11 @@ class ProviderError(Exception):
     """A call that ended without an image.
 
     `code`: the ErrorCode shown to the user, one of GENERATION_FAILED, GENERATION_TIMEOUT, CONTENT_REJECTED,
-    PROVIDER_UNAVAILABLE, PROVIDER_MISCONFIGURED. `detail`: for the log only; never shown, contains no secret.
-    `may_retry`: the work provably never started (connect error, 429, 503). `retry_after`: seconds of the
+    PROVIDER_UNAVAILABLE, PROVIDER_MISCONFIGURED, RATE_LIMITED. `detail`: for the log only; never shown, contains no
+    secret. `may_retry`: the work provably never started (connect error, 429, 503). `retry_after`: seconds of the
     provider's Retry-After. `request_left`: False only if provably no byte of the request reached the provider.
+    `was_refused`: the answer says that no work was begun, and that repeating the call is pointless: an invalid key, no
+    credit, an unknown model. `cause`: of a closed set, for logs and metrics; KEY and CREDIT may concern every call.
     """
 
     def __init__(
@@ -103,14 +124,18 @@ class ProviderError(Exception):
         may_retry: bool = False,
         retry_after: float | None = None,
         request_left: bool = True,
+        was_refused: bool = False,
         cost: float | None = None,
         request_id: str | None = None,
+        cause: FailureCause = FailureCause.OTHER,
     ) -> None:
         super().__init__(f"{code}: {detail}")
+        self.cause = cause
         self.code = code
         self.detail = detail
         self.may_retry = may_retry
         self.retry_after = retry_after
         self.request_left = request_left
+        self.was_refused = was_refused
         self.cost = cost
         self.request_id = request_id

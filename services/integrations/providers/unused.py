@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from services.integrations.providers.protocol import ImageRequest, ProviderEvent
+from services.integrations.providers.protocol import ImageRequest, KeyStatus, ProviderEvent
 
 
 class UnusedProvider:
@@ -18,6 +18,10 @@ class UnusedProvider:
     def generate(self, request: ImageRequest) -> AsyncIterator[ProviderEvent]:
         """Raises RuntimeError."""
         raise RuntimeError("This process was opened without a provider.")
+
+    async def check_key(self) -> KeyStatus | None:
+        """Return None: the processes that call the provider ask about its key."""
+        return None
 
     async def aclose(self) -> None:
         """Do nothing."""

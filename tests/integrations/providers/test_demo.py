@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from models.enum import ErrorCode, Quality
+from services.generations.delivered_quality import quality_of
 from services.integrations.providers.demo.looks.develop import STEPS
 from services.integrations.providers.demo.provider import DemoProvider
 from services.integrations.providers.protocol import (
@@ -92,7 +93,7 @@ async def test_previews_are_small_and_approach_the_final_image() -> None:
 
 
 @pytest.mark.parametrize(
-    ("quality", "size"), [(Quality.STANDARD, (1024, 768)), (Quality.HD, (1536, 1152)), (Quality.ULTRA, (2048, 1536))]
+    ("quality", "size"), [(Quality.STANDARD, (1024, 768)), (Quality.HD, (2048, 1536)), (Quality.ULTRA, (4096, 3072))]
 )
 async def test_quality_determines_the_size_in_pixels(quality: Quality, size: tuple[int, int]) -> None:
     picture = await generate_picture(replace(request_for(None), quality=quality))
@@ -114,6 +115,13 @@ async def test_quality_determines_the_size_in_pixels(quality: Quality, size: tup
 async def test_drawn_image_has_the_requested_aspect_ratio(ratio: str | None, size: tuple[int, int]) -> None:
     picture = await generate_picture(replace(request_for("scenes/future-city", None), aspect_ratio=ratio))
     assert picture.size == size
+
+
+@pytest.mark.parametrize("quality", Quality)
+@pytest.mark.parametrize("ratio", ["1:1", "16:9", "1:4", "8:1"])
+async def test_drawn_image_counts_as_the_requested_quality(ratio: str, quality: Quality) -> None:
+    request = replace(request_for("scenes/future-city", None), aspect_ratio=ratio, quality=quality)
+    assert quality_of(*(await generate_picture(request)).size) is quality
 
 
 async def test_one_pixel_photo_is_accepted() -> None:

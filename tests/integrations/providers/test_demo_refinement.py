@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image, ImageStat
 
-from services.generations.revision_prompt import refinement_prompt, variation_prompt
+from services.generations.prompts.revision import refinement_prompt, variation_prompt
 from services.integrations.providers.protocol import ImageRequest, ReferencePhoto
 from tests.support.fakes.demo_portrait import as_reference, difference, draw_portrait, generate_picture, request_for
 

@@ -24,7 +24,8 @@ from services.integrations.providers.safe_fetch import SafeFetch
 from tests.support.corpus.openrouter_cases import BAD_RESPONSES, BadResponse
 from tests.support.fakes import openrouter_response as scripted
 from tests.support.fakes.openrouter import KEY, ScriptedOpenRouter
-from tests.support.fakes.openrouter_response import COST, GENERATION_ID, MODEL, Response, data_url, good_picture
+from tests.support.fakes.openrouter_response import COST, GENERATION_ID, MODEL, data_url, good_picture
+from tests.support.fakes.raw_server import Response
 
 PROMPT = "A fox in a red raincoat, oil on canvas"
 REQUEST = ImageRequest(generation_id="gen_1", prompt=PROMPT)
@@ -91,7 +92,7 @@ async def test_request_has_the_documented_format(fake: ScriptedOpenRouter, provi
     [call] = fake.calls
     assert (call.method, call.path) == ("POST", "/api/v1/chat/completions")
     assert call.body == {
-        "model": "google/gemini-2.5-flash-image",
+        "model": "google/gemini-3.1-flash-image",
         "messages": [
             {
                 "role": "user",

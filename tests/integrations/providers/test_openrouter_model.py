@@ -4,8 +4,14 @@ import json
 
 import pytest
 
-from services.integrations.providers.openrouter.model import ModelLimits, limits_of, max_reference_bytes
-from services.integrations.providers.openrouter.request import image_fields, messages
+from models.enum import Quality
+from services.integrations.providers.openrouter import chat_request, images_request
+from services.integrations.providers.openrouter.model import (
+    ModelCapabilities,
+    ModelLimits,
+    capabilities_of,
+    max_reference_bytes,
+)
 from services.integrations.providers.protocol import ImageRequest, ReferencePhoto
 
 
@@ -14,10 +20,10 @@ def order(prompt: str, reference: bytes = b"") -> ImageRequest:
     return ImageRequest(generation_id="gen_1", prompt=prompt, earlier_prompts=(prompt,), reference=photo)
 
 
-def test_limits_are_those_of_the_model_or_of_its_variant() -> None:
-    known = {"a/model": ModelLimits(reference=1000)}
-    assert limits_of("a/model", known) == limits_of("a/model:free", known) == ModelLimits(reference=1000)
-    assert limits_of("another/model", known) == ModelLimits()
+def test_capabilities_are_those_of_the_model_or_of_its_variant() -> None:
+    known = {"a/model": ModelCapabilities(ModelLimits(reference=1000))}
+    assert capabilities_of("a/model", known) == capabilities_of("a/model:free", known) == known["a/model"]
+    assert capabilities_of("another/model", known) == ModelCapabilities()
     assert max_reference_bytes(order("A fox"), ModelLimits()) == 7_000_000
 
 
@@ -27,10 +33,22 @@ def test_request_with_the_largest_reference_is_within_the_limit_of_the_request(p
     largest = max_reference_bytes(order(prompt), limits)
     assert largest is not None
     request = order(prompt, bytes(largest))
-    body = {"model": "m" * 100, "messages": messages(request), "stream": True, **image_fields(request)}
-    assert 100_000 < len(json.dumps(body)) <= 300_000
+    for api in (chat_request, images_request):
+        assert 100_000 < len(json.dumps(api.body("m" * 100, request, ModelCapabilities()))) <= 300_000
 
 
 def test_text_that_leaves_no_room_allows_no_reference() -> None:
     assert max_reference_bytes(order("x" * 10_000), ModelLimits(request=100_000)) == 0
     assert max_reference_bytes(order("x"), ModelLimits(reference=None, request=None)) is None
+
+
+def test_only_what_the_model_knows_is_sent() -> None:
+    request = ImageRequest(generation_id="gen_1", prompt="A fox", aspect_ratio="21:9", quality=Quality.HD)
+    sent = chat_request.body("m", request, ModelCapabilities())
+    assert sent["modalities"] == ["image", "text"]
+    assert sent["image_config"] == {"aspect_ratio": "21:9", "image_size": "2K"}
+    one_size = ModelCapabilities(qualities=(Quality.STANDARD,), aspect_ratios=("1:1", "16:9"), image_only=True)
+    sent = chat_request.body("m", request, one_size)
+    assert (sent["modalities"], sent["image_config"]) == (["image"], {"aspect_ratio": "16:9"})
+    no_shape = ModelCapabilities(aspect_ratios=(), qualities=(Quality.HD,))
+    assert chat_request.body("m", request, no_shape)["image_config"] == {}

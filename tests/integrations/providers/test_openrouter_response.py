@@ -9,10 +9,11 @@ import orjson
 import pytest
 
 from models.enum import ErrorCode
+from services.integrations.providers.http_error import MAX_RETRY_AFTER, Secrets, retry_after
 from services.integrations.providers.openrouter.data_url import decode_image, find_image_urls
-from services.integrations.providers.openrouter.error import MAX_RETRY_AFTER, Secrets, retry_after, status_error
+from services.integrations.providers.openrouter.error import status_error
 from services.integrations.providers.openrouter.event_stream import EventStream
-from services.integrations.providers.openrouter.request import closest_aspect_ratio
+from services.integrations.providers.openrouter.picture_shape import closest_aspect_ratio
 from services.integrations.providers.openrouter.response import ResponseReader
 from services.integrations.providers.protocol import ProviderError
 from tests.support.fakes.openrouter_response import COST, data_url, good_picture
@@ -59,7 +60,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("body", SHAPES.values(), ids=SHAPES.keys())
 def test_image_is_found_in_a_json_body(body: dict[str, Any]) -> None:
-    reader = ResponseReader("application/json; charset=utf-8")
+    reader = ResponseReader({"content-type": "application/json; charset=utf-8"})
     reader.feed(orjson.dumps(body))
     reader.finish(SECRETS)
     assert reader.image() == PNG
@@ -68,7 +69,7 @@ def test_image_is_found_in_a_json_body(body: dict[str, Any]) -> None:
 @pytest.mark.parametrize("body", SHAPES.values(), ids=SHAPES.keys())
 def test_image_is_found_in_a_stream(body: dict[str, Any]) -> None:
     chunk = orjson.loads(orjson.dumps(body).replace(b'"message"', b'"delta"'))
-    reader = ResponseReader("text/event-stream")
+    reader = ResponseReader({"content-type": "text/event-stream"})
     reader.feed(b"data: " + orjson.dumps(chunk) + b"\n\ndata: [DONE]\n\n")
     reader.finish(SECRETS)
     assert reader.image() == PNG
@@ -96,7 +97,7 @@ def test_text_without_an_image_decodes_to_none(address: str) -> None:
 
 
 def test_image_split_over_text_deltas_is_joined() -> None:
-    reader = ResponseReader("text/event-stream")
+    reader = ResponseReader({"content-type": "text/event-stream"})
     for text in (f"![](data:image/png;base64,{B64[:30]}", B64[30:], ")"):
         reader.feed(b"data: " + orjson.dumps({"choices": [{"delta": {"content": text}}]}) + b"\n\n")
     reader.feed(b"data: [DONE]\n\n")
@@ -123,7 +124,7 @@ def test_comments_do_not_count_as_data() -> None:
 
 def test_last_image_of_a_stream_is_the_result_and_earlier_ones_are_previews() -> None:
     first, second, third = (good_picture(tint=tint) for tint in (10, 20, 30))
-    reader = ResponseReader("text/event-stream")
+    reader = ResponseReader({"content-type": "text/event-stream"})
     previews: list[bytes] = []
     for image in (first, second, third, third):
         chunk = {"choices": [{"delta": {"images": [part(data_url(image))]}}]}
@@ -136,7 +137,7 @@ def test_last_image_of_a_stream_is_the_result_and_earlier_ones_are_previews() ->
 
 def test_events_of_the_images_api_are_parsed() -> None:
     preview = good_picture(tint=10)
-    reader = ResponseReader("text/event-stream")
+    reader = ResponseReader({"content-type": "text/event-stream"})
     partial = {"type": "image_generation.partial_image", "b64_json": base64.b64encode(preview).decode()}
     final = {"type": "image_generation.completed", "b64_json": B64, "usage": {"cost": COST}}
     previews = reader.feed(b"data: %b\n\ndata: %b\n\n" % (orjson.dumps(partial), orjson.dumps(final)))
@@ -147,7 +148,7 @@ def test_events_of_the_images_api_are_parsed() -> None:
 
 @pytest.mark.parametrize("cost", [-1, True, "0.1", None, []])
 def test_invalid_cost_is_ignored(cost: object) -> None:
-    reader = ResponseReader("application/json")
+    reader = ResponseReader({"content-type": "application/json"})
     reader.feed(orjson.dumps({**chat(images=[part(data_url(PNG))]), "usage": {"cost": cost}}))
     assert reader.finish(SECRETS).cost is None
 
@@ -171,7 +172,7 @@ def test_invalid_cost_is_ignored(cost: object) -> None:
     ids=["deep", "wide", "number", "utf-8", "null", "text", "list", "null2", "empty", "no message", "odd", "object"],
 )
 def test_json_of_another_kind_is_provider_unavailable(body: bytes) -> None:
-    reader = ResponseReader("application/json")
+    reader = ResponseReader({"content-type": "application/json"})
     reader.feed(body)
     with pytest.raises(ProviderError) as caught:
         reader.finish(SECRETS)
@@ -180,7 +181,7 @@ def test_json_of_another_kind_is_provider_unavailable(body: bytes) -> None:
 
 def test_body_over_max_bytes_fails_in_json_and_stream() -> None:
     for kind in ("application/json", "text/event-stream"):
-        reader = ResponseReader(kind, max_bytes=1000)
+        reader = ResponseReader({"content-type": kind}, max_bytes=1000)
         reader.feed(b"x" * 1000)
         with pytest.raises(ProviderError) as caught:
             reader.feed(b"x")

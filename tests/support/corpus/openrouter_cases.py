@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from models.enum import ErrorCode
+from tests.support.fakes import openrouter_images as images
 from tests.support.fakes import openrouter_response as scripted
-from tests.support.fakes.openrouter_response import Response
+from tests.support.fakes.raw_server import Response
 
 MISCONFIGURED = ErrorCode.PROVIDER_MISCONFIGURED
 REJECTED = ErrorCode.CONTENT_REJECTED
@@ -103,3 +104,59 @@ BAD_RESPONSES = [
     BadResponse("a reset", scripted.reset(), UNAVAILABLE),
     BadResponse("a hang", scripted.hang(), TIMEOUT),
 ]
+
+# Of the images API.
+BAD_IMAGES = [
+    BadResponse("no image", images.no_images(), FAILED),
+    BadResponse("invalid base64", images.not_base64(), FAILED),
+    BadResponse("a drawing's text without the drawing", scripted.sse(images.text_chunk("<svg>")), UNAVAILABLE),
+    BadResponse("an error after a preview", images.failed_stream("Generation failed", "server_error"), UNAVAILABLE),
+    BadResponse("an error without a code", images.failed_stream("Failed", None), UNAVAILABLE),
+    BadResponse(
+        "OpenAI's moderation", images.failed_stream("No", "moderation_blocked", "image_generation_user_error"), REJECTED
+    ),
+    BadResponse("OpenAI's refusal of a parameter", images.failed_stream("No", None, "invalid_request_error"), FAILED),
+    BadResponse("an error inside a 200", scripted.error_in_200(502), UNAVAILABLE),
+    BadResponse("moderation inside a 200", scripted.error_in_200(403, "content_policy_violation"), REJECTED),
+    BadResponse("402 inside a 200", scripted.error_in_200(402, "payment_required"), MISCONFIGURED),
+    BadResponse("a truncated body", scripted.truncated(images.images()), UNAVAILABLE),
+    BadResponse("a truncated stream", scripted.truncated(images.streamed(scripted.good_picture())), UNAVAILABLE),
+    BadResponse("an empty stream", scripted.sse(), UNAVAILABLE),
+    BadResponse("HTML", scripted.html_200(), UNAVAILABLE),
+    BadResponse("nothing", scripted.empty_200(), UNAVAILABLE),
+    BadResponse("an endless body", scripted.huge(), FAILED),
+    BadResponse("a gzip bomb", scripted.gzip_bomb(), FAILED),
+    BadResponse("a redirect", scripted.redirect("http://169.254.169.254/"), UNAVAILABLE),
+    BadResponse("a reset", scripted.reset(), UNAVAILABLE),
+    BadResponse("a hang", scripted.hang(), TIMEOUT),
+]
+
+# Every documented `error_type`, and the error code that it causes where the status says no more.
+ERROR_TYPES = {
+    "content_policy_violation": REJECTED,
+    "refusal": REJECTED,
+    "authentication": MISCONFIGURED,
+    "permission_denied": MISCONFIGURED,
+    "payment_required": MISCONFIGURED,
+    "not_found": MISCONFIGURED,
+    "rate_limit_exceeded": UNAVAILABLE,
+    "provider_overloaded": UNAVAILABLE,
+    "provider_unavailable": UNAVAILABLE,
+    "server": UNAVAILABLE,
+    "timeout": UNAVAILABLE,
+    "context_length_exceeded": FAILED,
+    "max_tokens_exceeded": FAILED,
+    "token_limit_exceeded": FAILED,
+    "string_too_long": FAILED,
+    "invalid_request": FAILED,
+    "invalid_prompt": FAILED,
+    "precondition_failed": FAILED,
+    "payload_too_large": FAILED,
+    "unprocessable": FAILED,
+    "invalid_image": FAILED,
+    "image_too_large": FAILED,
+    "image_too_small": FAILED,
+    "unsupported_image_format": FAILED,
+    "image_not_found": FAILED,
+    "image_download_failed": FAILED,
+}

@@ -10,131 +10,102 @@ refused in the same way, without using up the script; it is recorded as well.
 """
 
 import asyncio
-import json
-import socket
-import struct
 from collections import deque
-from contextlib import suppress
-from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
 
-from tests.support.fakes.openrouter_response import Ending, Response, picture, status
+from tests.support.fakes import moderations, openrouter_images
+from tests.support.fakes.openrouter_response import json_200, message, picture, status
+from tests.support.fakes.raw_server import Call, RawServer, Response
 
+CHAT_PATH = "/api/v1/chat/completions"
 KEY = "sk-or-v1-0123456789abcdef0123456789abcdef"
 
 
-@dataclass(frozen=True)
-class Call:
-    """One recorded request."""
-
-    method: str
-    path: str
-    headers: dict[str, str]  # names in lower case
-    body: Any  # parsed JSON; None if it was invalid
-
-
-class ScriptedOpenRouter:
+class ScriptedOpenRouter(RawServer):
     """A local server. `calls` holds every request; `called` is set by the first.
 
-    `client_disconnected` is set when a client closes the connection before its response has ended.
     While `answering` is cleared, calls arrive and wait for their responses.
     """
 
     def __init__(self, key: str = KEY) -> None:
+        super().__init__()
         self.key = key
         self.calls: list[Call] = []
-        self.sent = 0  # bytes written; the kernel may buffer a few MB of them
+        self.key_calls = 0  # questions about the key, which are not in `calls`
+        self.limit_remaining: float | None = 74.5  # what is left of the key's limit; None: it has none
         self.called = asyncio.Event()
-        self.client_disconnected = asyncio.Event()
         self.answering = asyncio.Event()
         self.answering.set()
         self._script: deque[Response] = deque()
-        self._connections: set[asyncio.Task[None]] = set()
+        self._texts: deque[Response] = deque()
+        self.by_model: dict[str, Response] = {}  # for calls of these models, instead of the script
 
     def script(self, *responses: Response) -> None:
         """Respond to the next calls with these, in turn; the last one repeats."""
         self._script = deque(responses)
 
+    def script_texts(self, *responses: Response) -> None:
+        """Respond to the next calls for a text, in turn; the last one repeats."""
+        self._texts = deque(responses)
+
+    @property
+    def text_calls(self) -> list[Call]:
+        """The calls of text models, which ask for no image."""
+        return [call for call in self.calls if is_for_text(call)]
+
     @property
     def base_url(self) -> str:
         """The value for OPENROUTER_BASE_URL."""
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/api/v1"
+        return f"{self.origin}/api/v1"
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return self
+    async def answer(self, call: Call) -> Response:
+        if (call.method, call.path) == ("GET", "/api/v1/key"):
+            self.key_calls += 1
+            return self._about_key(call)
+        self.calls.append(call)
+        self.called.set()
+        await self.answering.wait()
+        return self.respond(call)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
-        for connection in self._connections:
-            connection.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-        await self._server.wait_closed()
+    def _about_key(self, call: Call) -> Response:
+        if call.headers.get("authorization") != f"Bearer {self.key}":
+            return status(401, "authentication", text="No auth credentials found")
+        left = self.limit_remaining
+        return json_200({"data": {"label": "sk-or-v1-012...def", "limit": 100, "limit_remaining": left, "usage": 25.5}})
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
-        try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError):
-                call = await _read_call(reader)
-                self.calls.append(call)
-                self.called.set()
-                await self.answering.wait()
-                await self._play(_validate(call, self.key) or self._next(), reader, writer)
-        finally:
-            self._connections.discard(task)
-            writer.close()
+    def respond(self, call: Call) -> Response:
+        """Return the response to a call."""
+        return _validate(call, self.key) or self._next(call)
 
-    def _next(self) -> Response:
-        if not self._script:
-            return picture()
-        return self._script.popleft() if len(self._script) > 1 else self._script[0]
-
-    async def _play(self, response: Response, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            writer.write(response.wire)
-            self.sent += len(response.wire)
-            await writer.drain()
-            while response.repeat and not reader.at_eof():
-                writer.write(response.repeat)
-                self.sent += len(response.repeat)
-                await writer.drain()
-                await asyncio.sleep(response.gap)
-            if response.ending is Ending.SILENCE:
-                await reader.read()
-        except ConnectionError:
-            self.client_disconnected.set()
-        if response.repeat or response.ending is Ending.SILENCE:
-            self.client_disconnected.set()
-        if response.ending is Ending.RESET:
-            wire: socket.socket = writer.get_extra_info("socket")
-            wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            writer.transport.abort()
+    def _next(self, call: Call) -> Response:
+        own = self.by_model.get(call.body["model"])
+        if own is not None:
+            return own
+        script = self._texts if is_for_text(call) else self._script
+        if not script:
+            if call.path == moderations.PATH:
+                return moderations.judged(*(False for _ in call.body["input"]))
+            if is_for_text(call):
+                return message(content="A fox, painted with care.")
+            return openrouter_images.images() if call.path == openrouter_images.PATH else picture()
+        return script.popleft() if len(script) > 1 else script[0]
 
 
-async def _read_call(reader: asyncio.StreamReader) -> Call:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-    method, path, _ = head[0].split(" ", 2)
-    fields = (line.split(":", 1) for line in head[1:] if line)
-    headers = {name.strip().lower(): value.strip() for name, value in fields}
-    raw = await reader.readexactly(int(headers.get("content-length", "0")))
-    try:
-        body = json.loads(raw)
-    except ValueError:
-        body = None
-    return Call(method, path, headers, body)
+def is_for_text(call: Call) -> bool:
+    """Return whether a call asks a text model or a moderation model, and for no image."""
+    is_text = call.path == CHAT_PATH and isinstance(call.body, dict) and "max_tokens" in call.body
+    return is_text or call.path == moderations.PATH
 
 
 def _validate(call: Call, key: str) -> Response | None:
-    if (call.method, call.path) != ("POST", "/api/v1/chat/completions"):
+    if call.method != "POST" or call.path not in (CHAT_PATH, openrouter_images.PATH, moderations.PATH):
         return status(404, "not_found", text="Not Found")
     if call.headers.get("authorization") != f"Bearer {key}":
         return status(401, "authentication", text="No auth credentials found")
     body = call.body if isinstance(call.body, dict) else {}
-    wanted = {"model": str, "messages": list, "modalities": list}
+    if call.path == openrouter_images.PATH:
+        return openrouter_images.refusal_of(body)
+    if call.path == moderations.PATH:
+        return moderations.refusal_of(body)
+    wanted = {"model": str, "messages": list, **({} if is_for_text(call) else {"modalities": list})}
     missing = [name for name, kind in wanted.items() if not isinstance(body.get(name), kind) or not body[name]]
     return status(400, "invalid_request", text=f"Invalid {', '.join(missing)}") if missing else None

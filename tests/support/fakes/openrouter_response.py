@@ -4,35 +4,17 @@ import base64
 import io
 import json
 import zlib
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
 from PIL import Image
 
+from tests.support.fakes.raw_server import Ending, Response, raw_head, raw_response
+
 GENERATION_ID = "gen-1700000000-abcdefghij"
-MODEL = "google/gemini-2.5-flash-image"
+MODEL = "google/gemini-3.1-flash-image"
 COST = 0.039  # US dollars
 _KEEP_ALIVE = b": OPENROUTER PROCESSING\n\n"
-
-
-class Ending(StrEnum):
-    """What happens to the connection after the response."""
-
-    CLOSE = "CLOSE"
-    RESET = "RESET"  # TCP RST: unread data is lost
-    SILENCE = "SILENCE"  # stays open until the client disconnects
-
-
-@dataclass(frozen=True)
-class Response:
-    """The raw bytes of a response, including the HTTP head."""
-
-    wire: bytes = b""
-    repeat: bytes = b""  # sent repeatedly after `wire`, until the client disconnects
-    gap: float = 0.0  # seconds between repetitions
-    ending: Ending = Ending.CLOSE
 
 
 # Good responses, each in one of the shapes that models use.
@@ -53,9 +35,9 @@ def data_url(data: bytes, media_type: str = "image/png") -> str:
     return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def picture(png: bytes | None = None) -> Response:
+def picture(png: bytes | None = None, model: str = MODEL) -> Response:
     """The documented shape: `message.images`."""
-    return message(content="Here you are.", images=[_image_part(data_url(png or good_picture()))])
+    return message(content="Here you are.", images=[_image_part(data_url(png or good_picture()))], model=model)
 
 
 def sse_picture(partials: tuple[bytes, ...] = (), png: bytes | None = None) -> Response:
@@ -79,10 +61,19 @@ def remote_url(url: str) -> Response:
     return message(content=[_image_part(url)])
 
 
-def message(*, finish_reason: str = "stop", native_finish_reason: str = "STOP", **fields: object) -> Response:
+def message(
+    *,
+    finish_reason: str = "stop",
+    native_finish_reason: str = "STOP",
+    cost: float | None = None,
+    model: str = MODEL,
+    **fields: object,
+) -> Response:
     """A complete chat completion with one message."""
     choice = {"index": 0, "finish_reason": finish_reason, "native_finish_reason": native_finish_reason}
-    return json_200(_completion(choices=[{**choice, "message": {"role": "assistant", "refusal": None, **fields}}]))
+    choices = [{**choice, "message": {"role": "assistant", "refusal": None, **fields}}]
+    whole = _completion(choices=choices, model=model)
+    return json_200(whole if cost is None else {**whole, "usage": {**whole["usage"], "cost": cost}})
 
 
 # Responses without an image.
@@ -100,7 +91,7 @@ def status(
     fields = {**(metadata or {}), **({"error_type": error_type} if error_type else {})}
     error = {"code": code, "message": text or f"Provider returned {code}", "metadata": fields}
     extra = {} if retry_after is None else {"Retry-After": retry_after}
-    return _response(code, "application/json", _json({"error": error}), **extra)
+    return raw_response(code, "application/json", _json({"error": error}), **extra)
 
 
 def moderation(flagged: str = "flagged text") -> Response:
@@ -133,12 +124,12 @@ def sse_error(code: int | None = 502, error_type: str | None = None) -> Response
 
 def html_200() -> Response:
     """An HTML page of a gateway."""
-    return _response(200, "text/html", b"<!doctype html><title>Checking your browser</title>")
+    return raw_response(200, "text/html", b"<!doctype html><title>Checking your browser</title>")
 
 
 def empty_200() -> Response:
     """A 200 with an empty body."""
-    return _response(200, "application/json", b"")
+    return raw_response(200, "application/json", b"")
 
 
 def not_an_image() -> Response:
@@ -148,7 +139,7 @@ def not_an_image() -> Response:
 
 def redirect(to: str) -> Response:
     """A 307, which would resend the call and its key to another host."""
-    return _response(307, "text/plain", b"", Location=to)
+    return raw_response(307, "text/plain", b"", Location=to)
 
 
 # Responses broken by the connection.
@@ -177,17 +168,17 @@ def hang() -> Response:
 
 def drip(gap: float = 0.02) -> Response:
     """A stream of keep-alives only, one every `gap` seconds, without an end."""
-    return Response(_head(200, "text/event-stream"), repeat=_KEEP_ALIVE, gap=gap)
+    return Response(raw_head(200, "text/event-stream"), repeat=_KEEP_ALIVE, gap=gap)
 
 
 def huge(code: int = 200) -> Response:
     """An endless body, sent as fast as it is read."""
-    return Response(_head(code, "application/json") + b'{"choices":[{"message":{"content":"', repeat=b"A" * 65536)
+    return Response(raw_head(code, "application/json") + b'{"choices":[{"message":{"content":"', repeat=b"A" * 65536)
 
 
 def announced(length: int) -> Response:
     """A body of `length` bytes by its head, which the server goes on sending."""
-    head = _head(200, "application/json", **{"Content-Length": str(length)})
+    head = raw_head(200, "application/json", **{"Content-Length": str(length)})
     return Response(head + b'{"choices":[{"message":{"content":"', repeat=b"A" * 65536)
 
 
@@ -195,15 +186,25 @@ def gzip_bomb(megabytes: int = 80) -> Response:
     """`megabytes` of JSON white space, compressed by a factor of about a thousand."""
     packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)  # + 16: with gzip's head
     body = b"".join(packer.compress(b" " * 2**20) for _ in range(megabytes)) + packer.flush()
-    return _response(200, "application/json", body, **{"Content-Encoding": "gzip"})
+    return raw_response(200, "application/json", body, **{"Content-Encoding": "gzip"})
 
 
 # Encoding.
 
 
-def json_200(body: object) -> Response:
+def json_200(body: object, **headers: str) -> Response:
     """Any JSON with status 200."""
-    return _response(200, "application/json", _json(body))
+    return json_response(200, body, **headers)
+
+
+def json_response(code: int, body: object, **headers: str) -> Response:
+    """Any JSON with any status."""
+    return raw_response(code, "application/json", _json(body), **headers)
+
+
+def content(data: bytes, content_type: str) -> Response:
+    """Bytes of any type with status 200."""
+    return raw_response(200, content_type, data)
 
 
 def sse(*chunks: object, done: bool = True) -> Response:
@@ -214,17 +215,7 @@ def sse(*chunks: object, done: bool = True) -> Response:
         b"data: [DONE]\n\n" if done else b"",
     ]
     chunked = b"".join(b"%x\r\n%b\r\n" % (len(event), event) for event in events if event)
-    return Response(_head(200, "text/event-stream", **{"Transfer-Encoding": "chunked"}) + chunked + b"0\r\n\r\n")
-
-
-def _response(code: int, content_type: str, body: bytes, **headers: str) -> Response:
-    return Response(_head(code, content_type, **{"Content-Length": str(len(body))}, **headers) + body)
-
-
-def _head(code: int, content_type: str, **headers: str) -> bytes:
-    fields = {"Content-Type": content_type, "Connection": "close", **headers}
-    lines = [f"HTTP/1.1 {code} Scripted", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
-    return "\r\n".join(lines).encode("ascii")
+    return Response(raw_head(200, "text/event-stream", **{"Transfer-Encoding": "chunked"}) + chunked + b"0\r\n\r\n")
 
 
 def _json(value: object) -> bytes:

@@ -1,6 +1,7 @@
 """A picture of the demo provider: drawn by fixed rules, with its previews and its file."""
 
 import io
+import math
 import random
 from dataclasses import dataclass
 
@@ -22,7 +23,8 @@ from services.integrations.providers.demo.looks.photo import UnreadablePhotoErro
 from services.integrations.providers.demo.looks.revision import refine, vary
 from services.integrations.providers.protocol import ImageRequest, ProviderError
 
-_LONG_SIDES = {Quality.STANDARD: 1024, Quality.HD: 1536, Quality.ULTRA: 2048}  # pixels
+_LONG_SIDES = {Quality.STANDARD: 1024, Quality.HD: 2048, Quality.ULTRA: 4096}  # pixels
+_MIN_AREA = 0.42  # of a square's: by less, a narrow picture would count as one of the quality below
 _JPEG_QUALITY = 90
 
 
@@ -54,12 +56,19 @@ class DemoPicture:
     def jpeg(self) -> bytes:
         """Return the picture as a JPEG of the requested quality's size."""
         picture = self.image
-        size = fit_side(picture.width / picture.height, _LONG_SIDES[self.quality])
+        ratio = picture.width / picture.height
+        size = fit_side(ratio, _long_side(ratio, self.quality))
         if size != picture.size:
             picture = picture.resize(size, Image.Resampling.LANCZOS)
         buffer = io.BytesIO()
         picture.save(buffer, "JPEG", quality=_JPEG_QUALITY)
         return buffer.getvalue()
+
+
+def _long_side(ratio: float, quality: Quality) -> int:
+    """Return the longer side in pixels: of a narrow picture more, so that it has a good part of the square's area."""
+    widening = 1.0 if quality is Quality.STANDARD else max(1.0, math.sqrt(_MIN_AREA * max(ratio, 1 / ratio)))
+    return round(_LONG_SIDES[quality] * widening)
 
 
 def _draw(request: ImageRequest, rng: random.Random) -> Image.Image:

@@ -5,7 +5,14 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from services.integrations.providers.protocol import FinalImage, ImageRequest, PartialImage, Progress, ProviderEvent
+from services.integrations.providers.protocol import (
+    FinalImage,
+    ImageRequest,
+    KeyStatus,
+    PartialImage,
+    Progress,
+    ProviderEvent,
+)
 
 if TYPE_CHECKING:
     from services.integrations.providers.demo.picture import DemoPicture
@@ -52,6 +59,10 @@ class DemoProvider:
         data = await self._run_in_thread(picture.jpeg)
         await self._wait_until(started, 1.0)
         yield FinalImage(data, model=_MODEL, cost=None, request_id=None)
+
+    async def check_key(self) -> KeyStatus | None:
+        """Return None: it needs no key."""
+        return None
 
     async def aclose(self) -> None:
         """Stop the drawing threads; an image in progress is finished first (under a second)."""

@@ -2,22 +2,19 @@
 
 import math
 import re
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any
 
-import httpx2
-
 from models.enum import ErrorCode
+from services.integrations.providers.failure_cause import FailureCause, status_cause
+from services.integrations.providers.http_error import MAX_RETRY_AFTER, Secrets, retry_after
+from services.integrations.providers.openrouter.json_body import name_of
 from services.integrations.providers.protocol import ProviderError
-
-MAX_RETRY_AFTER = 3600.0  # seconds; a plausibility limit, the caller's deadline is far shorter
 
 # `error.metadata.error_type`, as listed on OpenRouter's errors page.
 _TYPES = {
-    ErrorCode.CONTENT_REJECTED: {"content_policy_violation", "refusal"},
+    # moderation_blocked: OpenAI's, as `code` of an error inside a stream of the images API.
+    ErrorCode.CONTENT_REJECTED: {"content_policy_violation", "refusal", "moderation_blocked"},
     ErrorCode.PROVIDER_MISCONFIGURED: {"authentication", "permission_denied", "payment_required", "not_found"},
     ErrorCode.PROVIDER_UNAVAILABLE: {
         "rate_limit_exceeded",
@@ -42,6 +39,9 @@ _TYPES = {
         "unsupported_image_format",
         "image_not_found",
         "image_download_failed",
+        # OpenAI's names, which an error inside a stream of the images API has in `type`.
+        "invalid_request_error",
+        "image_generation_user_error",
     },
 }
 _CODE_OF_TYPE = {name: code for code, names in _TYPES.items() for name in names}
@@ -54,32 +54,6 @@ _MODERATION_TEXTS = re.compile(
     r"|input was flagged|request blocked",
     re.IGNORECASE,
 )
-_KEY = re.compile(r"sk-[\w-]{4,}|Bearer\s+\S+", re.IGNORECASE)
-_DATA = re.compile(r"[\w+/=-]{40,}")  # base64, hashes, tokens
-_MIN_ECHO = 8  # characters in a row that also occur in the prompt are treated as a quote of it
-_EXCERPT = 160  # characters
-
-
-@dataclass(frozen=True)
-class Secrets:
-    """Data that must not reach a log through an error text of the provider."""
-
-    key: str
-    prompt: str
-
-    def clean(self, text: str) -> str:
-        """Return a short printable excerpt of `text` without the key, image data or parts of the prompt."""
-        text = text.replace(self.key, "[key]") if self.key else text
-        text = _DATA.sub("[data]", _KEY.sub("[key]", text))[: 3 * _EXCERPT]
-        hidden = self._echoes(text)
-        text = "".join("" if at in hidden else char if char.isprintable() else " " for at, char in enumerate(text))
-        return " ".join(text.split())[:_EXCERPT]
-
-    def _echoes(self, text: str) -> set[int]:
-        prompt = self.prompt.lower()
-        width = min(_MIN_ECHO, len(prompt))
-        starts = (at for at in range(len(text) - width + 1) if width and text[at : at + width].lower() in prompt)
-        return {at + step for at in starts for step in range(width)}
 
 
 def status_error(
@@ -88,12 +62,16 @@ def status_error(
     """Return the error for an HTTP status other than 200. `error`: the body's error object, None if it has none."""
     error = error or {}
     may_retry = status in (429, 503)  # rejected before the work started
+    code = _classify(status, error)
     wait = retry_after(headers.get("retry-after"))
     return ProviderError(
-        _classify(status, error),
+        code,
         _describe(f"HTTP {status}", error, secrets),
         may_retry=may_retry,
+        was_refused=code is ErrorCode.PROVIDER_MISCONFIGURED,
+        cause=status_cause(status) if code is ErrorCode.PROVIDER_MISCONFIGURED else FailureCause.OTHER,
         retry_after=(_wait_in_body(error) if wait is None else wait) if may_retry else None,
+        request_id=name_of(headers.get("x-generation-id")),
     )
 
 
@@ -109,36 +87,12 @@ def embedded_error(
     )
 
 
-def connection_error(error: BaseException | None) -> ProviderError:
-    """Return the error for a failed connection; its detail is only the exception's class, as httpx quotes the key."""
-    detail = f"connection: {type(error).__name__}"
-    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout):
-        return ProviderError(ErrorCode.PROVIDER_UNAVAILABLE, detail, may_retry=True, request_left=False)
-    if isinstance(error, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError):
-        return ProviderError(ErrorCode.PROVIDER_MISCONFIGURED, detail, request_left=False)
-    if isinstance(error, httpx2.TimeoutException):
-        return ProviderError(ErrorCode.GENERATION_TIMEOUT, detail)
-    return ProviderError(ErrorCode.PROVIDER_UNAVAILABLE, detail)
-
-
 def error_object(body: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Return the error object of a JSON body; None if it has none."""
     error = (body or {}).get("error")
     if isinstance(error, str) and error:
         return {"message": error}
     return error if isinstance(error, dict) and error else None
-
-
-def retry_after(value: str | None) -> float | None:
-    """Parse a Retry-After header, in seconds or as a date, to 0 to MAX_RETRY_AFTER seconds; None if it is invalid."""
-    text = (value or "").strip()
-    if re.fullmatch(r"\d{1,12}(\.\d{1,6})?", text, re.ASCII):
-        return min(float(text), MAX_RETRY_AFTER)
-    try:
-        seconds = parsedate_to_datetime(text).timestamp() - time.time()
-    except (ValueError, OverflowError):
-        return None
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
 
 
 def _wait_in_body(error: Mapping[str, Any]) -> float | None:

@@ -1,20 +1,22 @@
 """Parse OpenRouter's responses: one JSON body or a stream of chunks, in every shape that models use."""
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from models.enum import ErrorCode
+from services.integrations.providers.http_error import Secrets
 from services.integrations.providers.openrouter.data_url import decode_image, find_image_urls, is_remote
-from services.integrations.providers.openrouter.error import Secrets, embedded_error, error_object
+from services.integrations.providers.openrouter.error import embedded_error, error_object
 from services.integrations.providers.openrouter.event_stream import EventStream
+from services.integrations.providers.openrouter.json_body import amount_of, dicts_of, list_of, name_of, read_object
 from services.integrations.providers.protocol import MAX_ANSWER_BYTES, ProviderError
 
 _LARGE_BYTES = 4_000_000  # parsing more takes tens of milliseconds
-_MAX_MARKS = 200_000  # brackets and commas; parsed, "[[],[],…" takes twenty times its size
-_MAX_NAME = 200  # characters of an id or a model name that are kept
+_MAX_DETAIL = 200  # characters
+# Events of the images API; others ("image_generation.text_chunk": a drawing's source, in pieces) have no image.
+_PREVIEW = "image_generation.partial_image"
+_COMPLETED = "image_generation.completed"
 
 # Values of Gemini's `native_finish_reason` and of `finish_reason`: the image was withheld or not generated.
 _REJECTED = {
@@ -35,6 +37,7 @@ class ParsedResponse:
     """The content of a response so far."""
 
     images: list[str] = field(default_factory=list)  # data URLs, base64 or https URLs, in order of arrival
+    previews: list[str] = field(default_factory=list)  # of the images API, base64: not an answer
     text: list[str] = field(default_factory=list)
     reasons: set[str] = field(default_factory=set)  # why the model stopped, in lower case
     refusal: str = ""
@@ -48,18 +51,29 @@ class ParsedResponse:
     def add(self, body: dict[str, Any]) -> None:
         """Add one chunk, or a complete JSON body."""
         self.error = self.error or error_object(body)
-        self.request_id = self.request_id or _name(body.get("id"))
-        self.model = _name(body.get("model")) or self.model
+        self.request_id = self.request_id or name_of(body.get("id"))
+        self.model = name_of(body.get("model")) or self.model
         usage = body.get("usage")
         if isinstance(usage, dict):
             self.ended = True
-            cost = _amount(usage.get("cost"))
+            cost = amount_of(usage.get("cost"))
             self.cost = self.cost if cost is None else cost
-        for choice in _dicts(body.get("choices")):
+        for choice in dicts_of(body.get("choices")):
             self._add_choice(choice)
-        # The images API: {"data": [{"b64_json"}]}, and its events with the image at the top level.
-        for image in (*_dicts(body.get("data")), body):
-            self._add_image(image.get("b64_json") or (image.get("url") if image is not body else None))
+        self._add_images(body)
+
+    def _add_images(self, body: dict[str, Any]) -> None:
+        """Add the images of the images API: {"data": [{"b64_json"}]}, and its events with one at the top level."""
+        event, image, data = body.get("type"), body.get("b64_json"), body.get("data")
+        if event == _PREVIEW:
+            self.has_content = True
+            self.previews += [image] if isinstance(image, str) else []
+            return
+        self.ended = self.ended or event == _COMPLETED
+        self.has_content = self.has_content or (isinstance(data, list) and "created" in body)
+        self._add_image(image)
+        for part in dicts_of(data):
+            self._add_image(part.get("b64_json") or part.get("url"))
 
     def _add_choice(self, choice: dict[str, Any]) -> None:
         message = choice.get("message") or choice.get("delta")
@@ -72,12 +86,12 @@ class ParsedResponse:
                 self.ended = True
         refusal = message.get("refusal")
         self.refusal += refusal if isinstance(refusal, str) else ""
-        for image in _list(message.get("images")):
+        for image in list_of(message.get("images")):
             self._add_image(image)
         content = message.get("content")
         if isinstance(content, str):
             self.text.append(content)
-        for part in _list(content):
+        for part in list_of(content):
             if isinstance(part, dict) and isinstance(part.get("text"), str):
                 self.text.append(part["text"])
             elif isinstance(part, dict):
@@ -114,20 +128,29 @@ class ParsedResponse:
 
     def failed(self, code: ErrorCode, detail: str) -> ProviderError:
         """Return an error with the cost and request id of the response."""
-        return ProviderError(code, detail[:_MAX_NAME], cost=self.cost, request_id=self.request_id)
+        return ProviderError(code, detail[:_MAX_DETAIL], cost=self.cost, request_id=self.request_id)
 
 
 class ResponseReader:
     """Parses a body into a ParsedResponse while it arrives, holding at most `max_bytes` of it."""
 
-    def __init__(self, content_type: str, max_bytes: int = MAX_ANSWER_BYTES) -> None:
-        self.response = ParsedResponse()
-        self._content_type = content_type.partition(";")[0].strip().lower()
+    def __init__(self, headers: Mapping[str, str], max_bytes: int = MAX_ANSWER_BYTES) -> None:
+        """Read the headers, whose names are in lower case.
+
+        Raises:
+            ProviderError: GENERATION_FAILED if they announce over `max_bytes`, of which nothing is read then.
+        """
+        # The images API has no id in its body.
+        self.response = ParsedResponse(request_id=name_of(headers.get("x-generation-id")))
+        self._content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         self._events = EventStream() if self._content_type == "text/event-stream" else None
         self._body = bytearray()
         self._received = 0
         self._max_bytes = max_bytes
         self.done = False  # the stream sent [DONE]; the connection may stay open
+        announced = headers.get("content-length", "")
+        if announced.isascii() and announced.isdigit() and int(announced[:19]) > max_bytes:
+            raise self._too_long()
 
     @property
     def data_bytes(self) -> int:
@@ -139,20 +162,11 @@ class ResponseReader:
         """Whether what has arrived takes long to parse."""
         return self._received > _LARGE_BYTES
 
-    def expect(self, content_length: str) -> None:
-        """Check the announced length, so that nothing of a body that is too long is read.
-
-        Raises:
-            ProviderError: GENERATION_FAILED over `max_bytes`.
-        """
-        if content_length.isascii() and content_length.isdigit() and int(content_length[:19]) > self._max_bytes:
-            raise self._too_long()
-
     def _too_long(self) -> ProviderError:
         return self.response.failed(ErrorCode.GENERATION_FAILED, f"the body is over {self._max_bytes} bytes")
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """Process the next chunk; return the preview images that a later image has replaced.
+        """Process the next chunk; return the previews in it, and the images that a later image has replaced.
 
         Raises:
             ProviderError: GENERATION_FAILED over `max_bytes`, PROVIDER_UNAVAILABLE for an event that is not JSON.
@@ -170,8 +184,9 @@ class ResponseReader:
                 self.response.ended = self.done = True
                 break
             self.response.add(self._parse(event))
-        replaced = self.response.images[max(known - 1, 0) : -1]
-        return [preview for image in replaced if (preview := decode_image(image)) is not None]
+        shown = [*self.response.previews, *self.response.images[max(known - 1, 0) : -1]]
+        self.response.previews.clear()
+        return [preview for image in shown if (preview := decode_image(image)) is not None]
 
     def finish(self, secrets: Secrets) -> ParsedResponse:
         """Return the complete response, once the body has ended.
@@ -204,32 +219,3 @@ class ResponseReader:
             kind = self._content_type[:40] or "untyped"
             raise self.response.failed(ErrorCode.PROVIDER_UNAVAILABLE, f"unexpected body: {kind}, {len(body)} bytes")
         return parsed
-
-
-def read_object(body: bytes | bytearray) -> dict[str, Any] | None:
-    """Parse a JSON object; return None for anything else, and for JSON crafted to expand in memory."""
-    if sum(body.count(mark) for mark in (b"[", b"{", b",")) > _MAX_MARKS:
-        return None
-    try:
-        parsed = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    return parsed if isinstance(parsed, dict) else None
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _dicts(value: object) -> list[dict[str, Any]]:
-    return [item for item in _list(value) if isinstance(item, dict)]
-
-
-def _amount(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if math.isfinite(value) and value >= 0 else None
-
-
-def _name(value: object) -> str | None:
-    return value[:_MAX_NAME] if isinstance(value, str) and value.isprintable() and value else None
