@@ -39,6 +39,7 @@ class AccountChange:
     lines: tuple[CreditTransaction, ...] = ()
     generations: tuple[GenerationChange, ...] = ()
     entitlements: bool = False  # whether an allowance, a pass or a membership changed
+    has_new_gallery: bool = False  # whether so many generations changed that its lists are to be read again
 
     def with_generations(self, kind: ChangeKind, generation_ids: Iterable[str], *, favorite: bool = False) -> Self:
         """Return the same change with these generations added to it.
@@ -53,6 +54,10 @@ class AccountChange:
         """
         changes = tuple(GenerationChange(kind, generation_id, favorite) for generation_id in generation_ids)
         return replace(self, generations=self.generations + changes)
+
+    def with_new_gallery(self) -> Self:
+        """Return the same change, marked as one of so many generations that subscribers read them again."""
+        return replace(self, has_new_gallery=True)
 
     def with_entitlements(self) -> Self:
         """Return the same change, marked as one of an allowance, a pass or a membership."""

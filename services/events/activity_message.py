@@ -28,6 +28,9 @@ _ADMIN_ACTIONS = {
     AdminAction.DELETE_STYLE: message("An admin removed a style from the catalogue."),
     AdminAction.IMPORT_CATALOGUE: message("An admin imported a catalogue."),
     AdminAction.SET_MAINTENANCE: message("An admin changed the maintenance switches."),
+    AdminAction.ENABLE_SECOND_FACTOR: message("An admin set up a second factor."),
+    AdminAction.DISABLE_SECOND_FACTOR: message("The second factor of an account was removed."),
+    AdminAction.USE_RECOVERY_CODE: message("A recovery code was used in place of a second factor."),
 }
 
 
@@ -86,6 +89,11 @@ def _ledger_line(type: TransactionType, amount: int, balance: int) -> Message:
             return message("{amount} credits refunded; the balance is {balance}.", amount=amount, balance=balance)
         case TransactionType.REVERSAL:
             return message("{amount} credits reversed; the balance is {balance}.", amount=-amount, balance=balance)
+        case TransactionType.TRANSFER:
+            signed = f"{amount:+d}"
+            return message(
+                "{amount} credits of a guest moved; the balance is {balance}.", amount=signed, balance=balance
+            )
         case TransactionType.ADMIN:
             signed = f"{amount:+d}"
             return message("Credits adjusted by {amount}; the balance is {balance}.", amount=signed, balance=balance)

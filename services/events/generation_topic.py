@@ -1,13 +1,13 @@
 """The topic of one generation: its newest state, from messages that are applied to its row."""
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import orjson
 
 from models import Generation
 from models.enum import GenerationStatus
 from models.generation_row import GenerationRow, generations_by_id
-from services.events.payload import apply_update, generation_channel
+from services.events.payload import apply_update, generation_channel, updated_columns
 from services.events.topic import Item, Position, Topic
 from services.integrations.messaging.bus import GAP, MISSED, Message
 
@@ -49,19 +49,26 @@ class GenerationTopic(Topic[GenerationRow]):
             self.notify()
 
     def receive(self, message: Message, text: str | bytes = MISSED) -> None:
-        updated = None
+        columns = None
         if message is not GAP and self._row is not None:
             version = message.get("version")
             if type(version) is int and version <= self.version:
                 return  # late, or a duplicate
-            updated = apply_update(self._row, message)
-        if updated is None:  # a gap, another release's message, or a final status, whose row has more fields
+            columns = updated_columns(message)
+        if columns is None:  # a gap, another release's message, or a final status, whose row has more fields
             self.read_again()
             return
-        self.version = version = updated["version"]
+        self.version = version = columns["version"]
         self._text = text
         for follower in self.followers:
-            follower.replaced((version,), updated)
+            follower.replaced((version,), columns)
+
+    def value_of(self, columns: dict[str, Any]) -> GenerationRow | None:
+        updated = None if self._row is None else apply_update(self._row, columns)
+        if updated is None:  # a moment of another release's format
+            self.version, self._text = self.version - 1, None
+            self.read_again()
+        return updated
 
     def read_again(self) -> None:
         self.topics.read_soon(self)

@@ -16,6 +16,7 @@ GENERATION_FIELDS = (
     "stage",
     "progress",
     "preview",
+    "is_loading",
     "attempts",
     "provider",
     "model",
@@ -46,7 +47,9 @@ LINE_FIELDS = (
 # During a rolling update, messages of another release arrive: a field is missing, a state is unknown.
 _OTHER_RELEASE = (KeyError, ValueError, TypeError)
 CANCELED_CHANNEL = "canceled"  # for workers: a generation was canceled
+JOBS_CHANNEL = "jobs"  # for workers: the job of a waiting video is due
 MAINTENANCE_CHANNEL = "maintenance"  # a maintenance switch was changed
+PROVIDER_PAUSES_CHANNEL = "provider-pauses"  # the pause of a provider has begun or ended
 SIGN_INS_CHANNEL = "sign-ins"  # an account's sign-ins have ended, or its role has changed
 
 
@@ -60,8 +63,8 @@ def account_channel(user_id: str) -> str:
     return f"account:{user_id}"
 
 
-def apply_update(generation: GenerationRow, payload: dict[str, Any]) -> GenerationRow | None:
-    """Return `generation` with a message's values; None if the row itself must be read.
+def updated_columns(payload: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the columns of a generation in a message, which may be the message; None if the row itself must be read.
 
     A final status needs the row, which has more fields than the message. Other messages are applied directly: reading
     the row instead would skip stages that have passed meanwhile.
@@ -71,11 +74,21 @@ def apply_update(generation: GenerationRow, payload: dict[str, Any]) -> Generati
             return None
         if not isinstance(payload["version"], int):
             return None
+        if "is_loading" not in payload:  # workers of the release before do not know of it
+            payload = {**payload, "is_loading": False}
         found = _fields_of(payload)
         # A dictionary of these takes three times as long as a copy of the message.
         has_others = len(payload) > len(_FIELDS) + ("id" in payload)
-        values = dict(zip(_FIELDS, found, strict=True)) if has_others else payload
-        return GENERATIONS.updated_row(generation, values, GENERATION_TIMES)
+        return dict(zip(_FIELDS, found, strict=True)) if has_others else payload
+    except _OTHER_RELEASE:
+        return None
+
+
+def apply_update(generation: GenerationRow, payload: dict[str, Any]) -> GenerationRow | None:
+    """Return `generation` with a message's values; None if the row itself must be read, as above."""
+    columns = updated_columns(payload)
+    try:
+        return GENERATIONS.updated_row(generation, columns, GENERATION_TIMES) if columns else None
     except _OTHER_RELEASE:
         return None
 

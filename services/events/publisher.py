@@ -9,6 +9,7 @@ from services.core.message import Message
 from services.events import activity
 from services.events.account_change import AccountChange, ChangeKind
 from services.events.activity import Activity, ActivityKind
+from services.events.missed_changes import kept_text
 from services.events.payload import (
     CANCELED_CHANNEL,
     GENERATION_FIELDS,
@@ -20,6 +21,7 @@ from services.events.payload import (
 )
 from services.integrations.messaging.bus import Bus
 from telemetry import metric
+from telemetry.created import note_created
 
 
 class EventPublisher:
@@ -30,16 +32,17 @@ class EventPublisher:
 
     async def generation_changed(self, generation: Generation) -> None:
         """Publish the present state of a generation."""
-        payload: dict[str, Any] = {name: getattr(generation, name) for name in GENERATION_FIELDS}
+        payload: dict[str, Any] = {name: getattr(generation, name) for name in ("id", *GENERATION_FIELDS)}
         for name in GENERATION_TIMES:
             moment: datetime | None = getattr(generation, name)
             payload[name] = moment.isoformat() if moment else None
         await self._bus.post(generation_channel(generation.id), payload)
 
     async def status_changed(self, generation: Generation) -> None:
-        """Publish a generation whose status has just changed; also to admins if it has ended."""
+        """Publish a generation whose status has just changed; if it has ended, also to admins, and count it."""
         await self.generation_changed(generation)
         if generation.status.is_final:
+            count_end(generation)
             await self._notify_admins(lambda: [Activity.finished(generation)])
 
     async def generation_canceled(self, generation: Generation) -> None:
@@ -53,21 +56,23 @@ class EventPublisher:
             {name: getattr(line, name) for name in LINE_FIELDS} | {"created_at": line.created_at.isoformat()}
             for line in account.lines
         ]
+        changes = [
+            {"kind": change.kind, "id": change.generation_id, "favorite": change.favorite}
+            for change in account.generations
+        ]
         payload = {
             "credits": account.credits,
             "version": account.version,
             "sequence": account.sequence,
             "lines": lines,
             "entitlements": account.entitlements,
-            "generations": [
-                {"kind": change.kind, "id": change.generation_id, "favorite": change.favorite}
-                for change in account.generations
-            ],
+            "generations": None if account.has_new_gallery else changes,
         }
+        note_created(change.generation_id for change in account.generations if change.kind is ChangeKind.CREATED)
         for line in account.lines:
             metric.ledger_lines.labels(line.type.value).inc()
             metric.ledger_credits.labels(line.type.value).inc(abs(line.amount))
-        await self._bus.post(account_channel(account.user_id), payload)
+        await self._bus.post(account_channel(account.user_id), payload, kept_text(account))
         await self._notify_admins(lambda: _account_activities(account))
 
     async def sign_ins_changed(self, user_id: str) -> None:
@@ -76,6 +81,7 @@ class EventPublisher:
 
     async def signed_up(self, account: AccountChange) -> None:
         """Publish a new account, to admins only: it has no other subscribers yet."""
+        note_created([account.user_id])
         await self._notify_admins(
             lambda: [Activity(ActivityKind.SIGN_UP, account.user_id), *_account_activities(account)]
         )
@@ -101,6 +107,12 @@ class EventPublisher:
         """Publish one message for all that one commit did; without subscribers `make` is not even called."""
         if self._bus.may_have_subscribers(activity.CHANNEL) and (activities := make()):
             await self._bus.post(activity.CHANNEL, {activity.ACTIVITIES: activities})
+
+
+def count_end(generation: Generation) -> None:
+    """Count the end of a generation, after the commit that wrote it."""
+    code = generation.error_code.value if generation.error_code else ""
+    metric.generations_ended.labels(generation.status.value, code).inc()
 
 
 def _account_activities(account: AccountChange) -> list[Activity]:

@@ -40,8 +40,11 @@ class Follower(Protocol):
     def changed(self) -> None:
         """Take the topic's newest items; called after each change. Never raises."""
 
-    def replaced(self, position: Position, value: Any) -> None:
-        """As `changed`, of a topic that keeps its newest item: this one, and the topic goes on."""
+    def replaced(self, position: Position, columns: dict[str, Any]) -> None:
+        """As `changed`, of a topic that keeps its newest item: this one, and the topic goes on.
+
+        `columns`: what has changed in its row, as JSON has it, of which the topic's `value_of` makes the value.
+        """
 
 
 class Topic(ABC, Generic[V]):
@@ -121,6 +124,10 @@ class Topic(ABC, Generic[V]):
         else:
             self.heard = time.monotonic()
         return False
+
+    def value_of(self, columns: dict[str, Any]) -> V | None:
+        """Return the newest item's value with these columns; None: its row has to be read, which will follow."""
+        raise NotImplementedError
 
     def is_due(self) -> bool:
         """Whether something has changed by time alone."""
@@ -212,7 +219,7 @@ class QueuedTopic(Topic[V]):
             while self._queue and self.users:
                 await self.apply(self._queue.pop(0))
         except Exception as error:  # noqa: BLE001 - the database is away
-            log.warning("topic.not_read", channel=self.channel, error=repr(error))
+            log.warning("topic.not_read", channel=self.channel, error=error)
             self._queue = [GAP]
             asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._apply_soon)
         finally:
@@ -251,7 +258,7 @@ class Topics:
             topic.topics, topic.key, topic.heard = self, key, time.monotonic()
         topic.users += 1
         try:
-            await self._bus.listen(topic.channel, topic.receive)
+            await self._bus.listen(topic.channel, topic)
         except BaseException:
             topic.leave()
             raise
@@ -262,7 +269,7 @@ class Topics:
     def forget(self, topic: "Topic[Any]") -> None:
         """Stop following a topic without subscribers."""
         del self._topics[topic.key]
-        self._bus.unlisten(topic.channel, topic.receive)
+        self._bus.unlisten(topic.channel, topic)
 
     def read_soon(self, topic: "Topic[Any]") -> None:
         """Read the row of a topic with the next statement, by `read_rows` of its class."""
@@ -294,7 +301,7 @@ class Topics:
                     del self._due[topic]
                 await kind.read_rows(batch)
         except Exception as error:  # noqa: BLE001 - as in QueuedTopic
-            log.warning("topic.not_read", error=repr(error))
+            log.warning("topic.not_read", error=error)
             self._due.update(dict.fromkeys(batch))
             self._retry = asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._read_again)
         finally:
@@ -318,7 +325,7 @@ class Topics:
                 for table in (Generation, User):
                     await self._compare(table, [topic for topic in quiet if topic.table is table])
             except Exception as error:  # noqa: BLE001 - the next check comes when the database is back
-                log.warning("topic.check_failed", error=repr(error))
+                log.warning("topic.check_failed", error=error)
 
     async def _compare(self, table: type[Generation] | type[User], topics: "list[Topic[Any]]") -> None:
         for start in range(0, len(topics), _BATCH):

@@ -8,7 +8,7 @@ import orjson
 import pytest
 from graphql import ExecutionResult
 
-from models.enum import GenerationStage, GenerationStatus
+from models.enum import GenerationStage, GenerationStatus, MediaKind
 from models.generation_row import GENERATIONS, GenerationRow
 from schema.root import schema
 from schema.runtime.access import Audience
@@ -30,7 +30,7 @@ BASE = {
     "id": "gen_1", "user_id": "usr_1", "status": GenerationStatus.PENDING, "stage": GenerationStage.QUEUED,
     "progress": 0.0, "preview": None, "version": 1, "attempts": 0, "provider": None, "model": None,
     "is_favorite": False, "share_slug": None, "started_at": None, "updated_at": datetime(2026, 1, 1, tzinfo=UTC),
-    "error_code": None,
+    "error_code": None, "media": MediaKind.IMAGE,
 }  # fmt: skip
 
 
@@ -92,6 +92,36 @@ async def test_events_by_plan_are_those_of_graphql_core(server: Running, documen
     assert orjson.loads(compiled[-1])["errors"] == [], "an event after one with an error has none"
 
 
+@pytest.mark.parametrize(
+    ("fields", "is_enough"),
+    [
+        ("id status stage progress version attempts isFavorite provider __typename", True),
+        ("version updatedAt", False),
+        ("version message", False),
+        ("version prompt", False),
+    ],
+)
+async def test_columns_of_a_message_are_enough_for_what_they_show(
+    server: Running, fields: str, *, is_enough: bool
+) -> None:
+    ada = await server.api.sign_up("ada@example.com")
+    context = Context(
+        server.services, token=ada.token, is_cookie=False, client="127.0.0.1", accept_language="en",
+        is_socket=True, introspection=Audience.NONE,
+    )  # fmt: skip
+    await context.authenticate()
+    prepared = schema.documents.prepare(f"subscription {{ generationProgress(id: 1) {{ {fields} }} }}", None)
+    schema.plans.compile(prepared.document, prepared.operation, {})
+    executor = EventExecutor(EventOperation(schema, prepared, None, 1), context)
+    columns = {**change(2, 0.5), "id": "gen_1"}
+    found = executor.execute_columns(columns)
+    assert (found is not None) is is_enough
+    row = apply_update(rows()[0], columns)
+    assert found in (None, executor.execute(row))
+    assert executor.execute_columns({**columns, "progress": None}) is None, "which is an error"
+    assert executor.execute_columns(columns) is None, "the events of this subscription take the row from now on"
+
+
 def test_message_with_unknown_fields_changes_only_the_known_ones() -> None:
     (base, *_) = rows()
     for message in ({**change(2, 0.5), "prompt": "a dog"}, {**change(2, 0.5), "id": "gen_1"}):
@@ -102,7 +132,15 @@ def test_message_with_unknown_fields_changes_only_the_known_ones() -> None:
         assert updated.updated_at == datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("name", [*GENERATION_FIELDS, *GENERATION_TIMES])
+def test_message_of_the_release_before_has_no_loading_model() -> None:
+    (base, *_) = rows()
+    message = change(2, 0.5)
+    del message["is_loading"]
+    updated: Any = apply_update(base, message)
+    assert (updated.version, updated.is_loading) == (2, False)
+
+
+@pytest.mark.parametrize("name", [name for name in (*GENERATION_FIELDS, *GENERATION_TIMES) if name != "is_loading"])
 def test_message_without_a_field_is_of_another_release(name: str) -> None:
     (base, *_) = rows()
     message = change(2, 0.5)

@@ -7,10 +7,11 @@ from functools import partial
 import pytest
 from redis.exceptions import RedisClusterException, RedisError
 
-from services.integrations.messaging.bus import GAP, Bus, Subscription
+from services.integrations.messaging.bus import GAP, MISSED, Bus, Message, Subscription
 from services.integrations.messaging.redis_cluster import ClusterBackend
 from services.integrations.rate_limiter import RateLimiter
 from services.integrations.redis_client import cluster_options, node_url, ping
+from services.integrations.shared_documents import SharedDocuments
 from settings import SettingsError, load_settings
 from tests.support.bus_probe import DEADLINE, assert_no_leaks, received_numbers
 from tests.support.client import until
@@ -48,13 +49,20 @@ async def test_message_of_another_process_is_received_as_soon_as_subscribe_retur
                 assert await received_numbers(subscription, 2) == [number, -number]
 
 
+class Silent:
+    """A listener that does nothing."""
+
+    def receive(self, message: Message, text: str | bytes = MISSED) -> None:
+        pass
+
+
 async def test_channels_are_sharded_where_all_servers_offer_it(cluster: RedisCluster) -> None:
     backend = ClusterBackend(cluster.url)
-    channels = [cluster.channel_of(index) for index in range(3)]
+    channels, listener = [cluster.channel_of(index) for index in range(3)], Silent()
     async with Bus(backend) as bus:
         assert bus.is_connected
         for channel in channels:
-            await bus.listen(channel, print)
+            await bus.listen(channel, listener)
         found = [cluster.run(index, "PUBSUB", "CHANNELS") for index in range(3)]
         if cluster.run(0, "INFO", "server").find(b"redis_version:6") > 0:
             assert not backend.is_sharded
@@ -66,7 +74,7 @@ async def test_channels_are_sharded_where_all_servers_offer_it(cluster: RedisClu
             [channel.encode()] for channel in channels
         ]
         for channel in channels:
-            bus.unlisten(channel, print)
+            bus.unlisten(channel, listener)
 
 
 async def test_closed_bus_leaves_neither_tasks_nor_subscriptions(cluster: RedisCluster) -> None:
@@ -87,6 +95,40 @@ async def test_rate_limits_are_counted_for_all_processes(cluster: RedisCluster) 
         await one.reset(key, 3, 60)
     await one.aclose()
     await two.aclose()
+
+
+async def test_registered_documents_are_shared_and_bounded(cluster: RedisCluster) -> None:
+    writer, reader = (SharedDocuments(cluster.url, most=2, max_bytes=1000) for _ in range(2))
+    try:
+        for text in ("{ a }", "{ b }", "{ c }"):
+            await writer.keep(text, text)
+        assert [await reader.find(text) for text in ("{ a }", "{ b }", "{ c }")] == [None, "{ b }", "{ c }"]
+    finally:
+        await writer.aclose()
+        await reader.aclose()
+
+
+async def test_messages_are_kept_on_the_server_of_their_channel(own_cluster: RedisCluster) -> None:
+    is_sharded = own_cluster.wheel == SHARDED
+    async with Bus.open(own_cluster.url) as here, Bus.open(own_cluster.url) as there:
+        channels = [own_cluster.channel_of(index) for index in range(3)]
+        for channel in channels:
+            async with there.subscribe(channel) as subscription:
+                for number in (1, 2):
+                    await here.post(channel, {"n": number}, str(number))
+                assert await received_numbers(subscription, 2) == [1, 2]
+            # Where channels are not sharded, their lists might be on other servers: nothing is kept.
+            assert list(await there.kept(channel)) == ([b"1", b"2"] if is_sharded else [])
+        if not is_sharded:
+            return
+        async with there.subscribe(channels[0]) as subscription:
+            own_cluster.begin_move(channels[0], 0, 1)
+            for number in (3, 4):  # the list has gone ahead to the other server
+                await here.post(channels[0], {"n": number}, str(number))
+            assert await received_numbers(subscription, 2) == [3, 4]
+            own_cluster.move(channels[0], 0, 1)
+            await until(partial(_is_delivered, here, channels[0], subscription))
+        assert here.is_connected
 
 
 async def test_failover_causes_a_gap_and_then_messages_without_restarting_anything(own_cluster: RedisCluster) -> None:

@@ -24,6 +24,9 @@ async def test_bus_and_rate_limiter_follow_the_master_after_a_failover(servers: 
     async with Bus.open(servers.url) as bus, bus.subscribe("changes") as subscription:
         await bus.publish("changes", {"number": 1})
         assert await subscription.get(PATIENCE) == {"number": 1}
+        await bus.post("changes", {"number": 1}, "kept")
+        assert await subscription.get(PATIENCE) == {"number": 1}
+        assert list(await bus.kept("changes")) == [b"kept"]
         assert await limiter.hit("ada", 2, 60, cost=2) is None
         assert await limiter.hit("ada", 2, 60)
 

@@ -29,6 +29,7 @@ FORMATS = {
     "AVIF": PictureFormat("image/avif", "avif", ("image/avif-sequence",)),
 }
 CONTENT_TYPES = {name: known.content_type for name, known in FORMATS.items()}
+FORMAT_NAMES = {known.content_type: name for name, known in FORMATS.items()}
 EXTENSIONS = {known.content_type: known.extension for known in FORMATS.values()}
 _ALIASES = {alias: known.content_type for known in FORMATS.values() for alias in known.aliases}
 

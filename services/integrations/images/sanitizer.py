@@ -13,8 +13,8 @@ from typing import Any, Self
 
 import structlog
 
+from services.integrations.child_process import MAX_RESPONSE_BYTES, Child, ChildError, Response
 from services.integrations.fair_slots import FairSlots, RecentUse
-from services.integrations.images.child import MAX_RESPONSE_BYTES, Child, ChildError, Response
 from services.integrations.images.formats import CONTENT_TYPES, PngStorage
 
 CHILD = Path(__file__).with_name("sanitizer_process.py")
@@ -208,20 +208,36 @@ class ImageSanitizer:
         max_bytes: int,
         box: tuple[int, int] | None = None,
         opaque: bool = False,
+        as_webp: bool = False,
         qualities: tuple[int, ...] = REDUCED_QUALITIES,
         account: str = "",
     ) -> ReducedImage:
         """Return a copy of a stored image of at most `max_bytes`: the quality is reduced first, then the size.
 
         `box`: the largest width and height in pixels; never enlarged. `opaque`: transparency becomes white.
+        `as_webp`: WebP in any case, encoded more slowly.
 
         Raises:
             BadImageError, SanitizerBusyError, SanitizerUnavailableError: as `clean`.
         """
         job = {"task": "reduce", "formats": sorted(ALL_FORMATS), "max_bytes": max_bytes, "qualities": qualities}
-        response = await self._run(job | {"box": box, "opaque": opaque}, data, MAX_RESPONSE_BYTES, account)
+        response = await self._run(
+            job | {"box": box, "opaque": opaque, "as_webp": as_webp}, data, MAX_RESPONSE_BYTES, account
+        )
         (reduced,) = response.parts
         return ReducedImage(reduced, CONTENT_TYPES[response.format], response.width, response.height)
+
+    async def convert(
+        self, data: bytes, format: str, *, quality: int = REDUCED_QUALITIES[0], account: str = ""
+    ) -> bytes:
+        """Return a stored image as JPEG, PNG or WEBP. `quality`: 0 to 100, of JPEG and WebP.
+
+        Raises:
+            BadImageError, SanitizerBusyError, SanitizerUnavailableError: as `clean`.
+        """
+        job = {"task": "convert", "formats": sorted(ALL_FORMATS), "format": format, "quality": quality}
+        (converted,) = (await self._run(job, data, MAX_RESPONSE_BYTES, account)).parts
+        return converted
 
     async def aclose(self) -> None:
         """Finish running images, refuse waiting ones, and stop every child."""

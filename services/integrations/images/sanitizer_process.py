@@ -6,7 +6,9 @@ JSON states:
 
     job       {"task": "clean" | "preview", "size": bytes, "formats": [...], "widths": [pixels, ...]}  the image
               and for "clean" {"png_as": a PngStorage}
-              {"task": "reduce", "size", "formats", "max_bytes", "box": null | [width, height], "opaque", "qualities"}
+              {"task": "reduce", "size", "formats", "max_bytes", "box": null | [width, height], "opaque", "as_webp",
+               "qualities"}
+              {"task": "convert", "size", "formats", "format", "quality"}
               {"task": "missing", "size": 0}  no image
     response  {"missing": [format, ...]}  formats without a decoder
               {"format", "width", "height", "widths", "parts": [bytes, ...]}  the parts, one after another
@@ -24,7 +26,7 @@ from PIL import Image
 
 sys.path.append(str(Path(__file__).parents[3]))  # `-I` leaves it out
 
-from services.integrations.images.confinement import allow_cpu, can_start_threads, limit_allocator, restrict
+from services.integrations.confinement import allow_cpu, can_start_threads, limit_allocator, restrict
 from services.integrations.images.decoding import MISSING, decode, detect_format, fit
 from services.integrations.images.encoding import (
     encode,
@@ -103,20 +105,21 @@ def preview(data: bytes, formats: list[str], widths: list[int], limits: Limits) 
 
 
 def reduce(data: bytes, job: dict[str, Any], limits: Limits) -> Response:
-    """Return a copy of at most `max_bytes`, as JPEG, or as WebP if it is transparent."""
+    """Return a copy of at most `max_bytes`, as JPEG, or as WebP if it is transparent or wanted."""
     box = tuple(job["box"] or (MAX_STORED_SIDE, MAX_STORED_SIDE))
     image, _ = decode(data, job["formats"], limits, max(box))
     image = resize(image, fit(image.size, box))
     if job["opaque"]:
         image = on_white(image)
-    name = "WEBP" if image.mode == "RGBA" else "JPEG"
+    name = "WEBP" if job["as_webp"] or image.mode == "RGBA" else "JPEG"
+    options = REDUCED[name] | ({"alpha_quality": 80, "method": 5} if job["as_webp"] else {})
     if name == "WEBP":  # noise as alpha of 16 megapixels takes too much memory and time
         image = resize(image, fit(image.size, (MAX_TRANSPARENT_SIDE, MAX_TRANSPARENT_SIDE)))
     while True:
         scale = 0.7  # if there is not enough memory: half of the pixels
         for quality in job["qualities"]:
             try:
-                copy = encode(image, name, quality=quality, **REDUCED[name])
+                copy = encode(image, name, quality=quality, **options)
             except (MemoryError, OSError, ValueError):
                 break
             if len(copy) <= job["max_bytes"]:
@@ -127,6 +130,16 @@ def reduce(data: bytes, job: dict[str, Any], limits: Limits) -> Response:
         image = resize(image, (max(1, int(image.width * scale)), max(1, int(image.height * scale))))
 
 
+def convert(data: bytes, job: dict[str, Any], limits: Limits) -> Response:
+    """Return the image in another format, of the same size. JPEG has no transparency: it becomes white."""
+    image, _ = decode(data, job["formats"], limits, MAX_STORED_SIDE)
+    name = job["format"]
+    if name == "JPEG":
+        image = on_white(image)
+    options = {"compress_level": 3} if name == "PNG" else {"quality": job["quality"], **REDUCED[name]}
+    return {"format": name, "width": image.width, "height": image.height}, [encode(image, name, **options)]
+
+
 def run_job(job: dict[str, Any], data: bytes, limits: Limits) -> Response:
     """Do one job; every problem with its image becomes the reason of a refusal."""
     try:
@@ -134,6 +147,8 @@ def run_job(job: dict[str, Any], data: bytes, limits: Limits) -> Response:
             return {"missing": sorted(MISSING)}, []
         if job["task"] == "reduce":
             return reduce(data, job, limits)
+        if job["task"] == "convert":
+            return convert(data, job, limits)
         if job["task"] == "preview":
             return preview(data, job["formats"], job["widths"], limits)
         return clean(data, job["formats"], job["widths"], limits, PngStorage(job["png_as"]))

@@ -5,15 +5,18 @@ reads the rows again, so an outage of Redis raises no error here.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import Enum
-from typing import TYPE_CHECKING, Final, Self, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol, Self, TypeAlias
 
 import orjson
 import structlog
 from broadcaster import Broadcast
 
+from services.integrations.messaging.kept_messages import KeptMessages
 from telemetry import metric
 
 if TYPE_CHECKING:  # 7 MiB, which a server without REDIS_URL does not need
@@ -22,6 +25,7 @@ if TYPE_CHECKING:  # 7 MiB, which a server without REDIS_URL does not need
 log = structlog.get_logger(__name__)
 
 MISSED: Final = b""  # delivered where messages of a channel may have been lost; no JSON text is empty
+_CHECK_TIMEOUT = 2.0  # seconds in which a message of `check` must arrive
 MAXSIZE = 256  # messages queued for one subscriber; more are dropped and replaced by a GAP
 
 
@@ -34,8 +38,14 @@ class Gap(Enum):
 GAP: Final = Gap.GAP  # "messages may have been lost: read the rows again"
 
 Message: TypeAlias = dict[str, object] | Gap
-Listener: TypeAlias = Callable[[Message, str | bytes], None]  # with the text of which the message was decoded
 _Queue = asyncio.Queue[str | bytes]
+
+
+class Listener(Protocol):
+    """What receives each message of a channel."""
+
+    def receive(self, message: Message, text: str | bytes = MISSED) -> None:
+        """Take a message, decoded from `text`, or GAP. Does not suspend."""
 
 
 def _put_gap(queue: _Queue) -> None:
@@ -83,6 +93,7 @@ class Bus(Broadcast):
     def __init__(self, backend: "SharedBackend | None" = None, maxsize: int = MAXSIZE) -> None:
         super().__init__("memory://", backend=backend)
         self._redis = backend
+        self._kept = KeptMessages()  # without Redis
         self._maxsize = maxsize
         self._queues: dict[str, set[_Queue]] = {}
         self._listeners: dict[str, tuple[Listener, ...]] = {}
@@ -143,21 +154,39 @@ class Bus(Broadcast):
         """
         await self._publish(channel, payload, self._backend.publish)
 
-    async def post(self, channel: str, payload: dict[str, object]) -> None:
+    async def post(self, channel: str, payload: dict[str, object], kept: str | None = None) -> None:
         """Hand a message over to all subscribers without waiting for Redis; for hints, which may be lost.
 
         Messages arrive in the order in which they were handed over. An outage is logged, never raised.
+        `kept`: what `kept` returns of the message for some minutes, if anything.
 
         Raises:
             TypeError: as `publish`.
         """
-        await self._publish(channel, payload, self._hand_over)
+        await self._publish(channel, payload, partial(self._hand_over, kept=kept))
 
-    async def _hand_over(self, channel: str, text: str) -> None:
+    async def kept(self, channel: str) -> Sequence[bytes | str]:
+        """Return what was kept of the channel's last messages, the oldest first; nothing where Redis does not respond.
+
+        Some may be missing between the others, and messages that were just handed over may be missing still.
+        """
+        if self._redis is None:
+            return self._kept.of(channel)
+        if not self._redis.is_connected:
+            return []
+        try:
+            return await self._redis.kept(channel)
+        except Exception as error:  # noqa: BLE001 - whatever redis-py raises, the rows say what the messages would
+            log.warning("bus.kept_not_read", channel=channel, error=error)
+            return []
+
+    async def _hand_over(self, channel: str, text: str, *, kept: str | None) -> None:
         if self._redis is not None:
-            self._redis.post(channel, text)
-        else:
-            await self._backend.publish(channel, text)
+            self._redis.post(channel, text, kept)
+            return
+        if kept is not None:
+            self._kept.add(channel, kept)
+        await self._backend.publish(channel, text)
 
     @staticmethod
     async def _publish(channel: str, payload: dict[str, object], send: Callable[[str, str], Awaitable[None]]) -> None:
@@ -165,8 +194,20 @@ class Bus(Broadcast):
         try:
             await send(channel, text)
         except OSError as error:
-            log.warning("bus.publish_failed", channel=channel, error=repr(error))
+            log.warning("bus.publish_failed", channel=channel, error=error)
         await asyncio.sleep(0)  # the memory backend never suspends: a burst would overflow queues before they are read
+
+    async def check(self) -> None:
+        """Publish a message that must arrive.
+
+        Raises:
+            OSError: Redis cannot be reached, or the message did not arrive in time (TimeoutError).
+        """
+        channel = f"check:{secrets.token_hex(8)}"
+        async with asyncio.timeout(_CHECK_TIMEOUT), self._subscription(channel) as messages:
+            await self._backend.publish(channel, "{}")
+            while await messages.get() is GAP:
+                pass
 
     def subscribe(self, channel: str) -> AbstractAsyncContextManager[Subscription]:  # type: ignore[override]  # ours has another `get`
         """Subscribe to `channel` for the duration of the `async with` block.
@@ -177,7 +218,7 @@ class Bus(Broadcast):
         return self._subscription(channel)
 
     async def listen(self, channel: str, listener: Listener) -> None:
-        """Call `listener` with every message of `channel`, and with GAP, until `unlisten`.
+        """Call the listener with every message of `channel`, and with GAP, until `unlisten`.
 
         Returns once no later message can be missed; if Redis does not respond, after a second at most, with a GAP for
         now and another one when Redis is back. All listeners share the message's objects, and must not change them.
@@ -188,13 +229,13 @@ class Bus(Broadcast):
         try:
             await self._subscribe(channel)
         except OSError:
-            listener(GAP, MISSED)
+            listener.receive(GAP, MISSED)
 
     def unlisten(self, channel: str, listener: Listener) -> None:
         """Do not call the listener any more."""
         if channel not in self._listeners:
             return
-        self._listeners[channel] = tuple(other for other in self._listeners[channel] if other != listener)
+        self._listeners[channel] = tuple(other for other in self._listeners[channel] if other is not listener)
         if not self._listeners[channel]:
             del self._listeners[channel]
             # As a task, because the backend's method is a coroutine function; the channel may be used again by then.
@@ -245,7 +286,7 @@ class Bus(Broadcast):
         message = _decode(data)
         for listener in listeners:
             try:
-                listener(message, data)
+                listener.receive(message, data)
             except Exception:  # the others, and the connection, must go on
                 log.exception("bus.listener_failed", channel=channel)
 

@@ -47,11 +47,12 @@ class Channel:
 
 @dataclass(eq=False)
 class Outgoing:
-    """One message to be published. `sent`: of a caller that waits for it."""
+    """One message to be published. `sent`: of a caller that waits for it. `kept`: what the channel keeps of it."""
 
     channel: str
     text: str
     sent: asyncio.Future[None] | None = None
+    kept: str | None = None
     redirects: int = 0  # how often a server of a cluster refused it, because another one owns the channel
 
     @property
@@ -103,13 +104,23 @@ class SharedBackend(BroadcastBackend):
         async with asyncio.timeout(TIMEOUT):
             await sent
 
-    def post(self, channel: str, message: str) -> None:
+    def post(self, channel: str, message: str, kept: str | None = None) -> None:
         """Hand one message over, to be sent in the order of these calls; it may still be lost.
+
+        `kept`: what is kept of it for `kept`, if anything; where it cannot be, the message is published alone.
 
         Raises:
             OSError: as `put`.
         """
-        self.put(Outgoing(channel, message))
+        self.put(Outgoing(channel, message, kept=kept))
+
+    @abstractmethod
+    async def kept(self, channel: str) -> list[bytes | str]:
+        """Return what was kept of the channel's last messages, the oldest first.
+
+        Raises:
+            Exception: whatever redis-py raises, or TimeoutError after TIMEOUT.
+        """
 
     async def next_published(self) -> Event:
         """Never return: messages are passed to `deliver` without a queue between."""

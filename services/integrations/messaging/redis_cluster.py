@@ -31,12 +31,14 @@ from services.integrations.redis_client import (
     node_url,
 )
 from telemetry import metric
+from telemetry.outage import REDIS
 
 log = structlog.get_logger(__name__)
 
 _REFRESH = 10.0  # seconds between looks at the layout of a cluster that works
 _HURRY = 0.5  # seconds, while a server is unreachable
 _MAX_REDIRECTS = 3  # of one message
+_SCOPE = "cluster"  # of an outage: its layout is unknown
 _SHARDED = 7  # the first version of Redis with sharded channels; Valkey names its own and this
 
 
@@ -117,10 +119,14 @@ async def _version(url: str, address: Address) -> int:
 class _Node(RedisBackend):
     """The connections to one server of the cluster."""
 
+    redirections = (MovedError, ClusterDownError)
+
     def __init__(self, cluster: "ClusterBackend", address: Address, keepalive: float, *, is_sharded: bool) -> None:
         super().__init__(node_url(cluster.url, address), keepalive)
         self.deliver = lambda channel, data: cluster.deliver(channel, data)
         self.publish_command = "SPUBLISH" if is_sharded else "PUBLISH"
+        self.keeps_messages = is_sharded
+        self.outage_scope = f"{address[0]}:{address[1]}"
         self._is_sharded = is_sharded
         self._cluster = cluster
 
@@ -136,7 +142,7 @@ class _Node(RedisBackend):
     def _finish(self, batch: list[Outgoing], results: list[Any]) -> None:
         failed: Exception | None = None
         for outgoing, result in zip(batch, results, strict=True):
-            if isinstance(result, MovedError | ClusterDownError):
+            if isinstance(result, self.redirections):
                 self._cluster.redirect(outgoing, result)
             elif isinstance(result, Exception):
                 outgoing.fail(result)
@@ -147,7 +153,7 @@ class _Node(RedisBackend):
             raise failed
 
     def _refuse(self, channel: Channel, error: ResponseError) -> None:
-        if not isinstance(error, MovedError | ClusterDownError):
+        if not isinstance(error, self.redirections):
             raise error
         self._cluster.place_again(channel)
 
@@ -207,6 +213,7 @@ class ClusterBackend(SharedBackend):
         await asyncio.gather(*(node.disconnect() for node in self._nodes.values()))
         while self._tasks:
             await asyncio.wait(self._tasks)
+        REDIS.forget(_SCOPE)
 
     async def subscribe(self, group: str) -> None:
         """Return once the channel's server has acknowledged the subscription; concurrent calls share it.
@@ -233,6 +240,10 @@ class ClusterBackend(SharedBackend):
         if node is None:
             raise ConnectionError("no server of the cluster owns the channel")
         node.put(outgoing)
+
+    async def kept(self, channel: str) -> list[bytes | str]:
+        node = self._node_of(channel)
+        return await node.kept(channel) if node is not None and node.keeps_messages else []
 
     def redirect(self, outgoing: Outgoing, error: Exception) -> None:
         """Publish the message again once the layout has been read, since its server does not own the channel."""
@@ -284,8 +295,10 @@ class ClusterBackend(SharedBackend):
             self._stale.clear()
             try:
                 self._apply(await self._read())
+                REDIS.worked(_SCOPE)
             except Exception as error:  # noqa: BLE001 - whatever went wrong, the layout is read again
-                log.warning("bus.cluster_unavailable", error=repr(error), pause=pause)
+                REDIS.failed(error, _SCOPE)
+                log.warning("bus.cluster_unavailable", error=error, pause=pause)
                 self._drop(self._redirected, error)
                 self._redirected = []
                 await asyncio.sleep(pause)
@@ -340,6 +353,6 @@ class ClusterBackend(SharedBackend):
     @staticmethod
     def _drop(messages: list[Outgoing], error: Exception) -> None:
         if posted := sum(outgoing.sent is None for outgoing in messages):
-            log.warning("bus.publish_failed", messages=posted, error=repr(error))
+            log.warning("bus.publish_failed", messages=posted, error=error)
         for outgoing in messages:
             outgoing.fail(error)

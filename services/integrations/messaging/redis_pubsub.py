@@ -9,11 +9,12 @@ import math
 import random
 from collections import deque
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 
 from services.integrations.messaging.bus import MISSED
+from services.integrations.messaging.kept_messages import PUBLISH_AND_KEEP, key_of
 from services.integrations.messaging.redis_backend import KEEPALIVE, TIMEOUT, Channel, Outgoing, SharedBackend
 from services.integrations.redis_client import (
     Batch,
@@ -26,6 +27,7 @@ from services.integrations.redis_client import (
     client_of,
 )
 from telemetry import metric
+from telemetry.outage import REDIS
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +38,7 @@ BATCH = 256  # messages published in one round trip
 # frames then leave in one write for each socket.
 _MAX_STEP = 0.005
 OUTBOX = 8192  # messages that wait to be published at most; further ones are refused
+_KEEP_AGAIN = 60.0  # seconds for which messages are only published after Redis has refused to keep one
 
 
 _Pending = tuple[str, Channel | None, int]  # a command, the channel that it names, and its attempt
@@ -50,6 +53,9 @@ class RedisBackend(SharedBackend):
     """
 
     publish_command = "PUBLISH"
+    keeps_messages = True  # unless the list of a channel is on another server than its messages
+    redirections: ClassVar[tuple[type[Exception], ...]] = ()  # replies that another server has to be asked
+    outage_scope = "bus"  # which server's outage it is
 
     def __init__(self, url: str, keepalive: float = KEEPALIVE) -> None:
         super().__init__()
@@ -72,6 +78,7 @@ class RedisBackend(SharedBackend):
         self._outgoing: asyncio.Queue[Outgoing] = asyncio.Queue(OUTBOX)
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
+        self._keeps_from = 0.0  # seconds of the event loop
 
     @property
     def is_connected(self) -> bool:
@@ -104,6 +111,7 @@ class RedisBackend(SharedBackend):
         for task in self._tasks:
             task.cancel()
         await asyncio.wait(self._tasks)
+        REDIS.forget(self.outage_scope)
         await self.client.aclose()
 
     async def subscribe(self, group: str) -> None:
@@ -144,6 +152,10 @@ class RedisBackend(SharedBackend):
         except asyncio.QueueFull:
             raise ConnectionError("too many messages wait to be sent") from None
 
+    async def kept(self, channel: str) -> list[bytes | str]:
+        async with asyncio.timeout(TIMEOUT):
+            return await self.client.lrange(key_of(channel), 0, -1)
+
     def _command(self, name: str, *channels: Channel) -> None:
         # Without a connection the command is dropped: the next connection starts by subscribing to all channels.
         if self._commands is not None:
@@ -165,19 +177,48 @@ class RedisBackend(SharedBackend):
 
     async def _publish_batch(self, batch: list[Outgoing]) -> None:
         try:
-            async with asyncio.timeout(TIMEOUT), self.client.pipeline(transaction=False) as pipeline:
-                for outgoing in batch:
-                    pipeline.execute_command(self.publish_command, outgoing.channel, outgoing.text)
-                results = await pipeline.execute(raise_on_error=False)
+            async with asyncio.timeout(TIMEOUT):
+                results = await self._send_batch(batch)
+                refused = [place for place, result in enumerate(results) if self._refuses_to_keep(batch[place], result)]
+                if refused:  # at once, so that the order of messages remains
+                    for place, result in zip(refused, await self._send_batch([batch[i] for i in refused]), strict=True):
+                        results[place] = result
             self._finish(batch, results)
         except Exception as error:  # noqa: BLE001 - whatever redis-py raises, the next messages are tried
+            REDIS.failed(error, self.outage_scope)
             if posted := sum(outgoing.sent is None for outgoing in batch):
-                log.warning("bus.publish_failed", messages=posted, error=repr(error))
+                log.warning("bus.publish_failed", messages=posted, error=error)
             # Only a reply on the other connection shows that Redis is reachable: until then, publish fails at once.
             self._set_connected(False)
             self._command("PING")
             for outgoing in batch:
                 outgoing.fail(error)
+
+    def _publishing(self, outgoing: Outgoing) -> tuple[str | int, ...]:
+        """Return the command that publishes a message, and keeps what is to be kept of it."""
+        channel, text, kept = outgoing.channel, outgoing.text, outgoing.kept
+        if kept is None or not self.keeps_messages or asyncio.get_running_loop().time() < self._keeps_from:
+            return (self.publish_command, channel, text)
+        return ("EVAL", PUBLISH_AND_KEEP, 1, key_of(channel), self.publish_command, channel, text, kept)
+
+    async def _send_batch(self, batch: list[Outgoing]) -> list[Any]:
+        async with self.client.pipeline(transaction=False) as pipeline:
+            for outgoing in batch:
+                pipeline.execute_command(*self._publishing(outgoing))
+            return await pipeline.execute(raise_on_error=False)
+
+    def _refuses_to_keep(self, outgoing: Outgoing, result: Any) -> bool:
+        """Whether a message has to be published alone, and those of the next minute: Redis refused to keep it.
+
+        It may forbid scripts, or be moving the slot of the list to another server.
+        """
+        if outgoing.kept is None or not isinstance(result, ResponseError) or isinstance(result, self.redirections):
+            return False
+        now = asyncio.get_running_loop().time()
+        if now >= self._keeps_from:
+            log.warning("bus.message_not_kept", error=result)
+        self._keeps_from, outgoing.kept = now + _KEEP_AGAIN, None
+        return True
 
     def _finish(self, batch: list[Outgoing], results: list[Any]) -> None:
         """End the waits of the callers. Raises the first error among the results."""
@@ -214,7 +255,8 @@ class RedisBackend(SharedBackend):
                 if loop.time() - started > MAX_PAUSE:
                     pause = 0.0  # the connection was stable: reconnect at once
                 metric.bus_reconnects.inc()
-                log.warning("bus.disconnected", error=repr(error), pause=pause)
+                REDIS.failed(error, self.outage_scope)
+                log.warning("bus.disconnected", error=error, pause=pause)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(max(2 * pause, MIN_PAUSE), MAX_PAUSE)
 
@@ -288,6 +330,7 @@ class RedisBackend(SharedBackend):
             raise reply
         if not self.is_connected:
             self._set_connected(True)
+            REDIS.worked(self.outage_scope)
             log.info("bus.connected")
         if channel is None or command == "UNSUBSCRIBE" or attempt != channel.attempt:
             return

@@ -5,21 +5,23 @@ import binascii
 import contextlib
 import hashlib
 import hmac
-import json
 import os
+import re
 import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
+from urllib.parse import quote
 
-import orjson
 from itsdangerous import BadSignature, URLSafeSerializer
 
+from services.integrations.storage.measurement import measured
 from services.integrations.storage.protocol import (
     KEPT_LINKS,
     Link,
@@ -30,13 +32,27 @@ from services.integrations.storage.protocol import (
     check_key,
 )
 
-_COMPACT = json.JSONEncoder(separators=(",", ":"))
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_SIGNATURE_BYTES = 20
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]+")  # of a download, which needs no quoting
+_NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 
 
-def _base64(data: bytes) -> bytes:
-    """Return URL-safe base64 without padding, as itsdangerous writes it, by two calls of C."""
-    return binascii.b2a_base64(data, newline=False).translate(_URL_SAFE, b"=")
+def _base64(data: bytes) -> str:
+    """Return URL-safe base64 without padding, by two calls of C."""
+    return binascii.b2a_base64(data, newline=False).translate(_URL_SAFE, b"=").decode("ascii")
+
+
+@contextlib.contextmanager
+def _operation(name: str, key: str | None = None) -> Iterator[None]:
+    """Measure one operation, and raise StorageError for errors of the disk; `key`: of the object that it needs."""
+    with measured(name):
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise (StorageError.of(error) if key is None else MissingObjectError(key)) from error
+        except OSError as error:
+            raise StorageError.of(error) from error
 
 
 @dataclass(frozen=True)
@@ -78,9 +94,10 @@ class LocalStorage:
         self._folder = folder.resolve()
         self._address = address
         self._links = f"{address}/files/"
+        # Of links whose path is their token, as former releases signed them: until the last of them has expired.
         self._signer = URLSafeSerializer(secret, salt="darkroom-files")
-        # As the signer signs, with a key that is derived once.
-        self._mac = hmac.new(self._signer.make_signer().derive_key(), digestmod=hashlib.sha1)
+        key = URLSafeSerializer(secret, salt="darkroom-file-links").make_signer().derive_key()
+        self._mac = hmac.new(key, digestmod=hashlib.sha256)
         self._upload_signer = URLSafeSerializer(secret, salt="darkroom-uploads")
         self._puts_uploads = puts_uploads
         # A link stays the same for half of its lifetime, so that browsers can cache the file.
@@ -102,10 +119,12 @@ class LocalStorage:
         return path
 
     async def put(self, key: str, data: bytes, content_type: str) -> None:
-        await asyncio.to_thread(self._write, self._path(key), data)
+        with _operation("put"):
+            await asyncio.to_thread(self._write, self._path(key), data)
 
     async def put_file(self, key: str, file: BinaryIO, content_type: str) -> None:
-        await asyncio.to_thread(self._write, self._path(key), file)
+        with _operation("put"):
+            await asyncio.to_thread(self._write, self._path(key), file)
 
     @staticmethod
     def _write(path: Path, data: bytes | BinaryIO) -> None:
@@ -121,18 +140,14 @@ class LocalStorage:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
-        except OSError as error:
+        except OSError:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
-            raise StorageError(str(error)) from error
+            raise
 
     async def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
-        try:
+        with _operation("get", key):
             return await asyncio.to_thread(self._read, self._path(key), max_bytes)
-        except FileNotFoundError as error:
-            raise MissingObjectError(key) from error
-        except OSError as error:
-            raise StorageError(str(error)) from error
 
     @staticmethod
     def _read(path: Path, max_bytes: int | None) -> bytes:
@@ -142,12 +157,8 @@ class LocalStorage:
             return file.read()
 
     async def get_part(self, key: str, start: int, size: int) -> bytes:
-        try:
+        with _operation("get", key):
             part = await asyncio.to_thread(self._read_part, self._path(key), start, size)
-        except FileNotFoundError as error:
-            raise MissingObjectError(key) from error
-        except OSError as error:
-            raise StorageError(str(error)) from error
         if len(part) != size:
             raise StorageError("the file ends too early")
         return part
@@ -159,10 +170,8 @@ class LocalStorage:
             return file.read(size)
 
     async def delete(self, key: str) -> None:
-        try:
+        with _operation("delete"):
             await asyncio.to_thread(self._remove, self._path(key))
-        except OSError as error:
-            raise StorageError(str(error)) from error
 
     @staticmethod
     def _remove(path: Path) -> None:
@@ -178,33 +187,53 @@ class LocalStorage:
         return self._signed(key, content_type, download_as, (int(self._clock()) // self._window + 2) * self._window)
 
     def _new_link(self, key: str, content_type: str, download_as: str | None, expires_at: int) -> Link:
-        # As `self._signer.dumps` writes it, but without deriving the key anew and without trying to compress.
-        fields = [key, content_type, download_as, expires_at]
-        # orjson is ten times as fast, and writes the same unless there are other letters than ASCII's.
-        found = orjson.dumps(fields) if download_as is None else _COMPACT.encode(fields).encode()
-        payload = _base64(found)
-        mac = self._mac.copy()
-        mac.update(payload)
-        return Link(self._links + (payload + b"." + _base64(mac.digest())).decode("ascii"), expires_at)
+        """Return a link whose path is that of the object, so that caches recognise it under the next signature, too."""
+        signature = self._sign(key, content_type, str(expires_at), download_as or "")
+        url = f"{self._links}{key}?type={content_type}&expires={expires_at}"
+        if download_as is not None:
+            name = download_as if _PLAIN_NAME.fullmatch(download_as) else quote(download_as, safe="")
+            url += f"&download={name}"
+        return Link(f"{url}&signature={signature}", expires_at)
 
-    def resolve(self, token: str) -> LocalFile | None:
-        """Return the file of a signed link; None if it is forged or expired, or the file does not exist."""
+    def _sign(self, *parts: str) -> str:
+        mac = self._mac.copy()
+        mac.update("\n".join(parts).encode("utf-8", "surrogatepass"))
+        return _base64(mac.digest()[:_SIGNATURE_BYTES])
+
+    def resolve(self, path: str, parameters: Mapping[str, str] = _NO_PARAMETERS) -> LocalFile | None:
+        """Return the file of a signed link; None if it is forged or expired, or the file does not exist.
+
+        `path`: below `/files/`. `parameters`: of the query.
+        """
         try:
-            key, content_type, download_as, expires_at = self._signer.loads(token)
-            path = self._path(key)
+            key, content_type, download_as, expires_at = self._read_link(path, parameters)
+            found = self._path(key)
             seconds_left = int(expires_at - self._clock())
         except (BadSignature, StorageError, ValueError, TypeError):
             return None
-        if seconds_left <= 0 or not path.is_file():
+        if seconds_left <= 0 or not found.is_file():
             return None
-        return LocalFile(path, content_type, download_as, seconds_left)
+        return LocalFile(found, content_type, download_as, seconds_left)
+
+    def _read_link(self, path: str, parameters: Mapping[str, str]) -> tuple[str, str, str | None, int]:
+        """Return the key, the type, the name of a download and the expiry. Raises BadSignature, ValueError."""
+        signature = parameters.get("signature")
+        if signature is None:
+            key, content_type, download_as, expires_at = self._signer.loads(path)
+            return key, content_type, download_as, expires_at
+        content_type, expires, name = (parameters.get(one, "") for one in ("type", "expires", "download"))
+        expected = self._sign(path, content_type, expires, name).encode()
+        if not hmac.compare_digest(expected, signature.encode("utf-8", "surrogatepass")):
+            raise BadSignature("forged")
+        return path, content_type, name or None, int(expires)
 
     async def upload_target(self, key: str, content_type: str, *, byte_size: int, seconds: int) -> Target:
         expires_at = int(self._clock()) + seconds
-        url = f"{self._address}/uploads/{self._upload_signer.dumps([key, content_type, byte_size, expires_at])}"
+        path = f"/uploads/{self._upload_signer.dumps([key, content_type, byte_size, expires_at])}"
+        url = self._address + path
         if self._puts_uploads:
-            return Target(url, "PUT", expires_at, headers={"Content-Type": content_type}, fields=None)
-        return Target(url, "POST", expires_at)
+            return Target(url, "PUT", expires_at, headers={"Content-Type": content_type}, fields=None, path=path)
+        return Target(url, "POST", expires_at, path=path)
 
     def resolve_upload(self, token: str) -> LocalUpload | None:
         """Return the upload of a signed upload URL; None if it is forged or expired."""
@@ -216,10 +245,8 @@ class LocalStorage:
         return LocalUpload(key, content_type, byte_size) if self._clock() < expires_at else None
 
     async def check(self) -> None:
-        try:
+        with _operation("check"):
             await asyncio.to_thread(self._probe)
-        except OSError as error:
-            raise StorageError(str(error)) from error
 
     def _probe(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -230,7 +257,19 @@ class LocalStorage:
             os.fsync(file.fileno())
 
     async def keys(self) -> set[str]:
-        return await asyncio.to_thread(self._list)
+        with _operation("list"):
+            return await asyncio.to_thread(self._list)
 
     def _list(self) -> set[str]:
-        return {str(path.relative_to(self._folder)) for path in self._folder.rglob("*") if path.is_file()}
+        """Return all keys, with one call of the system for each folder."""
+        found: set[str] = set()
+        folders = [("", str(self._folder))]  # each with the beginning of its keys
+        while folders:
+            prefix, path = folders.pop()
+            with contextlib.suppress(FileNotFoundError), os.scandir(path) as entries:  # one may be removed meanwhile
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append((f"{prefix}{entry.name}/", entry.path))
+                    elif entry.is_file():
+                        found.add(prefix + entry.name)
+        return found

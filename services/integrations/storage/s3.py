@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import lru_cache
 from pathlib import PurePath
 from typing import TYPE_CHECKING, BinaryIO, Self
@@ -16,6 +16,7 @@ from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.handlers import add_expect_header
 
+from services.integrations.storage.measurement import measured
 from services.integrations.storage.protocol import (
     KEPT_LINKS,
     Link,
@@ -26,6 +27,7 @@ from services.integrations.storage.protocol import (
     check_key,
 )
 from services.integrations.storage.s3_presigning import sign_form, sign_link, sign_put
+from telemetry.outage import Cause
 
 if TYPE_CHECKING:
     from aiobotocore.response import StreamingBody
@@ -37,6 +39,14 @@ _CONNECT_TIMEOUT = 2  # seconds, each attempt
 _READ_TIMEOUT = 10  # seconds between two reads
 _PART = 8 * 2**20  # bytes per part of a multipart upload; S3 allows 10,000 parts, all but the last of 5 MiB or more
 _CONNECTIONS = 50  # concurrent, per process
+PROBE = "health/probe"  # the key of the object that `check` writes; no file has it
+_CAUSES = {
+    "QuotaExceeded": Cause.FULL,
+    "XMinioStorageFull": Cause.FULL,  # MinIO's
+    "SlowDown": Cause.SLOW,
+    "ServiceUnavailable": Cause.UNREACHABLE,
+}
+_STATUSES = {401: Cause.REFUSED, 403: Cause.REFUSED, 507: Cause.FULL}  # of codes that are not above
 
 
 class S3Storage:
@@ -242,7 +252,9 @@ class S3Storage:
     async def check(self) -> None:
         async with self._operation("check"):
             try:
-                await self._client.head_bucket(Bucket=self._bucket)
+                await self._client.put_object(
+                    Bucket=self._bucket, Key=self._prefix + PROBE, Body=b"darkroom", ContentType="text/plain"
+                )
             except ClientError as error:
                 if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
                     raise
@@ -256,6 +268,7 @@ class S3Storage:
                 page = await self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, StartAfter=after)
             names = [item["Key"] for item in page.get("Contents", ())]
             found.update(name.removeprefix(self._prefix) for name in names)
+            found.discard(PROBE)
             if "IsTruncated" not in page or (page["IsTruncated"] and not names):
                 raise StorageError("S3 list: invalid response")
             after = names[-1] if page["IsTruncated"] else ""
@@ -275,7 +288,7 @@ class S3Storage:
         return urlunsplit(parts._replace(netloc=f"{self._bucket}.{parts.netloc}", path=""))
 
     async def _credentials(self) -> ReadOnlyCredentials:
-        async with self._operation("sign"):
+        with _storage_errors("sign"):
             found = await self._session.get_credentials()  # type: ignore[misc]  # its stub does not declare it as a coroutine
             if found is None:
                 raise StorageError("S3 sign: no credentials")
@@ -285,20 +298,28 @@ class S3Storage:
     @contextlib.asynccontextmanager
     async def _operation(self, operation: str) -> AsyncIterator[None]:
         """Run one operation under the deadline; errors state only their kind, as S3's texts may contain anything."""
-        try:
+        with measured(operation), _storage_errors(operation):
             async with asyncio.timeout(self._deadline):
                 yield
-        except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "")
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-            text = f"S3 {operation}: {code if code.isalnum() else 'refused'} (HTTP {status})"
-            # Only NoSuchKey means a missing object: a 404 may also mean a missing bucket, or a proxy without a backend.
-            raise (MissingObjectError if code == "NoSuchKey" else StorageError)(text) from error
-        except TimeoutError as error:
-            raise StorageError(f"S3 {operation}: timed out") from error
-        # RecursionError: on a redirect, botocore requests the bucket's region, and may be redirected again.
-        except (BotoCoreError, HTTPClientError, ConnectionClientError, OSError, RecursionError) as error:
-            raise StorageError(f"S3 {operation}: {type(error).__name__}") from error
+
+
+@contextlib.contextmanager
+def _storage_errors(operation: str) -> Iterator[None]:
+    """Raise StorageError for the errors of S3 and of the connection to it."""
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        text = f"S3 {operation}: {code if code.isalnum() else 'refused'} (HTTP {status})"
+        # Only NoSuchKey means a missing object: a 404 may also mean a missing bucket, or a proxy without a backend.
+        cause = _CAUSES.get(code) or _STATUSES.get(status or 0, Cause.FAILED)
+        raise (MissingObjectError if code == "NoSuchKey" else StorageError)(text, cause) from error
+    except TimeoutError as error:
+        raise StorageError(f"S3 {operation}: timed out", Cause.SLOW) from error
+    # RecursionError: on a redirect, botocore requests the bucket's region, and may be redirected again.
+    except (BotoCoreError, HTTPClientError, ConnectionClientError, OSError, RecursionError) as error:
+        raise StorageError(f"S3 {operation}: {type(error).__name__}", Cause.UNREACHABLE) from error
 
 
 async def _read(body: "StreamingBody", most: int) -> bytes:

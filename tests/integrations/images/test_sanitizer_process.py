@@ -311,7 +311,7 @@ async def test_child_starts_threads_but_no_process(tmp_path: Path) -> None:
 FORKING = """
 import errno, os, socket, sys
 sys.path.append({root})
-from services.integrations.images.confinement import can_start_threads, limit_allocator, restrict
+from services.integrations.confinement import can_start_threads, limit_allocator, restrict
 limit_allocator()
 restrict(600)
 attempts = dict(fork=os.fork, exec=lambda: os.execv("/bin/true", ["true"]), socket=socket.socket)

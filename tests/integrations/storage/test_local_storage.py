@@ -10,7 +10,7 @@ from itsdangerous import URLSafeSerializer
 
 from services.integrations.storage.local import LocalStorage, LocalUpload
 from services.integrations.storage.protocol import MissingObjectError, StorageError, TooLargeError
-from tests.support.signed_link import forged, token_of
+from tests.support.signed_link import forged, parameters_of, path_of, resolved
 
 SECRET = "s" * 32
 KEY = "originals/usr_1/fil_1"
@@ -53,14 +53,14 @@ async def test_link_is_valid_for_at_least_half_of_its_lifetime(storage: LocalSto
         clock.now = start
         link = await storage.link(KEY, "image/png")
         assert 300 <= link.expires_at - start <= 600
-        found = storage.resolve(token_of(link.url))
+        found = resolved(storage, link.url)
         assert found is not None
         assert found.path.read_bytes() == b"bytes"
         assert 0 < found.seconds_left <= 600
         clock.now = link.expires_at - 1.0
-        assert storage.resolve(token_of(link.url)) is not None
+        assert resolved(storage, link.url) is not None
         clock.now = float(link.expires_at)
-        assert storage.resolve(token_of(link.url)) is None
+        assert resolved(storage, link.url) is None
 
 
 HOSTILE_KEYS = [
@@ -80,7 +80,7 @@ async def test_hostile_keys_are_refused_by_every_operation(storage: LocalStorage
         await storage.get_part(key, 0, 1)
     with pytest.raises(StorageError):
         await storage.delete(key)
-    assert storage.resolve(token_of((await storage.link(key, "image/png")).url)) is None
+    assert resolved(storage, (await storage.link(key, "image/png")).url) is None
     assert await storage.keys() == set()
 
 
@@ -105,7 +105,7 @@ async def test_symbolic_links_in_the_storage_folder_are_not_followed(
     for operation in operations:
         with pytest.raises(StorageError):
             await operation()
-    assert storage.resolve(token_of((await storage.link(KEY, "image/png")).url)) is None
+    assert resolved(storage, (await storage.link(KEY, "image/png")).url) is None
     assert (outside / "fil_1").read_bytes() == b"secret"
     assert (outside / "usr_1" / "fil_1").read_bytes() == b"secret"
 
@@ -171,22 +171,45 @@ async def test_upload_target_resolves_until_it_expires(storage: LocalStorage, cl
     clock.now += 59
     assert storage.resolve_upload(token) == LocalUpload(KEY, "image/png", 1000)
     assert storage.resolve(token) is None, "an upload token must not authorize a download"
-    assert storage.resolve_upload(token_of((await storage.link(KEY, "image/png")).url)) is None
+    assert storage.resolve_upload(parameters_of((await storage.link(KEY, "image/png")).url)["signature"]) is None
     assert storage.resolve_upload(forged(token)) is None
     clock.now += 1
     assert storage.resolve_upload(token) is None
 
 
-@pytest.mark.parametrize("name", [None, "a fox.png", "一只狐狸.png", "fox " * 200])
-async def test_links_of_the_signing_library_and_ours_are_verified_alike(
+@pytest.mark.parametrize("name", [None, "a fox.png", "一只狐狸.png", "fox " * 200, "fox&type=text/html\n"])
+async def test_path_of_a_link_names_the_file_and_its_query_is_signed(
     storage: LocalStorage, clock: Clock, name: str | None
 ) -> None:
     await storage.put(KEY, b"bytes", "image/png")
-    library = URLSafeSerializer(SECRET, salt="darkroom-files")
+    await storage.put(KEY + "x", b"bytes", "image/png")
+    first = await storage.link(KEY, "image/png", download_as=name)
+    clock.now += 600
     link = await storage.link(KEY, "image/png", download_as=name)
-    assert library.loads(token_of(link.url)) == [KEY, "image/png", name, link.expires_at]
-    by_library = library.dumps([KEY, "image/png", name, link.expires_at])  # compressed where that is shorter
-    ours, theirs = storage.resolve(token_of(link.url)), storage.resolve(str(by_library))
-    assert ours is not None
-    assert ours == theirs
-    assert storage.resolve(forged(token_of(link.url))) is None
+    assert first.url != link.url
+    assert path_of(first.url) == path_of(link.url) == KEY
+    given = parameters_of(link.url)
+    found = storage.resolve(KEY, given)
+    assert found is not None
+    assert (found.content_type, found.download_as) == ("image/png", name)
+    changed = [{"expires": str(link.expires_at + 1)}, {"type": "text/html"}, {"download": "x"}, {"signature": ""}]
+    changed += [{"signature": forged(given["signature"])}, {"signature": "é"}, {"expires": ""}]
+    changed += [{"type": f"image/png\n{link.expires_at}", "expires": ""}]
+    for change in changed:
+        assert storage.resolve(KEY, given | change) is None, change
+    assert storage.resolve(KEY + "x", given) is None
+    assert storage.resolve(KEY) is None
+
+
+@pytest.mark.parametrize("name", [None, "a fox.png", "一只狐狸.png"])
+async def test_links_of_earlier_releases_work_until_they_expire(
+    storage: LocalStorage, clock: Clock, name: str | None
+) -> None:
+    await storage.put(KEY, b"bytes", "image/png")
+    token = str(URLSafeSerializer(SECRET, salt="darkroom-files").dumps([KEY, "image/png", name, int(clock.now) + 60]))
+    found = storage.resolve(token)
+    assert found is not None
+    assert (found.path.read_bytes(), found.download_as, found.seconds_left) == (b"bytes", name, 60)
+    assert storage.resolve(forged(token)) is None
+    clock.now += 60
+    assert storage.resolve(token) is None

@@ -1,4 +1,4 @@
-"""One child process of the image sanitizer: its start, the exchange of a job for a response, and its exit."""
+"""One child process that works on untrusted media: its start, the exchange of a job for a response, and its exit."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ class ChildError(Exception):
 
 @dataclass(frozen=True)
 class Response:
-    """A child's response: the reason of a refusal, or an image and its parts."""
+    """A child's response: the reason of a refusal, or an image or a video and its parts."""
 
     reason: str | None
     format: str
@@ -33,7 +33,7 @@ class Response:
     height: int
     widths: list[int]
     parts: list[bytes]
-    details: dict[str, Any] = field(default_factory=dict)  # of a refusal
+    details: dict[str, Any] = field(default_factory=dict)  # of a refusal, or of a video
     missing: frozenset[str] = frozenset()  # formats without a decoder, in response to that job
 
 
@@ -68,9 +68,9 @@ class Child:
         return self._process.returncode is None
 
     async def exchange(self, job: dict[str, Any], data: bytes) -> Response:
-        """Send one frame and read one frame (sanitizer_process.py describes them).
+        """Send one frame and read one frame (images/sanitizer_process.py describes them).
 
-        A child is trusted no more than the images it decodes: lengths are bounded, and a malformed response is handled
+        A child is trusted no more than what it decodes: lengths are bounded, and a malformed response is handled
         like an exit of the child.
 
         Raises:

@@ -1,4 +1,4 @@
-"""The limits of a child process that decodes untrusted images: code that an image injects can reach nothing else."""
+"""The limits of a child process that decodes untrusted media: code that a file injects can reach nothing else."""
 
 import ctypes
 import os
