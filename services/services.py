@@ -15,6 +15,7 @@ from services.media.wiring import Media
 from services.operations.wiring import Operations
 from services.payments.wiring import Payments
 from services.products.wiring import Products
+from services.webhooks.wiring import Webhooks
 
 
 @dataclass(frozen=True)
@@ -33,4 +34,5 @@ class Services:
     generations: Generations
     gallery: Gallery
     accounts: Accounts
+    webhooks: Webhooks
     background: Background

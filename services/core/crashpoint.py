@@ -20,6 +20,11 @@ Point = Literal[
     "claim.before_commit",  # rolled back by the kill, or committed without this process knowing (`in_flight`)
     "worker.claimed",  # attempts counted, nothing called: back to the queue
     "worker.before_call",  # the call recorded, not made: counts as made
+    "video.submitted",  # a video's job accepted, and its id only in memory: counts as called
+    "video.job_recorded",  # the job's id is on the row, which still has this process's lease
+    "video.waiting",  # any worker may ask about the job
+    "video.due",  # taken to ask about its job
+    "video.fetched",  # the video is only in memory
     "worker.generated",  # the picture paid for and only in memory
     "worker.stored",  # the result PENDING with its bytes
     "worker.before_completion",
@@ -34,6 +39,8 @@ Point = Literal[
     "account_deletion.before_commit",
     "account_deletion.committed",  # all sessions ended, no picture deleted yet
     "account_deletion.begun",  # some of the pictures deleted
+    "merge.before_commit",  # everything of the guest moved, rolled back by the kill
+    "merge.committed",  # the guest is deleted, and neither its sockets nor the account's subscribers notified
     "export.claimed",  # attempts counted, nothing written
     "export.stored",  # the zip is stored, its row PENDING
     "export.bytes_removed",  # the row of an old export without its bytes

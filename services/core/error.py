@@ -37,6 +37,15 @@ class InvalidInputError(Refusal):
     code = ErrorCode.INVALID_INPUT
 
 
+class ContentRejectedError(Refusal):
+    """A text goes against the content rules; nothing was charged or stored."""
+
+    code = ErrorCode.CONTENT_REJECTED
+
+    def __init__(self, field: tuple[str, ...]) -> None:
+        super().__init__(message("This goes against our content rules. Please word it differently."), field)
+
+
 class UploadFailedError(Refusal):
     """Storing the picture failed; nothing was charged."""
 
@@ -47,18 +56,58 @@ class ConflictError(Refusal):
     code = ErrorCode.CONFLICT
 
 
+class LastSignInError(ConflictError):
+    """It would leave the account without a way to sign in."""
+
+    def __init__(self, field: tuple[str, ...]) -> None:
+        text = message("This is the only way to sign in to this account. Confirm an address or link another one.")
+        super().__init__(text, field)
+
+
 class UnauthenticatedError(Refusal):
     code = ErrorCode.UNAUTHENTICATED
 
+    def __init__(self, text: Message | None = None) -> None:
+        super().__init__(text or message("Please sign in."))
+
+
+class SessionEndedError(UnauthenticatedError):
+    """It needs an account, and the session of the browser's cookie has ended."""
+
     def __init__(self) -> None:
-        super().__init__(message("Please sign in."))
+        super().__init__(message("Your session has ended. Please sign in again."))
+
+
+class InvalidCredentialError(UnauthenticatedError):
+    """A credential was sent and does not work. `text`: what is wrong with it, never the credential itself."""
+
+    def __init__(self, text: Message | None = None) -> None:
+        super().__init__(text or message("This token is not valid, or its session has ended. Please sign in again."))
 
 
 class ForbiddenError(Refusal):
     code = ErrorCode.FORBIDDEN
 
-    def __init__(self, field: tuple[str, ...] | None = None) -> None:
-        super().__init__(message("You are not allowed to do this."), field)
+    def __init__(self, field: tuple[str, ...] | None = None, text: Message | None = None) -> None:
+        super().__init__(text or message("You are not allowed to do this."), field)
+
+
+class GuestError(Refusal):
+    """It needs an account with an address."""
+
+    code = ErrorCode.FORBIDDEN
+
+    def __init__(self) -> None:
+        super().__init__(message("Guests cannot do this. Please sign up first: you keep your pictures and credits."))
+
+
+class KeyScopeError(Refusal):
+    """The request is authenticated by an API key with a narrower scope."""
+
+    code = ErrorCode.FORBIDDEN
+
+    def __init__(self) -> None:
+        super().__init__(message("The scope of this API key does not allow this."))
 
 
 class SuspendedError(Refusal):
@@ -77,6 +126,12 @@ class UnverifiedEmailError(Refusal):
 
     def __init__(self) -> None:
         super().__init__(message("Please confirm your e-mail address first: open the link that was mailed to you."))
+
+
+class SecondFactorError(Refusal):
+    """It needs the second factor of the account: set up, or proved by this session. `text`: which, and how."""
+
+    code = ErrorCode.SECOND_FACTOR_REQUIRED
 
 
 class NotFoundError(Refusal):

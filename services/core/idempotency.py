@@ -13,14 +13,15 @@ import orjson
 from tortoise.exceptions import IntegrityError
 
 from models import IdempotencyKey
-from services.core.error import ConflictError, InvalidInputError, Refusal
+from services.core.error import ConflictError, InvalidInputError, Refusal, RefusalGroup
 from services.core.message import message
 from services.core.text import is_unusable
 from services.core.unset import set_fields
 
 MAX_KEY = 128  # characters
 
-STORED_AS = "stored_as"  # in a request field's metadata: its name in stored fingerprints, where it was renamed since
+# In a request field's metadata: its name in stored fingerprints, where it was renamed since; None: it is not in them.
+STORED_AS = "stored_as"
 
 _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 
@@ -81,7 +82,7 @@ async def run_once(
         return await replay(result_id)
     try:
         return await work()
-    except (Refusal, UsedKeyError, IntegrityError):
+    except (Refusal, RefusalGroup, UsedKeyError, IntegrityError):
         if (result_id := await find_result(user_id, ticket)) is None:
             raise
     return await replay(result_id)
@@ -140,7 +141,7 @@ def fingerprint(request: Any) -> str:
     given = {
         field.metadata.get(STORED_AS, field.name): getattr(request, field.name)
         for field in dataclasses.fields(request)
-        if field.name != "idempotency_key"
+        if field.name != "idempotency_key" and field.metadata.get(STORED_AS, field.name) is not None
     }
     plain = {
         name: set_fields(value) if dataclasses.is_dataclass(value) else value

@@ -79,7 +79,7 @@ class Lease:
                         body.cancel()
                     return
                 except Exception as error:  # noqa: BLE001 - the database may be back before the lease expires
-                    log.warning("lease.renewal_failed", table=self.table, row=self.row_id, error=repr(error))
+                    log.warning("lease.renewal_failed", table=self.table, row=self.row_id, error=error)
 
         beating = asyncio.create_task(beat(), name="heartbeat")
         try:

@@ -2,6 +2,7 @@
 
 import functools
 import gettext
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from services.core.text import cut
 DEFAULT = "en"  # the language the messages are written in
 SUPPORTED = ("en", "zh-CN")  # BCP 47, as the API spells them
 _COMMAS = {"en": ", ", "zh-CN": "、"}  # between the parts of a list
+_TAG = re.compile(r"([A-Za-z]{2,8}|[xi]-[A-Za-z0-9]{1,8})([-_][A-Za-z0-9]{1,8}){0,10}")
 _MAX_HEADER = 500  # characters of an Accept-Language header that are read
 
 
@@ -21,6 +23,11 @@ def match(wanted: str) -> str | None:
         if tag == known.casefold() or tag.split("-")[0] == known.split("-")[0]:
             return known
     return None
+
+
+def is_tag(wanted: str) -> bool:
+    """Whether a text has the form of a language tag (BCP 47), of whatever language."""
+    return _TAG.fullmatch(wanted.strip()) is not None
 
 
 def from_header(accept_language: str) -> str | None:

@@ -31,7 +31,7 @@ def check_size(size: int, field: str) -> None:
         raise InvalidInputError(message("Request 1 to {limit} at a time.", limit=MAX_SIZE), field=(field,))
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class PageRequest(Generic[K]):
     """Relay's pagination arguments, with cursors decoded to keys."""
 
@@ -41,9 +41,10 @@ class PageRequest(Generic[K]):
     before: K | None = None
 
     def __post_init__(self) -> None:
-        for name, size in (("first", self.first), ("last", self.last)):
-            if size is not None:
-                check_size(size, name)
+        if self.first is not None:
+            check_size(self.first, "first")
+        if self.last is not None:
+            check_size(self.last, "last")
         if self.first is not None and self.last is not None:
             raise InvalidInputError(message("Give either first or last, not both."), field=("last",))
 
@@ -57,7 +58,7 @@ class PageRequest(Generic[K]):
         return descending != (self.last is not None)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Page(Generic[R, K]):
     """A page of rows in the list's order. `count` queries the total only when called."""
 
@@ -126,13 +127,15 @@ async def paginate(
     return page_of(found, request, columns, query.count)
 
 
-async def replica_page(read: Callable[[], Awaitable[Page[R, K]]], account_id: str | None = None) -> Page[R, K]:
+def replica_page(read: Callable[[], Awaitable[Page[R, K]]], account_id: str | None = None) -> Awaitable[Page[R, K]]:
     """Return the page that `read` returns, and later its total, from the read replica if that suffices.
 
     `account_id`: whose list it is; None: a list that may be out of date by a few seconds.
     """
-    if not replica.has_reader():
-        return await read()
+    return _replica_page(read, account_id) if replica.has_reader() else read()
+
+
+async def _replica_page(read: Callable[[], Awaitable[Page[R, K]]], account_id: str | None) -> Page[R, K]:
     page = await replica.read(read, account_id)
     return replace(page, count=lambda: replica.read(page.count, account_id))
 

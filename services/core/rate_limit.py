@@ -4,23 +4,56 @@ import contextlib
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 
 import structlog
 
 from services.core.error import RateLimitedError
-from services.integrations.rate_limiter import RateLimiter
+from services.integrations.rate_limiter import RateLimiter, Usage
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Limit:
-    """At most `times` of something within `seconds`."""
+    """At most `times` of something within `seconds`.
+
+    `is_shown`: answers say how much of it is left. Not where it also counts what others do: a client that tries one
+    password of an account must not learn how many others were tried.
+    """
 
     name: str
     times: int
     seconds: int
+    is_shown: bool = False
+
+
+@dataclass(slots=True)
+class LimitUsage:
+    """The limits that one request has used, and the longest time to wait of its refusals, in seconds."""
+
+    limits: dict[str, tuple[Limit, Usage]] = field(default_factory=dict)
+    retry_after: float | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.limits) or self.retry_after is not None
+
+
+# Set by a transport whose responses have headers, for the task of the request.
+limit_usage: ContextVar[LimitUsage | None] = ContextVar("limit_usage", default=None)
+
+
+def note_usage(limit: Limit, usage: Usage) -> None:
+    """Let the response say how much of the limit is left."""
+    if (found := limit_usage.get()) is not None:
+        found.limits[limit.name] = (limit, usage)
+
+
+def note_retry(seconds: float) -> None:
+    """Let the response say when to try again."""
+    if (found := limit_usage.get()) is not None:
+        found.retry_after = max(found.retry_after or 0.0, seconds)
 
 
 # A user mistypes a few times; an office behind one address has many users.
@@ -32,13 +65,26 @@ CLIENT_FAILURES = Limit("sign-in-client", 100, 15 * 60)  # wrong passwords from 
 # A correct password costs a hash, too, and a sign-in a row; a program needs one sign-in a month.
 ACCOUNT_SUCCESSES = Limit("signed-in-account", 60, 15 * 60)  # correct passwords for one email address
 CLIENT_SUCCESSES = Limit("signed-in-client", 600, 15 * 60)  # correct passwords from one client
+# Six digits, of which three at a time are right: 50 guesses a day find one in 18 years on average.
+FACTOR_CODES = Limit("factor-code", 5, 15 * 60)  # codes of the second factor of one account, since the last right one
+FACTOR_CODES_DAILY = Limit("factor-code-day", 50, 24 * 3600)
 LINKS = Limit("link", 60, 15 * 60)  # mailed links tried by one client
 SIGN_UPS = Limit("sign-up", 20, 3600)  # sign-ups from one client
+GUESTS = Limit("guest", 20, 3600)  # guest accounts from one client
+GUEST_BONUSES = Limit("guest-bonus", 3, 24 * 3600)  # of these, those with a bonus
+MERGES = Limit("merge", 20, 3600)  # guests that one account merges, or tries to
 VERIFICATIONS_TO = Limit("verification-to", 6, 3600)  # mails that verify an address of one mailbox, in any spelling
 RESETS = Limit("password-reset", 20, 3600)  # reset mails requested by one client
+SIGN_IN_LINKS = Limit("sign-in-link", 20, 3600)  # mailed links to sign in by that one client requests
+SIGN_IN_LINKS_TO = Limit("sign-in-link-to", 6, 3600)  # the same to one mailbox, in any spelling of its address
 EMAIL_CHANGES = Limit("email-change", 20, 3600)  # changes of an address requested by one client
 EMAIL_CHANGES_TO = Limit("email-change-to", 5, 3600)  # changes to one mailbox, which gets a mail for each
-CHECKOUTS = Limit("checkout", 30, 3600)  # checkouts of one account
+CHECKOUTS = Limit("checkout", 30, 3600, is_shown=True)  # checkouts of one account
+REJECTED_TEXTS = Limit("rejected-texts", 20, 15 * 60)  # texts of one account that went against the content rules
+STYLE_TEXTS = Limit("style-texts", 60, 3600, is_shown=True)  # custom styles of one account whose texts are checked
+WEBHOOKS = Limit("webhooks", 60, 3600, is_shown=True)  # test events and replays that one account requests
+
+DOCUMENTS = Limit("documents", 500, 15 * 60)  # that one client registers by their hash; an app has some hundred
 
 ACCOUNT_IN_FLIGHT = 16  # passwords of one account that one process checks at once, those that wait included
 CLIENT_IN_FLIGHT = 32  # passwords of one client that one process checks or hashes at once
@@ -58,7 +104,9 @@ class RateLimits:
     def __init__(self, limiter: RateLimiter | None, generations_per_minute: int, refused_pictures: int) -> None:
         self._limiter = limiter
         self._in_flight: Counter[tuple[str, str]] = Counter()
-        self._generations = Limit("generations", generations_per_minute, 60) if generations_per_minute else None
+        self._generations = (
+            Limit("generations", generations_per_minute, 60, is_shown=True) if generations_per_minute else None
+        )
         self._refused_pictures = (
             Limit("refused-pictures", refused_pictures, REFUSED_PICTURES_SECONDS) if refused_pictures else None
         )
@@ -94,7 +142,8 @@ class RateLimits:
             return
         for limit, subject, most in subjects:
             if self._in_flight[limit, subject] >= most:
-                _refuse(limit, retry_after)
+                log.info("rate_limit.refused", limit=limit, retry_after=retry_after)
+                raise RateLimitedError(retry_after)
         for limit, subject, _ in subjects:
             self._in_flight[limit, subject] += 1
         try:
@@ -144,9 +193,31 @@ class RateLimits:
         """Reset an account's wrong passwords: its owner has proved the identity otherwise."""
         await self._reset(ACCOUNT_FAILURES, email)
 
+    async def hit_factor_code(self, user_id: str) -> None:
+        """Count a code of an account's second factor before it is checked. Raises RateLimitedError."""
+        await self._hit(FACTOR_CODES, user_id)
+        await self._hit(FACTOR_CODES_DAILY, user_id)
+
+    async def reset_factor_codes(self, user_id: str) -> None:
+        """Forget the codes of an account, of which the last was right."""
+        await self._reset(FACTOR_CODES, user_id)
+        await self._reset(FACTOR_CODES_DAILY, user_id)
+
     async def hit_sign_up(self, client: str) -> None:
         """Count an attempt to create an account. Raises RateLimitedError."""
         await self._hit(SIGN_UPS, client)
+
+    async def hit_guest(self, client: str) -> None:
+        """Count a guest account. Raises RateLimitedError."""
+        await self._hit(GUESTS, client)
+
+    async def hit_guest_bonus(self, client: str) -> None:
+        """Count the bonus of a guest account. Raises RateLimitedError."""
+        await self._hit(GUEST_BONUSES, client)
+
+    async def hit_merge(self, user_id: str) -> None:
+        """Count a guest that an account merges. Raises RateLimitedError."""
+        await self._hit(MERGES, user_id)
 
     async def hit_email_link(self, client: str) -> None:
         """Count an attempt to use a mailed link. Raises RateLimitedError."""
@@ -155,6 +226,11 @@ class RateLimits:
     async def hit_password_reset(self, client: str) -> None:
         """Count a request for a password reset mail. Raises RateLimitedError."""
         await self._hit(RESETS, client)
+
+    async def hit_sign_in_link(self, client: str, mailbox: str) -> None:
+        """Count a request for a link to sign in by, which is mailed to `mailbox`. Raises RateLimitedError."""
+        await self._hit(SIGN_IN_LINKS, client)
+        await self._hit(SIGN_IN_LINKS_TO, mailbox)
 
     async def hit_verification(self, mailbox: str) -> None:
         """Count a mail that verifies an address of `mailbox`. Raises RateLimitedError."""
@@ -189,10 +265,39 @@ class RateLimits:
             with contextlib.suppress(RateLimitedError):  # concurrent ones have reached the limit already
                 await self._hit(self._refused_pictures, user_id)
 
+    async def check_rejected_texts(self, user_id: str) -> None:
+        """Raises RateLimitedError after too many rejected texts of the account."""
+        await self._check(REJECTED_TEXTS, user_id)
+
+    async def hit_rejected_text(self, user_id: str) -> None:
+        """Count a text that was rejected."""
+        with contextlib.suppress(RateLimitedError):  # concurrent ones have reached the limit already
+            await self._hit(REJECTED_TEXTS, user_id)
+
+    async def admits_document(self, client: str) -> bool:
+        """Count a document that a client registers, and return whether it may be kept."""
+        if self._limiter is None:
+            return True
+        return await self._limiter.hit(_key(DOCUMENTS, client), DOCUMENTS.times, DOCUMENTS.seconds) is None
+
+    async def hit_style_texts(self, user_id: str) -> None:
+        """Count a custom style whose texts are to be checked. Raises RateLimitedError."""
+        await self._hit(STYLE_TEXTS, user_id)
+
+    async def hit_webhooks(self, user_id: str) -> None:
+        """Count a test event or a replay. Raises RateLimitedError."""
+        await self._hit(WEBHOOKS, user_id)
+
     async def _hit(self, limit: Limit, subject: str, cost: int = 1) -> None:
-        if self._limiter is not None:
-            wait = await self._limiter.hit(_key(limit, subject), limit.times, limit.seconds, cost)
-            _refuse(limit.name, wait)
+        if self._limiter is None:
+            return
+        key = _key(limit, subject)
+        if limit.is_shown:
+            usage = await self._limiter.use(key, limit.times, limit.seconds, cost)
+            note_usage(limit, usage)
+            _refuse(limit, usage.wait)
+        else:
+            _refuse(limit, await self._limiter.hit(key, limit.times, limit.seconds, cost))
 
     async def _reset(self, limit: Limit, subject: str) -> None:
         if self._limiter is not None:
@@ -200,12 +305,14 @@ class RateLimits:
 
     async def _check(self, limit: Limit, subject: str) -> None:
         if self._limiter is not None:
-            _refuse(limit.name, await self._limiter.peek(_key(limit, subject), limit.times, limit.seconds))
+            _refuse(limit, await self._limiter.peek(_key(limit, subject), limit.times, limit.seconds))
 
 
-def _refuse(limit: str, wait: float | None) -> None:
+def _refuse(limit: Limit, wait: float | None) -> None:
     if wait is not None:
-        log.info("rate_limit.refused", limit=limit, retry_after=wait)
+        log.info("rate_limit.refused", limit=limit.name, retry_after=wait)
+        if not limit.is_shown:
+            note_usage(limit, Usage(0, wait, wait))
         raise RateLimitedError(wait)
 
 

@@ -1,4 +1,4 @@
-"""Pictures and their rows: a row is written before its bytes and deleted after them."""
+"""Pictures, videos and their rows: a row is written before its bytes and deleted after them."""
 
 import asyncio
 import math
@@ -17,7 +17,7 @@ from services.core.crashpoint import crashpoint
 from services.core.error import InvalidInputError, RateLimitedError, UnavailableError, UploadFailedError
 from services.core.message import Message, message
 from services.events import account_change
-from services.integrations.images.formats import EXTENSIONS
+from services.integrations.images.formats import CONTENT_TYPES, FORMAT_NAMES
 from services.integrations.images.sanitizer import (
     BadImage,
     BadImageError,
@@ -27,13 +27,13 @@ from services.integrations.images.sanitizer import (
     SanitizerUnavailableError,
 )
 from services.integrations.storage.protocol import Link, PendingLink, Storage, StorageError
+from services.media.new_file import EXTENSIONS, POSTER_TYPE, THUMBNAIL_TYPE, CleanMedia, accompanying, new_file
 from services.media.quota import UNLIMITED, StorageQuota
 from telemetry.trace import span
 
 log = structlog.get_logger(__name__)
 
 MAX_WIDTH = 4096  # pixels, of a stored picture
-THUMBNAIL_TYPE = "image/webp"
 _BUSY_RETRY = 5.0  # seconds after which a client whose turn did not come may try again
 
 
@@ -43,6 +43,11 @@ class UploadLimits:
 
     max_bytes: int
     formats: frozenset[str]  # of JPEG, PNG, WEBP, HEIC, AVIF
+
+    @property
+    def content_types(self) -> list[str]:
+        """The content types of the formats."""
+        return sorted(CONTENT_TYPES[name] for name in self.formats)
 
     def too_large(self) -> Message:
         """Return the refusal of a picture of too many bytes, which says what its sender can do."""
@@ -54,7 +59,7 @@ class UploadLimits:
 
 
 class FileService:
-    """Sanitizes, stores, links and removes pictures."""
+    """Sanitizes pictures; stores, links and removes them and videos."""
 
     def __init__(
         self, storage: Storage, sanitizer: ImageSanitizer, limits: UploadLimits, quota: StorageQuota = UNLIMITED
@@ -64,8 +69,8 @@ class FileService:
         self.limits = limits
         self._quota = quota
 
-    async def check_upload(self, data: bytes, *, account: str, field: str = "image") -> CleanImage:
-        """Return a client's picture, decoded and sanitized; nothing is stored. `field`: of the input that names it.
+    async def check_upload(self, data: bytes, *, account: str, field: tuple[str, ...] = ("image",)) -> CleanImage:
+        """Return a client's picture, decoded and sanitized; nothing is stored. `field`: of the input that holds it.
 
         `account`: the id of the client's account, whose pictures are decoded one after another.
 
@@ -91,7 +96,7 @@ class FileService:
         except BadImageError as error:
             raise self._refusal(error, field) from None
 
-    def _refusal(self, error: BadImageError, field: str) -> InvalidInputError:
+    def _refusal(self, error: BadImageError, field: tuple[str, ...]) -> InvalidInputError:
         texts = {
             BadImage.EMPTY: message("The picture is empty."),
             BadImage.TOO_MANY_BYTES: self.limits.too_large(),
@@ -100,7 +105,7 @@ class FileService:
             BadImage.TOO_SLOW: message("The picture takes too long to decode. Please save it in another way."),
             BadImage.DAMAGED: message("The picture is damaged or incomplete."),
         }
-        return InvalidInputError(texts[error.reason], field=(field,))
+        return InvalidInputError(texts[error.reason], field=field)
 
     def _unsupported_format(self, found: str) -> Message:
         formats = ", ".join(sorted(self.limits.formats - {found}))
@@ -116,7 +121,7 @@ class FileService:
         self,
         owner_id: str,
         kind: FileKind,
-        image: CleanImage,
+        media: CleanMedia,
         write_row: Callable[[File], Awaitable[None]] | None = None,
     ) -> File:
         """Write the row, then the bytes. The file stays PENDING until a transaction that uses it calls `mark_live`.
@@ -129,11 +134,11 @@ class FileService:
             NotFoundError: it is an ORIGINAL, and the account was deleted.
             UploadFailedError: storing it failed; the sweeper removes what was written.
         """
-        file = new_file(owner_id, kind, image)
+        file = new_file(owner_id, kind, media)
         await (write_row(file) if write_row else run_tx(self._write_row, file))
         crashpoint("file.row_written")
         try:
-            await self._write_bytes(file, image)
+            await self._write_bytes(file, media)
         except StorageError:
             log.exception("file.store_failed", file=file.id)
             await self.discard(file.id)
@@ -152,18 +157,15 @@ class FileService:
             await self._quota.check_bytes(file.owner_id, file.byte_size)
         await file.save(force_create=True)
 
-    async def _write_bytes(self, file: File, image: CleanImage) -> None:
-        async def write_picture() -> None:
-            with span("storage.put", kind=file.kind.value, bytes=len(image.data)):
-                await self._storage.put(file.key, image.data, image.content_type)
+    async def _write_bytes(self, file: File, media: CleanMedia) -> None:
+        async def write_media() -> None:
+            with span("storage.put", kind=file.kind.value, bytes=len(media.data)):
+                await self._storage.put(file.key, media.data, media.content_type)
             crashpoint("file.picture_written")
 
-        thumbnails = (
-            self._storage.put(file.thumbnail_key_of(width), data, THUMBNAIL_TYPE)
-            for width, data in image.thumbnails.items()
-        )
+        others = (self._storage.put(*stored) for stored in accompanying(file, media))
         # Concurrently, and each to its end: bytes written after the file is discarded would be orphaned.
-        outcomes = await asyncio.gather(write_picture(), *thumbnails, return_exceptions=True)
+        outcomes = await asyncio.gather(write_media(), *others, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
@@ -172,10 +174,29 @@ class FileService:
     def _not_stored() -> UploadFailedError:
         return UploadFailedError(message("The picture could not be stored. Please try again."))
 
-    async def read(self, file: File) -> bytes:
+    async def read(self, file: StoredFile) -> bytes:
         """Return the stored bytes. Raises StorageError."""
-        with span("storage.get", kind=file.kind.value, bytes=file.byte_size):
+        with span("storage.get", kind=str(file.kind), bytes=file.byte_size):
             return await self._storage.get(file.key)
+
+    async def read_as(self, file: StoredFile, format: str | None, quality: int | None = None) -> tuple[bytes, str]:
+        """Return the bytes of a picture and their format: JPEG, PNG or WEBP.
+
+        `format`: that is wanted; the stored one where it is None, or the picture cannot be converted. `quality`: 0 to
+        100, of JPEG and WebP that are made for this.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
+        data, stored = await self.read(file), FORMAT_NAMES[file.content_type]
+        if format is None or format == stored:
+            return data, stored
+        options = {} if quality is None else {"quality": quality}
+        try:
+            return await self._sanitizer.convert(data, format, account=file.owner_id, **options), format
+        except (BadImageError, SanitizerUnavailableError) as error:
+            log.warning("file.not_converted", file=file.id, format=format, error=error)
+            return data, stored
 
     async def discard(self, file_id: str) -> None:
         """Discard a file that nothing uses; the sweeper removes it."""
@@ -214,7 +235,8 @@ class FileService:
     async def _remove_bytes(self, file: File) -> bool:
         try:
             previews = [file.preview_key] if file.kind is FileKind.RESULT else []
-            for key in (*previews, *file.thumbnail_keys):
+            posters = [file.poster_key] if file.is_video else []
+            for key in (*previews, *posters, *file.thumbnail_keys):
                 await self._storage.delete(key)
             crashpoint("file.thumbnail_removed")
             await self._storage.delete(file.key)
@@ -224,15 +246,19 @@ class FileService:
         return True
 
     def link(self, file: StoredFile) -> Link | PendingLink:
-        """Return a signed link to the picture."""
+        """Return a signed link to the picture or video."""
         return self._link(file.key, file.content_type)
 
     def download_link(self, file: StoredFile, name: str) -> Link | PendingLink:
-        """Return a signed link that makes a browser save the picture as `name` with the right extension."""
+        """Return a signed link that makes a browser save the file as `name` with the right extension."""
         return self._link(file.key, file.content_type, f"{name}.{EXTENSIONS[file.content_type]}")
 
+    def poster_link(self, file: StoredFile) -> Link | PendingLink:
+        """Return a signed link to the poster of a video."""
+        return self._link(file.poster_key, POSTER_TYPE)
+
     def thumbnail_link(self, file: StoredFile, width: int) -> Link | PendingLink:
-        """Return a signed link to the thumbnail that `narrowest` chooses, else to the picture itself.
+        """Return a signed link to the thumbnail that `narrowest` chooses, else to the picture itself, or the poster.
 
         Raises:
             InvalidInputError: the width is out of range.
@@ -240,7 +266,7 @@ class FileService:
         widths = file.thumbnail_widths
         found = narrowest(widths, width)
         if found is None:
-            return self.link(file)
+            return self.poster_link(file) if file.is_video else self.link(file)
         return self._link(thumbnail_key(file.key, found, widths), THUMBNAIL_TYPE)
 
     def _link(self, key: str, content_type: str, download_as: str | None = None) -> Link | PendingLink:
@@ -248,21 +274,6 @@ class FileService:
         return self._storage.sign(key, content_type, download_as) or PendingLink(
             partial(self._storage.link, key, content_type, download_as=download_as)
         )
-
-
-def new_file(owner_id: str, kind: FileKind, image: CleanImage) -> File:
-    """Return the row of a picture that is not stored yet."""
-    return File(
-        owner_id=owner_id,
-        kind=kind,
-        content_type=image.content_type,
-        byte_size=len(image.data),
-        width=image.width,
-        height=image.height,
-        sha256=image.sha256,
-        thumbnail_widths=sorted(image.thumbnails),
-        placeholder=image.placeholder,
-    )
 
 
 def _too_many_pixels(details: dict[str, Any]) -> Message:

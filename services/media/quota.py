@@ -1,4 +1,4 @@
-"""The storage quota of an account: the bytes of its pictures, and the generations that it keeps."""
+"""The storage quota of an account: the bytes of its pictures and videos, and the generations that it keeps."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,14 +10,17 @@ from services.core.message import Message, message
 
 # Sums over indexes instead of counters: nothing has to keep them in step, and they cannot drift. A file counts from the
 # row that precedes its bytes until it is marked for removal, so deleting generations makes room at once.
-_BYTES = "SELECT COALESCE(SUM(byte_size), 0) AS number FROM files WHERE owner_id = {owner} AND state <> 'DELETING'"
+_BYTES = (
+    "SELECT COALESCE(SUM(byte_size + poster_bytes), 0) AS number FROM files"
+    " WHERE owner_id = {owner} AND state <> 'DELETING'"
+)
 _GENERATIONS = "SELECT COUNT(*) AS number FROM generations WHERE user_id = {owner} AND deleted_at IS NULL"
 _MIB = 2**20
 
 
 @dataclass(frozen=True)
 class StorageUsage:
-    """What an account stores: bytes of originals and results, thumbnails excluded, and generations in any status."""
+    """What an account stores: bytes of originals, results and posters without thumbnails, and its generations."""
 
     used_bytes: int = 0
     generations: int = 0

@@ -10,11 +10,13 @@ from services.core.crashpoint import crashpoint
 from services.core.error import InvalidInputError, NotFoundError, QuotaExceededError, UnavailableError
 from services.core.idempotency import check_key, key_conflict
 from services.core.message import message
+from services.core.problems import Problems
 from services.events import account_change
-from services.integrations.images.formats import CONTENT_TYPES, normalize_content_type
+from services.integrations.images.formats import normalize_content_type
 from services.integrations.storage.protocol import MissingObjectError, Storage, StorageError, Target, TooLargeError
 from services.media.file import UploadLimits
 from services.media.quota import UNLIMITED, StorageQuota
+from telemetry.created import note_created
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +33,7 @@ class UploadService:
     def __init__(self, storage: Storage, limits: UploadLimits, seconds: int, quota: StorageQuota = UNLIMITED) -> None:
         self._storage = storage
         self._limits = limits
-        self._types = sorted(CONTENT_TYPES[name] for name in limits.formats)
+        self._types = limits.content_types
         self.seconds = seconds
         self._quota = quota
 
@@ -46,18 +48,22 @@ class UploadService:
             InvalidInputError, ConflictError, QuotaExceededError, StorageFullError, UnavailableError: no upload was
             created.
         """
+        problems = Problems()
         content_type = normalize_content_type(content_type)
         if content_type not in self._types:
             text = message("The content type must be one of: {types}.", types=", ".join(self._types))
-            raise InvalidInputError(text, field=("contentType",))
+            problems.add([InvalidInputError(text, field=("contentType",))])
         if byte_size < 1:
-            raise InvalidInputError(message("The picture is empty."), field=("byteSize",))
+            problems.add([InvalidInputError(message("The picture is empty."), field=("byteSize",))])
         if byte_size > self._limits.max_bytes:
-            raise InvalidInputError(self._limits.too_large(), field=("byteSize",))
-        if idempotency_key is not None:
-            check_key(idempotency_key)
+            problems.add([InvalidInputError(self._limits.too_large(), field=("byteSize",))])
+        with problems:
+            if idempotency_key is not None:
+                check_key(idempotency_key)
+        problems.check()
         upload = await run_tx(self._create_row, user_id, content_type, byte_size, idempotency_key)
         crashpoint("upload.row_written")
+        note_created([upload.id])
         try:
             target = await self._storage.upload_target(
                 upload.key,

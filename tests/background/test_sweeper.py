@@ -9,7 +9,8 @@ from models.database.connection import rows, run_tx
 from models.enum import FileKind, FileState
 from services.billing import ledger
 from services.core.lease import LeaseLostError
-from services.generations.claim import Claim, expired_leases
+from services.generations.claim import Claim
+from services.generations.claim_statement import expired_leases
 from services.integrations.providers.protocol import FinalImage
 from settings import Settings
 from tests.conftest import Running, running

@@ -96,7 +96,7 @@ async def test_the_same_key_with_any_other_input_is_a_conflict_and_changes_nothi
         {"quality": "HD"},
         {"count": 2},
         {"aspectRatio": "1:1"},
-        {"model": "google/gemini-2.5-flash-image"},
+        {"model": "demo"},
     ]
     for other in others:
         refused = await ada.refused(CREATE, {"input.image": PHOTO}, input={**input, **other, "idempotencyKey": "used"})

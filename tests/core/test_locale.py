@@ -8,12 +8,11 @@ import pytest
 import websockets
 
 from models.database.connection import rows
-from models.enum import ErrorCode, GenerationStage
+from models.enum import ErrorCode, GenerationStage, MediaKind
 from schema.runtime.access import Audience
 from schema.runtime.context import Context
 from services.core.error import UnauthenticatedError
 from services.generations.status_message import stage_message
-from services.products.wiring import Products
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import PROGRESS, SIGN_UP, Api, photo
@@ -129,7 +128,7 @@ async def test_a_request_without_a_supported_language_gets_the_profiles(server: 
     refusal = UnauthenticatedError().message
     for language, expected in (("en", ENGLISH), ("zh", CHINESE)):
         profile = server.services.products.profile.model_copy(update={"locale": language})
-        services = replace(server.services, products=Products(profile))
+        services = replace(server.services, products=replace(server.services.products, profile=profile))
         context = Context(
             services,
             token=None,
@@ -178,7 +177,7 @@ async def test_each_subscriber_gets_stage_messages_in_its_own_language(settings:
                 events += await stream.rest()
     english, translated = received
     assert [event["message"] for event in english] == [
-        stage_message(GenerationStage(event["stage"])).text for event in english
+        stage_message(GenerationStage(event["stage"]), MediaKind.IMAGE).text for event in english
     ]
     assert [event["message"] for event in translated] == [
         "正在排队等候处理。",
@@ -199,8 +198,8 @@ async def test_generation_messages_and_ledger_descriptions_are_translated(ada: A
       transactions { nodes { description } }
     } }"""
     for language, expected in (
-        ("en", ("Your picture is ready.", "Cute", ["Picture", "Welcome bonus"])),
-        ("zh-CN", ("你的图片已完成。", "可爱", ["生成图片", "新用户奖励"])),
+        ("en", ("Your picture is ready.", "Cute", ["Generation", "Welcome bonus"])),
+        ("zh-CN", ("你的图片已完成。", "可爱", ["生成作品", "新用户奖励"])),
     ):
         viewer = (await ada.raw(query, headers={"accept-language": language})).json()["data"]["viewer"]
         (generation,) = viewer["generations"]["nodes"]

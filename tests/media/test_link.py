@@ -19,10 +19,11 @@ from services.integrations.storage.protocol import Link, StorageError
 from services.integrations.storage.s3 import S3Storage
 from services.media.file import FileService, UploadLimits
 
-FIELDS = "url thumbnailUrl wide: thumbnailUrl(width: 1000) downloadUrl expiresAt width contentType"
+FIELDS = "url thumbnailUrl wide: thumbnailUrl(width: 1000) posterUrl downloadUrl expiresAt width contentType"
 COLUMNS = {
-    "id": "fil_1", "owner_id": "usr_1", "kind": "RESULT", "content_type": "image/png", "byte_size": 9, "width": 1024,
-    "height": 1024, "thumbnail_widths": "[320, 640]", "placeholder": "data:",
+    "id": "fil_1", "owner_id": "usr_1", "kind": "RESULT", "content_type": "video/mp4", "byte_size": 9, "width": 1024,
+    "height": 1024, "thumbnail_widths": "[320, 640]", "placeholder": "data:", "duration": 2.5, "poster_bytes": 9,
+    "folder_id": None,
 }  # fmt: skip
 
 
@@ -54,7 +55,7 @@ class Query:
 def row(id: str) -> Any:
     result = {f"result.{name}": value for name, value in COLUMNS.items()}
     created_at = datetime(2026, 1, 1, tzinfo=UTC)
-    return GENERATIONS.plain({"id": id, "style_slug": "cute", "created_at": created_at, **result})
+    return GENERATIONS.plain({"id": id, "style_slug": "cute", "media": "VIDEO", "created_at": created_at, **result})
 
 
 schema = strawberry.Schema(Query, scalar_overrides=SCALARS)
@@ -76,7 +77,7 @@ async def test_links_that_wait_for_credentials_are_those_that_are_signed_at_once
     assert at_once == by_graphql_core
     assert at_once[1] == []
     first = at_once[0]["generations"][0]["result"]
-    assert first["url"] == first["wide"] != first["thumbnailUrl"]  # no thumbnail is as wide
+    assert first["posterUrl"] == first["wide"] != first["thumbnailUrl"]  # no thumbnail is as wide
     assert await outcomes(WaitingStorage, tmp_path) == [at_once, at_once]
 
 

@@ -116,5 +116,10 @@ async def test_refusal_of_too_many_bytes_says_what_to_do(idle_server: Running, l
         CREATE, {"input.image": bytes(2 * limit)}, {"accept-language": language}, input={"prompt": "A"}
     )
     assert sent.status_code == 413
+    little = await ada.raw(
+        CREATE, {"input.image": bytes(limit + limit // 25)}, {"accept-language": language}, input={"prompt": "A"}
+    )
+    (refused,) = little.json()["data"]["createGeneration"]["errors"]
+    assert (refused["field"], refused["message"]) == (["image"], error["message"])
     assert advice in error["message"]
     assert sent.json()["errors"][0]["message"] == error["message"]
