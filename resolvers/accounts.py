@@ -1,21 +1,23 @@
 """Resolvers of accounts: sign-up, sessions, profile, mail links, API keys, roles, suspension, export and deletion."""
 
 from dataclasses import replace
+from datetime import datetime
 
 import strawberry
 
 import models
-from models import ids
+from models import enum, ids
 from schema.accounts import (
-    ApiKey,
-    ApiKeyPayload,
     ChangePasswordInput,
     DataExport,
     DataExportPayload,
     DeleteAccountInput,
+    MergeGuestPayload,
+    MergeTokenPayload,
     RequestEmailChangeInput,
     SentPayload,
     SessionPayload,
+    SignInByLinkInput,
     SignInInput,
     SignOutPayload,
     SignUpInput,
@@ -23,24 +25,61 @@ from schema.accounts import (
     User,
     UserPayload,
 )
+from schema.credential import ApiKey, ApiKeyPayload, UpdateApiKeyInput
+from schema.deleted_payload import DeletedPayload
 from schema.runtime.context import Info
-from schema.runtime.enum import Role
+from schema.runtime.enum import ApiKeyScope, Role
 from schema.runtime.input import changed, given
 from schema.runtime.node import known_id
-from schema.runtime.payload import DeletedPayload
+from services.accounts.api_key import KeyChange, KeyLimits
 from services.accounts.password_check import DeviceProof
 from services.accounts.session import NewSession
 from services.accounts.user import ProfileChange
+from services.core.unset import UNSET
 
 
-async def create_api_key(info: Info, name: str, idempotency_key: str | None = None) -> ApiKeyPayload:
-    made = await info.context.services.accounts.api_keys.create(info.context.require_viewer(), name, idempotency_key)
+async def create_api_key(
+    info: Info,
+    name: str,
+    idempotency_key: str | None = None,
+    scope: ApiKeyScope | None = enum.ApiKeyScope.EVERYTHING,
+    expires_at: datetime | None = None,
+    monthly_credits: int | None = None,
+) -> ApiKeyPayload:
+    limits = KeyLimits(scope or enum.ApiKeyScope.EVERYTHING, expires_at, monthly_credits)
+    made = await info.context.services.accounts.api_keys.create(
+        info.context.require_viewer(), name, idempotency_key, limits
+    )
     return ApiKeyPayload(api_key=ApiKey.of(made.row), key=made.key)
+
+
+async def update_api_key(info: Info, input: UpdateApiKeyInput) -> ApiKeyPayload:
+    change = KeyChange(
+        name=changed(input.name),
+        scope=given(input.scope, UNSET),
+        expires_at=changed(input.expires_at),
+        monthly_credits=changed(input.monthly_credits),
+    )
+    keys = info.context.services.accounts.api_keys
+    row = await keys.update(info.context.require_viewer(), known_id(input.id, ids.API_KEY), change)
+    return ApiKeyPayload(api_key=ApiKey.of(row))
 
 
 async def revoke_api_key(info: Info, id: strawberry.ID) -> DeletedPayload:
     await info.context.services.accounts.api_keys.revoke(info.context.require_viewer().id, known_id(id, ids.API_KEY))
     return DeletedPayload(deleted_ids=[id])
+
+
+async def revoke_session(info: Info, id: strawberry.ID) -> DeletedPayload:
+    viewer = info.context.require_viewer()
+    await info.context.services.accounts.sign_ins.revocations.revoke(viewer.id, known_id(id, ids.SESSION))
+    return DeletedPayload(deleted_ids=[id])
+
+
+async def revoke_other_sessions(info: Info) -> DeletedPayload:
+    viewer, token = info.context.require_viewer(), info.context.token
+    ended = await info.context.services.accounts.sign_ins.revocations.revoke_others(viewer.id, token or "")
+    return DeletedPayload(deleted_ids=[strawberry.ID(id) for id in ended])
 
 
 async def request_data_export(info: Info) -> DataExportPayload:
@@ -54,47 +93,93 @@ def viewer(info: Info) -> User | None:
     return User.of(info.context.viewer) if info.context.viewer else None
 
 
+async def create_guest(info: Info, cookie: bool | None = False) -> SessionPayload:
+    if cookie:
+        info.context.require_cookies()
+    session = await info.context.services.accounts.sign_ins.guests.create(origin=info.context.origin)
+    return signed_in(info, session, by_cookie=bool(cookie))
+
+
+async def create_merge_token(info: Info) -> MergeTokenPayload:
+    merges = info.context.services.accounts.sign_ins.merges
+    token, expires_at = await merges.new_token(info.context.require_viewer(), info.context.token)
+    return MergeTokenPayload(token=token, expires_at=expires_at)
+
+
+async def merge_guest(info: Info, token: str) -> MergeGuestPayload:
+    merge = await info.context.services.accounts.sign_ins.merges.merge(info.context.require_viewer(), token)
+    info.context.set_viewer(merge.user)
+    return MergeGuestPayload(user=User.of(merge.user), moved_generations=merge.generations, moved_credits=merge.credits)
+
+
 async def sign_up(info: Info, input: SignUpInput) -> SessionPayload:
+    viewer = info.context.viewer
     session = await info.context.services.accounts.users.sign_up(
         input.email,
         input.password,
         given(input.name, None),
         given(input.locale, None),
         client=info.context.client,
+        origin=info.context.origin,
         request_locale=info.context.locale,
         referral_code=given(input.referral_code, None),
+        guest=viewer if viewer is not None and viewer.is_guest else None,
     )
-    return _signed_in(info, session) if session else SessionPayload(must_verify_email=True)
+    return signed_in(info, session) if session else SessionPayload(must_verify_email=True)
 
 
 async def sign_in(info: Info, input: SignInInput) -> SessionPayload:
     if input.cookie:
         info.context.require_cookies()
-    viewer, proof = info.context.viewer, _device_proof(info, input.device_token)
+    viewer, proof = info.context.viewer, device_proof(info, input.device_token)
     if viewer is not None and not info.context.uses_api_key:
         proof = replace(proof, session=info.context.token, session_user=viewer.id)
     session = await info.context.services.accounts.users.sign_in(
-        input.email, input.password, client=info.context.client, proof=proof
+        input.email,
+        input.password,
+        client=info.context.client,
+        proof=proof,
+        origin=info.context.origin,
+        code=given(input.code, None),
+        request_locale=info.context.locale,
     )
-    payload = _signed_in(info, session)
+    return signed_in(info, session, by_cookie=bool(input.cookie))
+
+
+async def request_sign_in_link(info: Info, email: str) -> SentPayload:
+    links, viewer = info.context.services.accounts.sign_ins.links, info.context.viewer
+    guest = viewer if viewer is not None and viewer.is_guest and not info.context.uses_api_key else None
+    await links.request(email, info.context.locale, client=info.context.client, guest=guest)
+    return SentPayload(sent=True)
+
+
+async def sign_in_by_link(info: Info, input: SignInByLinkInput) -> SessionPayload:
     if input.cookie:
-        info.context.set_cookie(session)
-        info.context.set_device_cookie(session.device_token)
-        payload.token = payload.device_token = None  # scripts of the page must not read them
-    return payload
+        info.context.require_cookies()
+    links = info.context.services.accounts.sign_ins.links
+    session = await links.sign_in(
+        input.token, client=info.context.client, origin=info.context.origin, session=info.context.token
+    )
+    return signed_in(info, session, by_cookie=bool(input.cookie))
 
 
-def _device_proof(info: Info, token: str | None) -> DeviceProof:
+def device_proof(info: Info, token: str | None) -> DeviceProof:
+    """Return what shows that the device of the request signed in before; `token`: of its input."""
     return DeviceProof((given(token, None), info.context.device_cookie))
 
 
-def _signed_in(info: Info, session: NewSession) -> SessionPayload:
-    info.context.set_viewer(session.user)
+def signed_in(info: Info, session: NewSession, *, by_cookie: bool = False) -> SessionPayload:
+    """Make the user of a new session the viewer, and return its payload; `by_cookie`: with its tokens in cookies."""
+    session.user.proved_at = session.proved_at
+    info.context.set_viewer(session.user, is_authenticated=True)
+    if by_cookie:
+        info.context.set_cookie(session)
+        info.context.set_device_cookie(session.device_token)
     return SessionPayload(
-        token=session.token,
+        token=None if by_cookie else session.token,  # scripts of the page must not read it
         expires_at=session.expires_at,
         user=User.of(session.user),
-        device_token=session.device_token,
+        device_token=None if by_cookie else session.device_token,
     )
 
 
@@ -122,7 +207,7 @@ async def change_password(info: Info, input: ChangePasswordInput) -> UserPayload
         input.current,
         input.new,
         client=info.context.client,
-        proof=_device_proof(info, input.device_token),
+        proof=device_proof(info, input.device_token),
     )
     info.context.set_viewer(user)
     if info.context.device_cookie is not None and info.context.takes_cookies:  # the new password ended the old one
@@ -137,7 +222,7 @@ async def request_email_change(info: Info, input: RequestEmailChangeInput) -> Se
         given(input.password, None),
         session=info.context.token,
         client=info.context.client,
-        proof=_device_proof(info, input.device_token),
+        proof=device_proof(info, input.device_token),
         locale=info.context.locale,
     )
     return SentPayload(sent=True)
@@ -160,8 +245,10 @@ async def request_password_reset(info: Info, email: str) -> SentPayload:
 
 
 async def reset_password(info: Info, token: str, password: str) -> SessionPayload:
-    session = await info.context.services.accounts.password_resets.reset(token, password, client=info.context.client)
-    return _signed_in(info, session)
+    session = await info.context.services.accounts.password_resets.reset(
+        token, password, client=info.context.client, origin=info.context.origin
+    )
+    return signed_in(info, session)
 
 
 async def admin_set_role(info: Info, user_id: strawberry.ID, role: Role) -> UserPayload:
@@ -210,7 +297,7 @@ async def delete_account(info: Info, input: DeleteAccountInput) -> DeletedPayloa
         given(input.password, None),
         input.confirm_email,
         client=info.context.client,
-        proof=_device_proof(info, input.device_token),
+        proof=device_proof(info, input.device_token),
     )
     info.context.set_viewer(None)
     return DeletedPayload(deleted_ids=[strawberry.ID(viewer.id)])

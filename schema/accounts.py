@@ -9,7 +9,9 @@ import models
 from models import ids
 from models.generation_row import all_final
 from schema.billing import CreditTransaction, Membership, Pass, TransactionFilter
+from schema.credential import ApiKey, SecondFactor, Session
 from schema.generations import Generation, GenerationFilter, generation_key
+from schema.identity import Identity
 from schema.runtime.attribute import attributes_of
 from schema.runtime.connection import Connection, page_request
 from schema.runtime.context import Info
@@ -17,6 +19,7 @@ from schema.runtime.enum import GenerationOrder, Role
 from schema.runtime.node import Node
 from schema.runtime.payload import Payload
 from schema.runtime.user_error import UserError
+from services.accounts.secret_token import hash_token
 from services.billing import ledger
 from services.billing.entitlement import is_member
 from services.gallery import gallery
@@ -27,33 +30,6 @@ _DEVICE = (
     "The newest `deviceToken` that this device got for the account: then wrong passwords that others send do not lock "
     "it out. Browsers need none: `cookie` sets one, too."
 )
-
-
-@strawberry.type(description="A key that authenticates a program as its owner.")
-class ApiKey(Node):
-    name: str
-    hint: str = strawberry.field(description="The last four characters; the whole key is returned only once.")
-    created_at: datetime
-    last_used_at: datetime | None = strawberry.field(description="Accurate to the minute; null: never used.")
-
-    @classmethod
-    def of(cls, row: models.ApiKey) -> "ApiKey":
-        return cls(
-            id=strawberry.ID(row.id),
-            name=row.name,
-            hint=row.hint,
-            created_at=row.created_at,
-            last_used_at=row.last_used_at,
-        )
-
-
-@strawberry.type
-class ApiKeyPayload(Payload):
-    api_key: ApiKey | None = None
-    key: str | None = strawberry.field(
-        default=None, description="For the `Authorization: Bearer` header; returned only once."
-    )
-    errors: list[UserError] = strawberry.field(default_factory=list)
 
 
 @strawberry.type(description="Statistics of an account; deleted generations are not counted.")
@@ -103,11 +79,15 @@ class UserStorage:
 @strawberry.type(description="An account.")
 class User(Node):
     row: strawberry.Private[models.User]
-    email: str | None = strawberry.field(description="Visible to the owner and admins; null: the account is deleted.")
+    email: str | None = strawberry.field(
+        description="Visible to the owner and admins; null: the account is deleted, a guest, or has none: an identity "
+        "provider has named no verified one."
+    )
     email_verified: bool
+    is_guest: bool = strawberry.field(description="Whether it has no address and no password yet, only its session.")
     name: str | None
     image: str | None = strawberry.field(
-        description="Image URL from an identity provider; null for accounts created by signUp."
+        description="Image URL from an identity provider; null for accounts that use none."
     )
     role: Role
     locale: str | None = strawberry.field(description="The language that the user has chosen; null: none.")
@@ -223,15 +203,41 @@ class User(Node):
     async def api_keys(self, info: Info) -> list[ApiKey]:
         return [ApiKey.of(row) for row in await info.context.api_keys_by_user.load(self.row.id)]
 
+    @strawberry.field(
+        description="The account's open sessions, the last used first, 100 at most; null for API keys.",
+    )
+    async def sessions(self, info: Info) -> list[Session] | None:
+        if info.context.uses_api_key:
+            return None
+        current = hash_token(info.context.token) if info.context.token else None
+        return [Session.of(row, current) for row in await info.context.sessions_by_user.load(self.row.id)]
+
+    @strawberry.field(description="The account's second factor; null: it has none, and for API keys.")
+    def second_factor(self, info: Info) -> SecondFactor | None:
+        since, viewer = self.row.second_factor_since, info.context.viewer
+        if since is None or viewer is None or info.context.uses_api_key:
+            return None
+        is_proved = viewer.id == self.row.id and viewer.has_proved_factor
+        return SecondFactor(user_id=self.row.id, since=since, is_proved=is_proved)
+
+    @strawberry.field(
+        description="Who can sign in to the account at identity providers, the first linked first; null for API keys.",
+    )
+    async def identities(self, info: Info) -> list[Identity] | None:
+        if info.context.uses_api_key:
+            return None
+        return [Identity.of(row) for row in await info.context.identities_by_user.load(self.row.id)]
+
     @classmethod
     def of(cls, row: models.User) -> "User":
         return cls(
             id=strawberry.ID(row.id),
             row=row,
-            email=row.address if row.deleted_at is None else None,
+            email=row.address if row.deleted_at is None and row.has_address else None,
+            is_guest=row.is_guest,
             email_verified=row.email_verified,
             name=row.name,
-            image=None,
+            image=row.image,
             role=row.role,
             locale=row.locale,
             suspended_at=row.suspended_at,
@@ -247,7 +253,11 @@ class SignUpInput:
     email: str
     password: str
     name: str | None = strawberry.UNSET
-    locale: str | None = strawberry.UNSET
+    locale: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Any BCP 47 tag, such as `navigator.language`. Without texts in that language, the account keeps "
+        "none, and each request's own applies.",
+    )
     referral_code: str | None = strawberry.field(
         default=strawberry.UNSET, description="The referral code of another account; an unknown code: INVALID_INPUT."
     )
@@ -261,6 +271,19 @@ class SignInInput:
         default=False, description="Set the session token in an HttpOnly cookie; `token` is then null."
     )
     device_token: str | None = strawberry.field(default=strawberry.UNSET, description=_DEVICE)
+    code: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Of the authenticator app, or a recovery code: proves the second factor of an account that has "
+        "one, as verifySecondFactor does. If it is wrong, no session is opened.",
+    )
+
+
+@strawberry.input
+class SignInByLinkInput:
+    token: str = strawberry.field(description="Of the mailed link.")
+    cookie: bool | None = strawberry.field(
+        default=False, description="Set the session token in an HttpOnly cookie; `token` is then null."
+    )
 
 
 @strawberry.input(description="Omitted fields stay unchanged.")
@@ -290,7 +313,9 @@ class SessionPayload(Payload):
     token: str | None = strawberry.field(
         default=None, description="For the `Authorization: Bearer` header; returned only once."
     )
-    expires_at: datetime | None = None
+    expires_at: datetime | None = strawberry.field(
+        default=None, description="When the session ends unless it is used before: each use moves it on."
+    )
     user: User | None = None
     device_token: str | None = strawberry.field(
         default=None,
@@ -302,6 +327,23 @@ class SessionPayload(Payload):
         description="No session was opened: a mail says how to continue. It is the same whether the address has an "
         "account or not.",
     )
+    errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+@strawberry.type
+class MergeTokenPayload(Payload):
+    token: str | None = strawberry.field(
+        default=None, description="For mergeGuest; works once, while this session of the guest exists."
+    )
+    expires_at: datetime | None = None
+    errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+@strawberry.type
+class MergeGuestPayload(Payload):
+    user: User | None = None
+    moved_generations: int = 0
+    moved_credits: int = strawberry.field(default=0, description="Without the guest's bonus, which is not moved.")
     errors: list[UserError] = strawberry.field(default_factory=list)
 
 
@@ -321,7 +363,7 @@ class DeleteAccountInput:
     password: str | None = strawberry.field(
         default=strawberry.UNSET, description="Required unless the account has no password."
     )
-    confirm_email: str = strawberry.field(description="The account's e-mail address.")
+    confirm_email: str = strawberry.field(description="The account's e-mail address; of a guest, its ID.")
     device_token: str | None = strawberry.field(default=strawberry.UNSET, description=_DEVICE)
 
 

@@ -4,11 +4,26 @@ from datetime import UTC, datetime
 
 import structlog
 
-from models import ApiKey, DataExport, Generation, IdempotencyKey, MailToken, Session, Style, Upload, User
+from models import (
+    ApiKey,
+    DataExport,
+    Generation,
+    IdempotencyKey,
+    Identity,
+    MailToken,
+    Session,
+    Style,
+    Upload,
+    User,
+    WebhookEndpoint,
+)
 from models.database.connection import rows, run_tx
 from models.enum import ExportState, Role
 from services.accounts.credential import parse_email
+from services.accounts.identity import identity_table
 from services.accounts.password_check import NO_PROOF, DeviceProof, PasswordChecks
+from services.accounts.second_factor.factor_row import delete_factor
+from services.catalogue.style_picture import discard_pictures
 from services.core.crashpoint import crashpoint
 from services.core.error import InvalidInputError
 from services.core.message import message
@@ -62,6 +77,19 @@ class AccountDeletionService:
         account = await run_tx(self._anonymize, user)
         if account is None:  # a concurrent request changed the password or deleted the account
             raise self._wrong_password()
+        await self.complete(user, account)
+
+    async def delete_guest(self, user_id: str) -> bool:
+        """Delete a guest whom no session leads to any more; return whether it was one still."""
+        user = await User.get(id=user_id)
+        account = await run_tx(self._anonymize, user) if user.is_guest else None
+        if account is None:  # it was completed meanwhile
+            return False
+        await self.complete(user, account)
+        return True
+
+    async def complete(self, user: User, account: AccountChange) -> None:
+        """Finish a deletion after its commit, and publish it. `user`: the account before."""
         crashpoint("account_deletion.committed")
         log.info("account.deleted", user=user.id)
         await self._events.sign_ins_changed(user.id)
@@ -75,6 +103,8 @@ class AccountDeletionService:
 
     @staticmethod
     def _is_confirmed(user: User, confirm_email: str) -> bool:
+        if user.is_guest:
+            return confirm_email == user.id
         try:
             return parse_email(confirm_email.strip()).is_of(user)
         except InvalidInputError:
@@ -87,44 +117,8 @@ class AccountDeletionService:
     @staticmethod
     async def _anonymize(user: User) -> AccountChange | None:
         account = await account_change.bump_version(user.id)
-        unchanged = User.filter(id=user.id, password_hash=user.password_hash, email=user.email)
-        updated = await unchanged.update(
-            email=f"{user.id}@deleted.invalid",
-            mail_address=None,
-            email_verified=False,
-            owner_proven=False,
-            password_hash="",  # matches no password
-            name=None,
-            locale=None,
-            role=Role.USER,
-            is_member=False,
-            member_since=None,
-            plan_id=None,
-            member_until=None,
-            deleted_at=datetime.now(UTC),
-        )
-        if not updated:
+        if not await anonymize(user):
             return None
-        for owned in (Session, ApiKey, MailToken, IdempotencyKey):
-            await owned.filter(user_id=user.id).delete()
-        await Upload.filter(owner_id=user.id).update(idempotency_key=None)
-        await DataExport.filter(owner_id=user.id).update(state=ExportState.DELETING)
-        # The rows stay, because generations refer to them.
-        await Style.filter(owner_id=user.id).update(
-            title={},
-            description={},
-            category=None,
-            search_text="",
-            prompt="",
-            prompt_without_photo=None,
-            variables=[],
-            is_active=False,
-        )
-        await rows(
-            "UPDATE generations SET share_slug = NULL, shared_at = NULL, version = version + 1, updated_at = NOW()"
-            " WHERE user_id = $1 AND deleted_at IS NULL AND share_slug IS NOT NULL RETURNING id",
-            user.id,
-        )
         crashpoint("account_deletion.before_commit")
         return account
 
@@ -150,3 +144,60 @@ class AccountDeletionService:
             limit,
         )
         return [row["id"] for row in found]
+
+
+async def anonymize(user: User) -> bool:
+    """Remove the personal data of an account and every way to it, in a transaction that holds its lock.
+
+    Returns False if a concurrent request changed its password or its address.
+    """
+    unchanged = User.filter(id=user.id, password_hash=user.password_hash, email=user.email)
+    updated = await unchanged.update(
+        email=f"{user.id}@deleted.invalid",
+        mail_address=None,
+        email_verified=False,
+        owner_proven=False,
+        password_hash="",  # matches no password
+        is_guest=False,
+        name=None,
+        image=None,
+        locale=None,
+        role=Role.USER,
+        is_member=False,
+        member_since=None,
+        plan_id=None,
+        member_until=None,
+        deleted_at=datetime.now(UTC),
+    )
+    if not updated:
+        return False
+    await delete_factor(user.id)
+    for owned in (Session, ApiKey, MailToken, IdempotencyKey, WebhookEndpoint):
+        await owned.filter(user_id=user.id).delete()
+    # Kept without the name at the issuer: the account must not come back with the next token of an open page.
+    await identity_table.end_tokens(user.id)
+    await Identity.filter(user_id=user.id).update(subject="", email=None, name=None)
+    await Upload.filter(owner_id=user.id).update(idempotency_key=None)
+    await DataExport.filter(owner_id=user.id).update(state=ExportState.DELETING)
+    pictures = await Style.filter(owner_id=user.id, picture_id__isnull=False).values_list("picture_id")
+    if pictures:
+        await discard_pictures([id for (id,) in pictures])
+    # The rows stay, because generations refer to them.
+    await Style.filter(owner_id=user.id).update(
+        picture_id=None,
+        picture_folder_id=None,
+        title={},
+        description={},
+        category=None,
+        search_text="",
+        prompt="",
+        prompt_without_photo=None,
+        variables=[],
+        is_active=False,
+    )
+    await rows(
+        "UPDATE generations SET share_slug = NULL, shared_at = NULL, version = version + 1, updated_at = NOW()"
+        " WHERE user_id = $1 AND deleted_at IS NULL AND share_slug IS NOT NULL RETURNING id",
+        user.id,
+    )
+    return True

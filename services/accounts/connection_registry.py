@@ -8,9 +8,11 @@ import structlog
 
 from models import User
 from services.accounts.api_key import ApiKeyService, is_api_key
+from services.accounts.identity.external_sign_in import ExternalSignIns
 from services.accounts.session import SessionService, SessionState
 from services.core.error import TooManySubscriptionsError
 from services.events.payload import SIGN_INS_CHANNEL
+from services.integrations.identity.issuer import is_external_token
 from services.integrations.messaging.bus import Bus
 
 log = structlog.get_logger(__name__)
@@ -18,17 +20,30 @@ log = structlog.get_logger(__name__)
 _BATCH = 500  # tokens in one statement
 
 
+class Credential:
+    """The token of a request, or of a socket, which may replace it while it is open.
+
+    `user_id`: the account for which the registry checks it, the only one whose tokens may replace it.
+    """
+
+    __slots__ = ("token", "user_id")
+
+    def __init__(self, token: str | None) -> None:
+        self.token = token
+        self.user_id: str | None = None
+
+
 class OpenConnection:
     """One socket or stream.
 
     `user`: the account's row as of the last change of what is checked. `signed_out`: the token no longer works.
-    `notify` is called after the token stopped working, or the account's role or language changed.
+    `notify` is called after the token stopped working, or its SessionState changed.
     """
 
-    __slots__ = ("notify", "signed_out", "token", "user")
+    __slots__ = ("credential", "notify", "signed_out", "user")
 
-    def __init__(self, token: str, user: User, notify: Callable[[], None]) -> None:
-        self.token = token
+    def __init__(self, credential: Credential, user: User, notify: Callable[[], None]) -> None:
+        self.credential = credential
         self.user = user
         self.signed_out = False
         self.notify = notify
@@ -36,11 +51,12 @@ class OpenConnection:
     def has(self, state: SessionState | None) -> bool:
         """Whether a valid session's state is the one that is known; None: it is invalid, or must be read."""
         user = self.user
-        return state is not None and not self.signed_out and (user.role, user.locale) == state
+        present = (user.role, user.locale, user.second_factor_since, user.proved_at)
+        return state is not None and not self.signed_out and present == state
 
 
 class ConnectionRegistry:
-    """Every open socket and stream of this process, each notified when its session ends or its account's role changes.
+    """Every open socket and stream of this process, each notified when its session ends or its rights change.
 
     A service that ends sessions publishes it on the bus, and that account's connections are checked at once. Messages
     may be lost, so all connections are checked every `every` seconds, hundreds with one statement. The accounts
@@ -54,6 +70,7 @@ class ConnectionRegistry:
         bus: Bus,
         sessions: SessionService,
         api_keys: ApiKeyService,
+        external: ExternalSignIns,
         *,
         every: float,
         max_subscriptions: int | None,
@@ -61,13 +78,14 @@ class ConnectionRegistry:
         self._bus = bus
         self._sessions = sessions
         self._api_keys = api_keys
+        self._external = external
         self._every = every
         self._max_subscriptions = max_subscriptions
         self._subscriptions: Counter[str] = Counter()
         self._connections: set[OpenConnection] = set()
         self._checking: asyncio.Task[None] | None = None
 
-    def open_subscription(self, token: str, user: User, notify: Callable[[], None]) -> OpenConnection:
+    def open_subscription(self, credential: Credential, user: User, notify: Callable[[], None]) -> OpenConnection:
         """Count a subscription of an account, and check it like a connection, until `close_subscription`.
 
         Raises:
@@ -77,7 +95,7 @@ class ConnectionRegistry:
         if most is not None and self._subscriptions[user.id] >= most:
             raise TooManySubscriptionsError(most)
         self._subscriptions[user.id] += 1
-        return self.register(token, user, notify)
+        return self.register(credential, user, notify)
 
     def close_subscription(self, connection: OpenConnection) -> None:
         """Stop counting and checking a subscription."""
@@ -87,11 +105,12 @@ class ConnectionRegistry:
         if not self._subscriptions[user_id]:
             del self._subscriptions[user_id]
 
-    def register(self, token: str, user: User, notify: Callable[[], None]) -> OpenConnection:
+    def register(self, credential: Credential, user: User, notify: Callable[[], None]) -> OpenConnection:
         """Check a connection until `unregister`; `notify` is called when it has changed."""
         if self._checking is None or self._checking.done():
             self._checking = asyncio.create_task(self._check_forever(), name="sign-ins")
-        connection = OpenConnection(token, user, notify)
+        credential.user_id = user.id
+        connection = OpenConnection(credential, user, notify)
         self._connections.add(connection)
         return connection
 
@@ -113,12 +132,13 @@ class ConnectionRegistry:
                 try:
                     await self._check([one for one in self._connections if user_id is None or one.user.id == user_id])
                 except Exception as error:  # noqa: BLE001 - the next check comes when the database is back
-                    log.warning("connection.check_failed", error=repr(error))
+                    log.warning("connection.check_failed", error=error)
 
     async def _check(self, connections: list[OpenConnection]) -> None:
         by_token: dict[str, list[OpenConnection]] = {}
         for connection in connections:
-            by_token.setdefault(connection.token, []).append(connection)
+            if (token := connection.credential.token) is not None:
+                by_token.setdefault(token, []).append(connection)
         tokens = list(by_token)
         for start in range(0, len(tokens), _BATCH):
             batch = tokens[start : start + _BATCH]
@@ -129,24 +149,32 @@ class ConnectionRegistry:
 
     async def _states_of(self, tokens: list[str]) -> dict[str, SessionState]:
         """Return the states of the tokens of sessions; an API key's depends on more, so it is always read."""
-        sessions = [token for token in tokens if not is_api_key(token)]
-        return await self._sessions.states_of(sessions) if sessions else {}
+        sessions = [token for token in tokens if not (is_api_key(token) or is_external_token(token))]
+        external = [token for token in tokens if is_external_token(token)]
+        return (await self._sessions.states_of(sessions) if sessions else {}) | (
+            await self._external.states_of(external) if external else {}
+        )
 
     @staticmethod
     def _apply(by_token: dict[str, list[OpenConnection]], users: dict[str, User]) -> None:
-        """Notify the connections whose session has ended, or whose account's role or language has changed."""
+        """Notify the connections whose session has ended, or whose SessionState has changed."""
         for token, connections in by_token.items():
             now = users.get(token)
             for connection in connections:
+                if connection.credential.token != token:  # replaced while the old one was checked
+                    continue
                 before = connection.user
                 connection.signed_out, connection.user = now is None, now or before
                 after = connection.user
-                if connection.signed_out or after.role is not before.role or after.locale != before.locale:
+                if connection.signed_out or SessionState.of(after) != SessionState.of(before):
                     connection.notify()
 
     async def _users_of(self, tokens: Iterable[str]) -> dict[str, User]:
-        keys = [token for token in tokens if is_api_key(token)]
-        others = [token for token in tokens if not is_api_key(token)]
-        return (await self._sessions.users_of(others) if others else {}) | (
-            await self._api_keys.users_of(keys) if keys else {}
-        )
+        keys: list[str] = []
+        external: list[str] = []
+        others: list[str] = []
+        for token in tokens:
+            (keys if is_api_key(token) else external if is_external_token(token) else others).append(token)
+        found = await self._sessions.users_of(others) if others else {}
+        found |= await self._api_keys.users_of(keys) if keys else {}
+        return found | (await self._external.users_of(external) if external else {})

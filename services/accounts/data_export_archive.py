@@ -11,11 +11,23 @@ import structlog
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
-from models import ApiKey, CreditTransaction, File, Generation, Membership, Pass, Purchase, Style, User
+from models import (
+    ApiKey,
+    CreditTransaction,
+    File,
+    Generation,
+    Identity,
+    Membership,
+    Pass,
+    Purchase,
+    Style,
+    User,
+    WebhookEndpoint,
+)
 from models.enum import FileKind, FileState
 from services.billing.entitlement import is_member
-from services.integrations.images.formats import EXTENSIONS
 from services.integrations.storage.protocol import MissingObjectError, Storage
+from services.media.new_file import EXTENSIONS
 
 log = structlog.get_logger(__name__)
 
@@ -42,15 +54,23 @@ class Archive:
                 async for piece in self._data():
                     await _in_thread(entry.write, piece)
                     yield
+            async for styles in _pages(_pictured_styles(self._user.id)):
+                for style in styles:
+                    if style.picture is not None:
+                        await self._add(archive, style.picture.key, _picture_path(style))
+                        yield
             async for files in _pages(File.filter(owner_id=self._user.id, state=FileState.LIVE)):
                 for file in files:
-                    try:
-                        data = await self._storage.get(file.key)
-                    except MissingObjectError:  # deleted meanwhile
-                        log.info("export.file_missing", file=file.id)
-                        continue
-                    await _in_thread(archive.writestr, path_in_archive(file), data)
+                    await self._add(archive, file.key, path_in_archive(file))
                     yield
+
+    async def _add(self, archive: zipfile.ZipFile, key: str, path: str) -> None:
+        try:
+            data = await self._storage.get(key)
+        except MissingObjectError:  # deleted meanwhile
+            log.info("export.file_missing", path=path)
+            return
+        await _in_thread(archive.writestr, path, data)
 
     async def _data(self) -> AsyncIterator[bytes]:
         """Yield data.json in chunks."""
@@ -70,7 +90,12 @@ class Archive:
             yield piece
         async for piece in _list("styles", Style.filter(owner_id=user_id, is_active=True), _style):
             yield piece
+        async for piece in _list("identities", Identity.filter(user_id=user_id, unlinked_at__isnull=True), _identity):
+            yield piece
         async for piece in _list("apiKeys", ApiKey.filter(user_id=user_id), _api_key):
+            yield piece
+        endpoints = WebhookEndpoint.filter(user_id=user_id)
+        async for piece in _list("webhookEndpoints", endpoints, _webhook_endpoint):
             yield piece
         yield b"}\n"
 
@@ -110,13 +135,23 @@ def path_in_archive(file: File) -> str:
     return f"files/{_FOLDERS[file.kind]}/{file.created_at:%Y-%m-%d}-{file.id[-12:]}.{EXTENSIONS[file.content_type]}"
 
 
+def _pictured_styles(user_id: str) -> QuerySet[Style]:
+    return Style.filter(owner_id=user_id, is_active=True, picture_id__isnull=False).select_related("picture")
+
+
+def _picture_path(row: Style) -> str:
+    return f"files/styles/{row.id}.webp"
+
+
 def _account(row: User) -> dict[str, Any]:
     return {
         "id": row.id,
         "email": row.address,
         "emailVerified": row.email_verified,
         "name": row.name,
+        "image": row.image,
         "locale": row.locale,
+        "secondFactorSince": row.second_factor_since,
         "isMember": is_member(row),
         "credits": row.credits,
         "referralCode": row.referral_code,
@@ -129,21 +164,26 @@ def _generation(row: Generation) -> dict[str, Any]:
         "id": row.id,
         "batchId": row.batch_id,
         "parentId": row.parent_id,
+        "reusedId": row.reused_id,
         "media": row.media,
         "status": row.status,
         "errorCode": row.error_code,
         "styleTitle": row.style_title,
         "collection": row.collection_slug,
         "prompt": row.prompt,
+        "enhancedPrompt": row.enhanced_prompt,
         "variables": row.variables,
         "size": row.size,
         "quality": row.quality,
         "aspectRatio": row.aspect_ratio,
+        "durationSeconds": row.duration_seconds,
         "provider": row.provider,
         "model": row.model,
         "cost": row.cost,
         "paidBy": row.paid_by,
         "refunded": row.refunded,
+        "deliveredQuality": row.delivered_quality,
+        "sizeRefund": row.size_refund,
         "isFavorite": row.is_favorite,
         "shareSlug": row.share_slug,
         "sharedAt": row.shared_at,
@@ -229,5 +269,26 @@ def _style(row: Style) -> dict[str, Any]:
     }
 
 
+def _identity(row: Identity) -> dict[str, Any]:
+    return {
+        "issuer": row.issuer,
+        "subject": row.subject,
+        "name": row.name,
+        "email": row.email,
+        "linkedAt": row.created_at,
+        "lastUsedAt": row.last_used_at,
+    }
+
+
 def _api_key(row: ApiKey) -> dict[str, Any]:
     return {"name": row.name, "hint": row.hint, "createdAt": row.created_at, "lastUsedAt": row.last_used_at}
+
+
+def _webhook_endpoint(row: WebhookEndpoint) -> dict[str, Any]:
+    return {
+        "url": row.url,
+        "description": row.description,
+        "events": row.events,
+        "disabledReason": row.disabled_reason,
+        "createdAt": row.created_at,
+    }

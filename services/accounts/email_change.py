@@ -10,43 +10,28 @@ from models.database.connection import run_tx
 from models.enum import MailPurpose
 from services.accounts import mail_token
 from services.accounts.credential import EmailAddress, find_user, parse_email
-from services.accounts.mail import MailService, Notice
+from services.accounts.mail import Notice
 from services.accounts.password_check import DeviceProof, PasswordChecks
-from services.accounts.role import RoleService
-from services.accounts.session import SessionService
+from services.accounts.sign_ins.mailed_link import MailedLinks
 from services.billing.mailbox_identity import mailbox
-from services.billing.referral import ReferralService
-from services.billing.signup_bonus import SignupBonusService
-from services.core.error import ConflictError, InvalidInputError, UnavailableError
+from services.core.error import ConflictError, GuestError, InvalidInputError, UnavailableError
 from services.core.message import message
-from services.core.rate_limit import RateLimits
 from services.events import account_change
 from services.events.account_change import AccountChange
-from services.events.publisher import EventPublisher
 
 
 class EmailChangeService:
     """Sends links to new addresses, and changes the address of an account when its link is opened."""
 
-    def __init__(
-        self,
-        mail: MailService,
-        passwords: PasswordChecks,
-        sessions: SessionService,
-        events: EventPublisher,
-        rates: RateLimits,
-        referrals: ReferralService,
-        bonuses: SignupBonusService,
-        roles: RoleService,
-    ) -> None:
-        self._mail = mail
+    def __init__(self, links: MailedLinks, passwords: PasswordChecks) -> None:
         self._passwords = passwords
-        self._sessions = sessions
-        self._events = events
-        self._rates = rates
-        self._referrals = referrals
-        self._bonuses = bonuses
-        self._roles = roles
+        self._mail = links.mail
+        self._sessions = links.sessions
+        self._events = links.events
+        self._rates = links.rates
+        self._referrals = links.referrals
+        self._bonuses = links.bonuses
+        self._roles = links.roles
 
     async def request(
         self,
@@ -70,7 +55,10 @@ class EmailChangeService:
             QuotaExceededError: too many links were sent within the hour.
             RateLimitedError: there were too many requests, or too many wrong passwords for this account.
             UnavailableError: mail is not configured.
+            GuestError: the account has no address to change.
         """
+        if user.is_guest:  # a sign-up completes it
+            raise GuestError
         self._mail.require()
         address = parse_email(email)
         if address.text == user.address:
@@ -108,7 +96,7 @@ class EmailChangeService:
     async def _send(self, user: User, address: EmailAddress, token: str, locale: str) -> None:
         # Both are sent even if one fails: the mailbox of the present address may not exist any more.
         results = await asyncio.gather(
-            self._mail.notify(Notice.CHANGE_REQUESTED, user.mailbox, locale),
+            self._notify(Notice.CHANGE_REQUESTED, user, locale),
             self._send_to_new(user, address, token, locale),
             return_exceptions=True,
         )
@@ -149,7 +137,7 @@ class EmailChangeService:
         await self._events.sign_ins_changed(row.user_id)
         await self._events.account_changed(account)
         user = await User.get(id=row.user_id)
-        if user.email != before.email:
+        if user.email != before.email and not before.is_guest:
             self._notify_in_background(before, before.locale or locale)
         await self._referrals.settle(row.user_id)
         return await self._roles.apply_admin_emails(user)
@@ -173,6 +161,7 @@ class EmailChangeService:
             email=address.key,
             mail_address=address.text,
             email_verified=True,
+            is_guest=False,
             owner_proven=is_owner or (is_same and before.owner_proven),
         )
         if not is_same:
@@ -186,6 +175,10 @@ class EmailChangeService:
 
     def _notify_in_background(self, before: User, locale: str) -> None:
         try:
-            self._mail.in_background(self._mail.notify(Notice.CHANGED, before.mailbox, locale))
+            self._mail.in_background(self._notify(Notice.CHANGED, before, locale))
         except UnavailableError:
             return  # the change is committed
+
+    async def _notify(self, notice: Notice, user: User, locale: str) -> None:
+        if user.has_address:
+            await self._mail.notify(notice, user.mailbox, locale)

@@ -5,52 +5,42 @@ from models.accounts import MailToken
 from models.database.connection import run_tx
 from models.enum import MailPurpose
 from services.accounts import mail_token
-from services.accounts.mail import MailService
-from services.accounts.role import RoleService
-from services.accounts.session import SessionService
+from services.accounts.sign_ins.mailed_link import MailedLinks
 from services.billing.mailbox_identity import mailbox
-from services.billing.referral import ReferralService
-from services.billing.signup_bonus import SignupBonusService
 from services.core.error import (
+    GuestError,
     NotFoundError,
     QuotaExceededError,
     RateLimitedError,
     UnavailableError,
     UnverifiedEmailError,
 )
-from services.core.rate_limit import RateLimits
+from services.core.message import message
 from services.events import account_change
 from services.events.account_change import AccountChange
-from services.events.publisher import EventPublisher
 
 
 class VerificationService:
     """Sends verification links, accepts them, and refuses what needs a verified address."""
 
-    def __init__(
-        self,
-        mail: MailService,
-        sessions: SessionService,
-        events: EventPublisher,
-        rates: RateLimits,
-        referrals: ReferralService,
-        bonuses: SignupBonusService,
-        roles: RoleService,
-    ) -> None:
-        self._mail = mail
-        self._sessions = sessions
-        self._events = events
-        self._rates = rates
-        self._referrals = referrals
-        self._bonuses = bonuses
-        self._roles = roles
+    def __init__(self, links: MailedLinks) -> None:
+        self._mail = links.mail
+        self._sessions = links.sessions
+        self._events = links.events
+        self._rates = links.rates
+        self._referrals = links.referrals
+        self._bonuses = links.bonuses
+        self._roles = links.roles
 
     def require(self, user: User) -> None:
         """Check that the address is verified; without mail, no address can be, and none needs to be.
 
         Raises:
             UnverifiedEmailError: it is not.
+            GuestError: the account has none.
         """
+        if user.is_guest:
+            raise GuestError
         if self._mail.is_enabled and not user.email_verified:
             raise UnverifiedEmailError
 
@@ -61,8 +51,13 @@ class VerificationService:
             QuotaExceededError: too many were sent within the hour.
             RateLimitedError: too many were sent to the mailbox, for other accounts with other spellings of its address.
             UnavailableError: mail is not configured, or was not sent.
+            GuestError: the account has no address.
         """
+        if user.is_guest:
+            raise GuestError
         self._mail.require()
+        if not user.has_address:
+            raise NotFoundError(text=message("This account has no e-mail address yet. Set one first."))
         token = await run_tx(self._issue, user.id, user.email)
         if token is None:
             return False

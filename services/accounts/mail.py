@@ -22,6 +22,7 @@ LIFETIMES = {
     MailPurpose.VERIFY: timedelta(hours=24),
     MailPurpose.RESET: timedelta(hours=1),
     MailPurpose.CHANGE: timedelta(hours=1),
+    MailPurpose.SIGN_IN: timedelta(minutes=15),
 }
 _MAX_IN_BACKGROUND = 1000  # queued mails; more requests are refused as unavailable
 _MAX_CONNECTIONS = 8  # to the mail server
@@ -32,6 +33,7 @@ _PATHS = {
     MailPurpose.VERIFY: "/verify-email",
     MailPurpose.RESET: "/reset-password",
     MailPurpose.CHANGE: "/change-email",
+    MailPurpose.SIGN_IN: "/sign-in",
 }
 
 
@@ -40,7 +42,16 @@ class Notice(StrEnum):
 
     CHANGE_REQUESTED = "CHANGE_REQUESTED"  # to the present address
     CHANGED = "CHANGED"  # to the former address
+    SECOND_FACTOR_ON = "SECOND_FACTOR_ON"
+    SECOND_FACTOR_OFF = "SECOND_FACTOR_OFF"
+    RECOVERY_CODE_USED = "RECOVERY_CODE_USED"
     ADDRESS_IN_USE = "ADDRESS_IN_USE"  # to the account that has the address which another account asked for
+    WEBHOOK_DISABLED = "WEBHOOK_DISABLED"  # with `url`: to the owner of an endpoint that failed
+    IDENTITY_LINKED = "IDENTITY_LINKED"  # with `url`: the issuer, as of the next one
+    IDENTITY_UNLINKED = "IDENTITY_UNLINKED"
+
+
+_FACTOR_NOTICES = {Notice.SECOND_FACTOR_ON, Notice.SECOND_FACTOR_OFF, Notice.RECOVERY_CODE_USED}
 
 
 def _texts(purpose: MailPurpose, *, at_sign_up: bool) -> tuple[Message, Message, Message]:
@@ -63,6 +74,8 @@ def _texts(purpose: MailPurpose, *, at_sign_up: bool) -> tuple[Message, Message,
             message("An account wants to use this address from now on. Confirm within {hours} h:", hours=hours),
             message("This ends all other sessions of the account. If this was not you, you can ignore this mail."),
         )
+    if purpose is MailPurpose.SIGN_IN:
+        return _sign_in_texts(completes_guest=at_sign_up)
     subject, before = (
         message("Choose a new password"),
         message("A new password was requested for your account. Choose one within {hours} h:", hours=hours),
@@ -86,8 +99,88 @@ def _texts(purpose: MailPurpose, *, at_sign_up: bool) -> tuple[Message, Message,
     )
 
 
-def _notice_texts(notice: Notice) -> tuple[Message, Message]:
-    """Return the subject and the text."""
+def _factor_texts(notice: Notice) -> tuple[Message, Message]:
+    """Return the subject and the text of a notice about the second factor."""
+    if notice is Notice.SECOND_FACTOR_ON:
+        return (
+            message("A second factor was set up"),
+            message(
+                "An authenticator app was set up as the second factor of your account. If this was not you, change your"
+                " password now, and write to us at once."
+            ),
+        )
+    if notice is Notice.SECOND_FACTOR_OFF:
+        return (
+            message("The second factor was removed"),
+            message(
+                "The second factor of your account was removed: its authenticator app and its recovery codes do not"
+                " work any more. If this was not you, change your password now, and write to us at once."
+            ),
+        )
+    return (
+        message("A recovery code was used"),
+        message(
+            "A recovery code was used in place of the second factor of your account. If this was not you, change your"
+            " password now, and write to us at once."
+        ),
+    )
+
+
+def _sign_in_texts(*, completes_guest: bool) -> tuple[Message, Message, Message]:
+    """Return the texts of a link that signs in, or that completes a guest by it."""
+    minutes = int(LIFETIMES[MailPurpose.SIGN_IN].total_seconds() / 60)
+    if completes_guest:
+        return (
+            message("Confirm your e-mail address and sign in"),
+            message(
+                "A guest wants to go on with an account that has this address. Open this link within {minutes}"
+                " minutes to confirm it and sign in. It works once:",
+                minutes=minutes,
+            ),
+            message(
+                "If this was not you, you can ignore this mail: the guest does not get your address. Do not pass"
+                " the link on: it signs in to the account."
+            ),
+        )
+    return (
+        message("Sign in"),
+        message("Open this link within {minutes} minutes to sign in. It works once:", minutes=minutes),
+        message("If this was not you, you can ignore this mail. Do not pass the link on: it signs in to your account."),
+    )
+
+
+def _notice_texts(notice: Notice, url: str) -> tuple[Message, Message]:
+    """Return the subject and the text. `url`: of the endpoint or the issuer that a notice is about."""
+    if notice in _FACTOR_NOTICES:
+        return _factor_texts(notice)
+    if notice is Notice.WEBHOOK_DISABLED:
+        return (
+            message("Your webhook was switched off"),
+            message(
+                "Events could not be delivered to {url}, and so this webhook endpoint was switched off. What happens"
+                " meanwhile is not sent. Mend the endpoint, enable it again, and replay the deliveries that failed; if"
+                " its secret was lost, rotate it first.",
+                url=url,
+            ),
+        )
+    if notice is Notice.IDENTITY_LINKED:
+        return (
+            message("A sign-in was added to your account"),
+            message(
+                "A sign-in at {issuer} was added to your account, and opens it from now on. If this was not you, sign"
+                " in, remove it and change your password, or request a new one.",
+                issuer=url,
+            ),
+        )
+    if notice is Notice.IDENTITY_UNLINKED:
+        return (
+            message("A sign-in was removed from your account"),
+            message(
+                "A sign-in at {issuer} was removed from your account and does not open it any more. All other sessions"
+                " have ended. If this was not you, request a new password at once.",
+                issuer=url,
+            ),
+        )
     if notice is Notice.CHANGE_REQUESTED:
         return (
             message("A new e-mail address was requested"),
@@ -135,7 +228,8 @@ class MailService:
             raise UnavailableError
 
     async def send(self, purpose: MailPurpose, to: str, token: str, locale: str, *, at_sign_up: bool = False) -> None:
-        """Send a mail with the link for `token`; `at_sign_up`: a reset that a sign-up with the address caused.
+        """Send a mail with the link for `token`; `at_sign_up`: a reset that a sign-up with the address caused, or a
+        sign-in that completes a guest.
 
         Raises:
             UnavailableError: mail is not configured, or sending failed.
@@ -146,9 +240,9 @@ class MailService:
         link = f"{self._app_url}{_PATHS[purpose]}?{urlencode({'token': token})}"
         await self._send(purpose.value, Mail(to, subject, f"{before}\n\n{link}\n\n{after}\n"))
 
-    async def notify(self, notice: Notice, to: str, locale: str) -> None:
-        """Send a mail without a link. Raises as `send`."""
-        subject, text = (self._translator.translate(text, locale) for text in _notice_texts(notice))
+    async def notify(self, notice: Notice, to: str, locale: str, *, url: str = "") -> None:
+        """Send a mail without a link. `url`: of the endpoint or the issuer that it is about. Raises as `send`."""
+        subject, text = (self._translator.translate(text, locale) for text in _notice_texts(notice, url))
         await self._send(notice.value, Mail(to, subject, f"{text}\n"))
 
     async def _send(self, purpose: str, mail: Mail) -> None:

@@ -10,7 +10,7 @@ from services.core.error import InvalidInputError, QuotaExceededError
 from services.core.message import message
 
 MAX_PER_WINDOW = 3  # mails for one purpose and account within WINDOW
-WINDOW = timedelta(hours=1)  # no longer than the shortest lifetime, so that no token is removed while it counts
+WINDOW = timedelta(hours=1)
 
 
 def invalid_link() -> InvalidInputError:
@@ -84,5 +84,6 @@ async def discard(token: str) -> None:
 
 
 async def remove_expired() -> int:
-    """Delete expired tokens and return their number."""
-    return await MailToken.filter(expires_at__lt=datetime.now(UTC)).delete()
+    """Delete tokens that have expired and no longer count towards MAX_PER_WINDOW, and return their number."""
+    now = datetime.now(UTC)
+    return await MailToken.filter(expires_at__lt=now, created_at__lt=now - WINDOW).delete()

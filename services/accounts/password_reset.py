@@ -11,16 +11,13 @@ from models.database.connection import run_tx
 from models.enum import MailPurpose
 from services.accounts import mail_token
 from services.accounts.credential import check_password, clean_email
-from services.accounts.mail import MailService
 from services.accounts.password_check import PasswordChecks
-from services.accounts.role import RoleService
-from services.accounts.session import NewSession, SessionService
-from services.billing.signup_bonus import SignupBonusService
+from services.accounts.session import NewSession
+from services.accounts.sign_ins.mailed_link import MailedLinks
+from services.accounts.sign_ins.origin import UNKNOWN_ORIGIN, SignInOrigin
 from services.core.error import NotFoundError, QuotaExceededError, RateLimitedError, UnavailableError
-from services.core.rate_limit import RateLimits
 from services.events import account_change
 from services.events.account_change import AccountChange
-from services.events.publisher import EventPublisher
 
 log = structlog.get_logger(__name__)
 
@@ -28,23 +25,14 @@ log = structlog.get_logger(__name__)
 class PasswordResetService:
     """Sends password reset links and sets the new password."""
 
-    def __init__(
-        self,
-        mail: MailService,
-        passwords: PasswordChecks,
-        sessions: SessionService,
-        events: EventPublisher,
-        rates: RateLimits,
-        bonuses: SignupBonusService,
-        roles: RoleService,
-    ) -> None:
-        self._mail = mail
+    def __init__(self, links: MailedLinks, passwords: PasswordChecks) -> None:
         self._passwords = passwords
-        self._sessions = sessions
-        self._events = events
-        self._rates = rates
-        self._bonuses = bonuses
-        self._roles = roles
+        self._mail = links.mail
+        self._sessions = links.sessions
+        self._events = links.events
+        self._rates = links.rates
+        self._bonuses = links.bonuses
+        self._roles = links.roles
 
     async def request(self, email: str, locale: str, *, client: str) -> None:
         """Send a link to the account with this address, if it exists; `client`: the client's address.
@@ -63,7 +51,7 @@ class PasswordResetService:
             self._mail.in_background(self._send(address, locale))
 
     async def _send(self, email: str, locale: str) -> None:
-        user = await User.get_or_none(email=email, deleted_at=None)
+        user = await User.get_or_none(email=email, deleted_at=None, is_guest=False)
         if user is not None:
             await self._send_to(user, locale)
 
@@ -98,7 +86,9 @@ class PasswordResetService:
             return None  # the account was deleted since; nothing else changes its address
         return await mail_token.issue(user.id, user.email, MailPurpose.RESET)
 
-    async def reset(self, token: str, password: str, *, client: str) -> NewSession:
+    async def reset(
+        self, token: str, password: str, *, client: str, origin: SignInOrigin = UNKNOWN_ORIGIN
+    ) -> NewSession:
         """Replace the password, end all sessions and open a new one; the address becomes verified.
 
         API keys stay if the account's owner was proven before. Otherwise they end: someone else may have signed up with
@@ -113,13 +103,15 @@ class PasswordResetService:
         await self._rates.hit_email_link(client)
         row = await mail_token.find(token, MailPurpose.RESET)
         password_hash = await self._passwords.hash(password, client=client)
-        account, session = await run_tx(self._reset, row, password_hash)
+        account, session = await run_tx(self._reset, row, password_hash, origin)
         await self._events.sign_ins_changed(row.user_id)
         await self._events.account_changed(account)
         await self._rates.reset_sign_in_failures(row.email)
         return replace(session, user=await self._roles.apply_admin_emails(session.user))
 
-    async def _reset(self, row: MailToken, password_hash: str) -> tuple[AccountChange, NewSession]:
+    async def _reset(
+        self, row: MailToken, password_hash: str, origin: SignInOrigin
+    ) -> tuple[AccountChange, NewSession]:
         account = await account_change.bump_version(row.user_id)
         await mail_token.consume(row)
         unchanged = User.filter(id=row.user_id, email=row.email, deleted_at=None)
@@ -130,4 +122,4 @@ class PasswordResetService:
         await mail_token.revoke_all(row.user_id)
         await self._sessions.end_all(row.user_id)
         account = await self._bonuses.grant(account, row.email, verified=True)
-        return account, await self._sessions.open(await User.get(id=row.user_id))
+        return account, await self._sessions.open(await User.get(id=row.user_id), origin)

@@ -2,9 +2,9 @@
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import cached_property
-from typing import Generic
+from typing import Any, Generic
 
 from models import User
 from models.database.fixed_sql import ModelReader, R, RowKind, Select, fetch, places_of
@@ -42,21 +42,39 @@ class TokenTable(Generic[R]):
         self._hash_column = hash_column
         self._columns = columns
 
+    def read(self, token_hash: str) -> Awaitable[list[R]]:
+        """Return the row of one token, if there is one; the list must not be changed: others may have it."""
+        return self._one.fetch((token_hash,))
+
     async def find(self, token_hash: str) -> tuple[R, User] | None:
         """Return the row of one token, with its user."""
-        for row in await self._one.fetch((token_hash,)):
-            return row, _USERS.read(row)
+        for row in await self.read(token_hash):
+            return row, self.user(row)
         return None
+
+    def user(self, row: R) -> User:
+        """Return the user of a row, which no other caller has."""
+        return _USERS.read(row)
+
+    def values(self, row: Any) -> tuple[object, ...]:
+        """Return everything that was read, in the order of the columns: equal if nothing has changed."""
+        # Of several rows of one statement, each has its place as well, behind the columns.
+        return tuple(row.values()) if isinstance(row, dict) else row[: self._width]
 
     async def find_all(self, hashes: Sequence[str]) -> list[tuple[R, User]]:
         """Return the rows of several tokens, of which there is at least one, each with its user."""
         places, values = places_of(hashes)
         found = await fetch(self._kind, f"{self._select} IN ({places})", values)
-        return [(row, _USERS.read(row)) for row in found]
+        return [(row, self.user(row)) for row in found]
 
     @cached_property
     def _one(self) -> Select[R]:
         return Select(self._kind, f"{self._select} = $1", ["varchar"])
+
+    @cached_property
+    def _width(self) -> int:
+        """The number of columns."""
+        return len(User._meta.fields_db_projection) + len(self._kind.row.attributes)
 
     @cached_property
     def _select(self) -> str:

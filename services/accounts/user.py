@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from tortoise.exceptions import IntegrityError
 
@@ -13,22 +14,22 @@ from models.enum import MailPurpose
 from services.accounts import mail_token
 from services.accounts.credential import EmailAddress, check_password, find_user, parse_email
 from services.accounts.email_verification import VerificationService
-from services.accounts.mail import MailService
 from services.accounts.password_check import DeviceProof, PasswordChecks
 from services.accounts.password_reset import PasswordResetService
-from services.accounts.role import RoleService
-from services.accounts.session import NewSession, SessionService
-from services.billing.referral import ReferralService
-from services.billing.signup_bonus import SignupBonusService
+from services.accounts.second_factor.code import MatchingCode
+from services.accounts.second_factor.proof import FactorChange, FactorProofs
+from services.accounts.session import NewSession
+from services.accounts.sign_ins.completion import Completion
+from services.accounts.sign_ins.mailed_link import MailedLinks
+from services.accounts.sign_ins.origin import UNKNOWN_ORIGIN, SignInOrigin
 from services.core import locale
 from services.core.error import ConflictError, InvalidInputError, NotFoundError
 from services.core.message import message
-from services.core.rate_limit import RateLimits
+from services.core.problems import Problems
 from services.core.text import clean_text
 from services.core.unset import UNSET, Unset
 from services.events import account_change
 from services.events.account_change import AccountChange
-from services.events.publisher import EventPublisher
 
 NAME_MAX = 100  # characters
 
@@ -50,12 +51,30 @@ def _clean_locale(wanted: str | None) -> str | None:
     return known
 
 
+def _sign_up_locale(wanted: str | None) -> str | None:
+    """Return the offered language of a browser's tag; None: it has none, and the account has not chosen yet."""
+    known = locale.match(wanted) if wanted is not None else None
+    return _clean_locale(wanted) if wanted is not None and known is None and not locale.is_tag(wanted) else known
+
+
 @dataclass(frozen=True)
 class ProfileChange:
     """What a user changes of the profile; UNSET: unchanged, None: removed."""
 
     name: str | Unset | None = UNSET
     locale: str | Unset | None = UNSET
+
+
+@dataclass(frozen=True)
+class SignUpDetails:
+    """A checked sign-up, without its password."""
+
+    address: EmailAddress
+    name: str | None
+    locale: str | None  # that the user chose
+    request_locale: str
+    referral_code: str | None
+    guest: User | None  # that it completes
 
 
 class UserService:
@@ -67,30 +86,26 @@ class UserService:
 
     def __init__(
         self,
+        links: MailedLinks,
         passwords: PasswordChecks,
-        sessions: SessionService,
-        events: EventPublisher,
         verification: VerificationService,
-        rates: RateLimits,
-        referrals: ReferralService,
-        roles: RoleService,
-        bonuses: SignupBonusService,
-        mail: MailService,
         password_resets: PasswordResetService,
+        factor_proofs: FactorProofs,
         *,
         requires_verification: bool,
     ) -> None:
+        self._mail = links.mail
+        self._sessions = links.sessions
+        self._events = links.events
+        self._rates = links.rates
+        self._referrals = links.referrals
+        self._bonuses = links.bonuses
+        self._roles = links.roles
         self._passwords = passwords
-        self._sessions = sessions
-        self._events = events
         self._verification = verification
-        self._rates = rates
-        self._referrals = referrals
-        self._roles = roles
-        self._bonuses = bonuses
-        self._mail = mail
         self._password_resets = password_resets
-        self._requires_verification = requires_verification
+        self._factor_proofs = factor_proofs
+        self.requires_verification = requires_verification
 
     async def sign_up(
         self,
@@ -100,10 +115,15 @@ class UserService:
         wanted_locale: str | None,
         *,
         client: str,
+        origin: SignInOrigin = UNKNOWN_ORIGIN,
         request_locale: str = locale.DEFAULT,
         referral_code: str | None = None,
+        guest: User | None = None,
     ) -> NewSession | None:
         """Create an account, open a session, and mail a link that verifies its address.
+
+        `guest`: the guest account that is signed in; it is completed instead, and keeps its pictures, its credits and
+        its sessions: at once or, where verification is required, when the mailed link is opened.
 
         Where verification is required, return None: the mail says how to continue, and if there is an account with this
         address already, its owner gets a link for a new password. All that depends on it happens after the response, so
@@ -115,54 +135,67 @@ class UserService:
 
         Raises:
             InvalidInputError: email, password, name, locale or referral code is invalid.
+            RefusalGroup: several of the first four are.
             RateLimitedError: the client created too many accounts.
             ConflictError: there is an account with this address, and verification is not required.
             UnavailableError: too many mails are waiting.
         """
-        address = parse_email(email)
-        check_password(password, "password")
-        name, chosen = _clean_name(name), _clean_locale(wanted_locale)
+        problems, chosen = Problems(), None
+        with problems:
+            address = parse_email(email)
+        with problems:
+            check_password(password, "password")
+        with problems:
+            name = _clean_name(name)
+        with problems:
+            chosen = _sign_up_locale(wanted_locale)
+        problems.check()
         await self._rates.hit_sign_up(client)
-        if self._requires_verification:
-            if referral_code:
-                await self._referrals.find(referral_code)
-            password_hash = await self._passwords.hash(password, client=client)
-            signing_up = self._sign_up_after_response(
-                address, password_hash, name, chosen, request_locale=request_locale, referral_code=referral_code
-            )
-            self._mail.in_background(signing_up)
-            return None
+        details = SignUpDetails(address, name, chosen, request_locale, referral_code, guest)
+        if not self.requires_verification:
+            return await self._sign_up_now(details, password, client, origin)
+        if referral_code:
+            await self._referrals.find(referral_code)
+        password_hash = await self._passwords.hash(password, client=client)
+        self._mail.in_background(self._sign_up_after_response(details, password_hash))
+        return None
+
+    async def _sign_up_now(
+        self, details: SignUpDetails, password: str, client: str, origin: SignInOrigin
+    ) -> NewSession:
+        address, guest = details.address, details.guest
         if await User.filter(email=address.key).exists():
             raise self._address_in_use()
-        referrer_id = await self._referrals.referrer(referral_code, address.key) if referral_code else None
+        code = details.referral_code
+        referrer_id = await self._referrals.referrer(code, address.key) if code else None
         password_hash = await self._passwords.hash(password, client=client)
+        creation = partial(self._create, address, password_hash, details.name, details.locale, referrer_id=referrer_id)
+        if guest is not None:
+            completion = Completion(guest.id, password_hash, details.name, details.locale, referrer_id)
+            creation = partial(completion.complete, address, self._bonuses)
         try:
-            user, account = await run_tx(self._create, address, password_hash, name, chosen, referrer_id=referrer_id)
+            user, account = await run_tx(creation)
         except IntegrityError:  # a concurrent request inserted it first
             raise self._address_in_use() from None
-        await self._events.signed_up(account)
-        self._verification.request_in_background(user, request_locale)
-        return await self._sessions.open(user)
+        await (self._events.signed_up(account) if guest is None else self._events.account_changed(account))
+        self._verification.request_in_background(user, details.request_locale)
+        return await self._sessions.open(user, origin)
 
-    async def _sign_up_after_response(
-        self,
-        address: EmailAddress,
-        password_hash: str,
-        name: str | None,
-        chosen: str | None,
-        *,
-        request_locale: str,
-        referral_code: str | None,
-    ) -> None:
+    async def _sign_up_after_response(self, details: SignUpDetails, password_hash: str) -> None:
+        address, request_locale = details.address, details.request_locale
         referrer_id = None
-        if referral_code:
+        if details.referral_code:
             with contextlib.suppress(InvalidInputError):  # the code of an account with the same mailbox
-                referrer_id = await self._referrals.referrer(referral_code, address.key)
+                referrer_id = await self._referrals.referrer(details.referral_code, address.key)
         existing = await User.get_or_none(email=address.key)
-        if existing is None:
+        if existing is None and details.guest is not None:
+            completion = Completion(details.guest.id, password_hash, details.name, details.locale, referrer_id)
+            token = await run_tx(completion.prepare, address)
+            await self._mail.send(MailPurpose.CHANGE, address.mailbox, token, details.locale or request_locale)
+        elif existing is None:
             try:
                 user, account = await run_tx(
-                    self._create, address, password_hash, name, chosen, referrer_id=referrer_id
+                    self._create, address, password_hash, details.name, details.locale, referrer_id=referrer_id
                 )
             except IntegrityError:  # a concurrent request inserted it first
                 existing = await User.get(email=address.key)
@@ -202,14 +235,26 @@ class UserService:
         user.credits, user.version = account.credits, account.version
         return user, account
 
-    async def sign_in(self, email: str, password: str, *, client: str, proof: DeviceProof) -> NewSession:
+    async def sign_in(
+        self,
+        email: str,
+        password: str,
+        *,
+        client: str,
+        proof: DeviceProof,
+        origin: SignInOrigin = UNKNOWN_ORIGIN,
+        code: str | None = None,
+        request_locale: str = locale.DEFAULT,
+    ) -> NewSession:
         """Sign in. An unknown address and a wrong password have the same error, after the same time.
 
-        So has an address that is not verified, where that is required. `client`: the client's address.
+        So has an address that is not verified, where that is required. `client`: the client's address. `code`: proves
+        the second factor, too; without effect on accounts that have none. It is checked after the password.
 
         Raises:
-            InvalidInputError: the address or the password is wrong.
-            RateLimitedError: there were too many wrong passwords or sign-ins, for this address or from this client.
+            ConflictError: as FactorCodes.match.
+            InvalidInputError: the address, the password or the code is wrong.
+            RateLimitedError: there were too many wrong passwords, codes or sign-ins, for this address or client.
             SuspendedError: both are right, but the account is suspended.
         """
         try:
@@ -219,28 +264,37 @@ class UserService:
         else:
             user = await find_user(address)
             key = user.email if user else address.key
-        if self._requires_verification and user is not None and not user.email_verified:
+        if self.requires_verification and user is not None and not user.email_verified:
             user = None  # wrong passwords count in the same way, and the correct one does not reset them
         if not await self._passwords.verify(key, user, password, client=client, proof=proof):
             raise self._wrong_credentials()
         assert user is not None  # noqa: S101 - only an existing account's hash can match
-        session = await run_tx(self._open_if_unchanged, user)
+        has_factor = user.second_factor_since is not None and user.may_sign_in
+        matching = await self._factor_proofs.match(user, code) if code and has_factor else None
+        session, change = await run_tx(self._open_if_unchanged, user, origin, matching)
         if session is None:  # the password was changed while it was being checked
             raise self._wrong_credentials()
+        if matching is not None:
+            await self._factor_proofs.spent(user, change, request_locale)
         return replace(session, user=await self._roles.apply_admin_emails(session.user))
 
     def _wrong_credentials(self) -> InvalidInputError:
         text = message("E-mail address or password is wrong.")
-        if self._requires_verification:
+        if self.requires_verification:
             text = message("E-mail address or password is wrong, or the address is not confirmed yet.")
         return InvalidInputError(text, field=("password",))
 
-    async def _open_if_unchanged(self, user: User) -> NewSession | None:
+    async def _open_if_unchanged(
+        self, user: User, origin: SignInOrigin, matching: MatchingCode | None
+    ) -> tuple[NewSession | None, FactorChange | None]:
         # The update locks the row, so that a concurrent change of the password is either seen here or waits.
         unchanged = User.filter(id=user.id, password_hash=user.password_hash)
         if not await unchanged.update(password_hash=user.password_hash):
-            return None
-        return await self._sessions.open(await User.get(id=user.id))  # read again: it may just have been suspended
+            return None, None
+        change = await self._factor_proofs.spend(matching) if matching is not None else None
+        # Read again: it may just have been suspended.
+        found = await User.get(id=user.id)
+        return await self._sessions.open(found, origin, proves_factor=matching is not None), change
 
     async def update_profile(self, user: User, change: ProfileChange) -> User:
         """Change name or locale; fields that are UNSET stay unchanged.

@@ -18,8 +18,10 @@ from services.background.sweeper import Sweeper
 from services.core.chore import Lane
 from services.integrations.storage.local import LocalStorage
 from tests.conftest import Running
+from tests.support import factories
 from tests.support.client import Api, photo, until
 from tests.support.development_checkout import buy
+from tests.support.factories import insert
 from tests.support.integrity import assert_invariants, stored_keys
 
 EXPORT = "mutation { requestDataExport { dataExport { url expiresAt } errors { code } } }"
@@ -88,10 +90,15 @@ async def test_export_contains_purchases_memberships_passes_and_ledger(idle_serv
     await buy(ada, plan="flash-lite")
     await buy(eve, plan="pro")
     assert (await ada.create(prompt="A fox"))["generations"][0]["paidBy"] == "PASS"
+    endpoint = factories.webhook_endpoint(user_id=ada.user["id"], events='["credits.low"]')
+    await insert("webhook_endpoints", endpoint)
     await request_export(ada)
     await idle_server.services.accounts.exports.build_pending()
     response = await ada.http.get((await request_export(ada))["url"])
     data = json.loads(zipfile.ZipFile(io.BytesIO(response.content)).read("data.json"))
+    (exported,) = data["webhookEndpoints"]
+    assert (exported["url"], exported["events"]) == (endpoint["url"], ["credits.low"])
+    assert endpoint["salt"] not in str(data)
     columns = ("package", "plan", "status", "credits", "netAmount", "currency")
     assert [tuple(order[name] for name in columns) for order in data["purchases"]] == [
         ("credits-50", None, "PAID", 50, 499, "usd"),

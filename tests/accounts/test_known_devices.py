@@ -123,7 +123,7 @@ async def test_forged_foreign_and_malformed_device_tokens_prove_nothing(api: Api
 
 async def test_device_token_alone_does_not_sign_in(api: Api, ada: Api) -> None:
     device = ada.user["deviceToken"]
-    assert await replace(api, token=device).one("{ viewer { id } }") is None
+    assert not await replace(api, token=device).is_signed_in()
     assert await sign_in(api, WRONG, device) == "INVALID_INPUT"
 
 

@@ -1,0 +1,91 @@
+"""What a guest has, moved to the account that it is merged into, in the transaction that deletes the guest."""
+
+from models import CreditTransaction, Membership, Pass, Style, User
+from models.database.connection import rows
+from models.enum import TransactionType
+from services.billing import ledger
+from services.billing.ledger import MAX_LINE, LedgerLine
+from services.catalogue.custom_style import MAX_PER_ACCOUNT
+from services.core.error import ConflictError
+from services.core.message import message
+from services.events.account_change import AccountChange
+from services.media.quota import StorageQuota
+
+# Deleted generations stay: nothing of them is left but what statistics count. Whose bytes a file or a picture has stays
+# in its folder, which is part of the key, so that nothing is copied and signed links go on working.
+_MOVES = (
+    "UPDATE generations SET user_id = $2, version = version + 1, updated_at = NOW()"
+    " WHERE user_id = $1 AND deleted_at IS NULL",
+    "UPDATE files SET folder_id = COALESCE(folder_id, owner_id), owner_id = $2, updated_at = NOW()"
+    " WHERE owner_id = $1 AND state = 'LIVE'",
+    "UPDATE style_pictures SET folder_id = COALESCE(folder_id, owner_id), owner_id = $2, updated_at = NOW()"
+    " WHERE owner_id = $1 AND state = 'LIVE'",
+    "UPDATE styles SET picture_folder_id = CASE WHEN picture_id IS NULL THEN NULL"
+    " ELSE COALESCE(picture_folder_id, owner_id) END, owner_id = $2, updated_at = NOW()"
+    " WHERE owner_id = $1 AND is_active",
+    "UPDATE purchases SET user_id = $2, updated_at = NOW() WHERE user_id = $1",
+)
+
+
+async def check(guest: User, user: User, quota: StorageQuota) -> None:
+    """Check that everything can be moved, with both accounts locked.
+
+    Raises:
+        ConflictError: something of the guest is still being made, or cannot be moved.
+        StorageFullError: the account would keep more than it may.
+    """
+    if await _exists("generations WHERE user_id = $1 AND status IN ('PENDING', 'PROCESSING')", guest.id):
+        raise ConflictError(
+            message("Some of the guest's pictures are still being made. Try again when they are ready.")
+        )
+    if await Pass.exists(user_id=guest.id) or await Membership.exists(user_id=guest.id):
+        raise ConflictError(message("The guest has a pass or a plan, which cannot be moved. Sign up with it instead."))
+    if guest.credits < 0:
+        raise _credits_stay()
+    styles = Style.filter(owner_id__in=[guest.id, user.id], is_active=True)
+    if await Style.exists(owner_id=guest.id, is_active=True) and await styles.count() > MAX_PER_ACCOUNT:
+        text = message("Together you would have more than {limit} custom styles. Delete some.", limit=MAX_PER_ACCOUNT)
+        raise ConflictError(text)
+    usage = (await quota.by_users([guest.id])).get(guest.id)
+    if usage is not None and usage.generations:
+        await quota.check_generations(user.id, usage.generations)
+        await quota.check_bytes(user.id, usage.used_bytes)
+
+
+async def _exists(condition: str, user_id: str) -> bool:
+    return bool(await rows(f"SELECT 1 AS found FROM {condition} LIMIT 1", user_id))  # noqa: S608 - constants
+
+
+async def move(guest: AccountChange, user: AccountChange) -> tuple[AccountChange, AccountChange]:
+    """Move everything of a checked guest to the account, both locked; return both with their ledger lines.
+
+    Raises:
+        ConflictError: the credits are more than one line of the ledger can move.
+    """
+    for statement in _MOVES:
+        await rows(f"{statement} RETURNING id", guest.user_id, user.user_id)
+    credits = await movable_credits(guest)
+    if credits > MAX_LINE:
+        raise _credits_stay()
+    if credits:
+        reference = f"merge:{guest.user_id}"
+        given = LedgerLine(TransactionType.TRANSFER, -credits, f"{reference}:from", metadata={"to": user.user_id})
+        taken = LedgerLine(TransactionType.TRANSFER, credits, f"{reference}:to", metadata={"from": guest.user_id})
+        guest = await ledger.post(guest.user_id, [given], version_bumped=True)
+        user = await ledger.post(user.user_id, [taken], version_bumped=True)
+    return guest, user
+
+
+async def movable_credits(guest: AccountChange) -> int:
+    """Return what a guest has left beside bonuses, which it spends first: else guests would be made for them."""
+    amounts: dict[TransactionType, int] = dict.fromkeys(TransactionType, 0)
+    for type, amount in await CreditTransaction.filter(user_id=guest.user_id).values_list("type", "amount"):
+        amounts[type] += amount
+    spent = -amounts[TransactionType.DEDUCTION] - amounts[TransactionType.REFUND]
+    unspent_bonus = max(amounts[TransactionType.BONUS] - spent, 0)
+    return max(guest.credits - unspent_bonus, 0)
+
+
+def _credits_stay() -> ConflictError:
+    """Return the refusal of a debt that would vanish with the guest, and of more than a ledger line can move."""
+    return ConflictError(message("The guest's credits cannot be moved. Please write to support."))
