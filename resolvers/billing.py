@@ -67,7 +67,7 @@ async def _opening(
 
 
 def _update(update: CreditsUpdate, _: Context) -> list[CreditsChange]:
-    return [CreditsChange.of(update.credits, update.version, update.line, update.benefits)]
+    return [CreditsChange.of(update)]
 
 
 async def admin_set_membership(info: Info, user_id: strawberry.ID, is_member: bool) -> UserPayload:

@@ -9,12 +9,12 @@ from strawberry.scalars import JSON
 import models
 from schema.generations import Generation
 from schema.runtime.context import Info
-from schema.runtime.enum import PlanKind, TransactionStatus, TransactionType
+from schema.runtime.enum import PlanKind, Quality, TransactionStatus, TransactionType
 from schema.runtime.input import given
 from schema.runtime.node import Node
-from schema.user_loader import load_user
+from schema.user_loader import load_user, present_user
 from services.billing import ledger, ledger_description, passes
-from services.billing.benefits import Benefits
+from services.billing.credits_topic import CreditsUpdate
 from services.billing.membership import CurrentMembership
 
 if TYPE_CHECKING:
@@ -44,6 +44,10 @@ class Plan(Node):
     duration_hours: int | None = strawberry.field(description="Hours that a pass lasts; null for a monthly plan.")
     images_per_hour: int | None = strawberry.field(description="Null for a monthly plan.")
     videos_per_hour: int | None = strawberry.field(description="Null for a monthly plan.")
+    quality: Quality | None = strawberry.field(description="The highest that a pass pays for; null: any.")
+    collections: list[str] | None = strawberry.field(
+        description="Slugs of the collections that a pass pays for; null: all."
+    )
     priority: bool = strawberry.field(description="Whether generations precede those without priority in the queue.")
     unlimited: bool = strawberry.field(description="Whether every generation is included, without credits.")
     api_access: bool
@@ -66,6 +70,8 @@ class Plan(Node):
             duration_hours=row.duration_hours,
             images_per_hour=row.images_per_hour,
             videos_per_hour=row.videos_per_hour,
+            quality=row.quality,
+            collections=row.collections,
             priority=row.priority,
             unlimited=row.unlimited,
             api_access=row.api_access,
@@ -99,6 +105,10 @@ class Pass:
     expires_at: datetime
     images: Allowance
     videos: Allowance
+    quality: Quality | None = strawberry.field(description="The highest that it pays for; null: any.")
+    collections: list[str] | None = strawberry.field(
+        description="Slugs of the collections that it pays for; null: all."
+    )
 
     @strawberry.field(description="The plan as sold today; `images` and `videos` are those at the time of purchase.")
     async def plan(self, info: Info) -> Plan:
@@ -115,6 +125,8 @@ class Pass:
             expires_at=found.expires_at,
             images=Allowance.of(found.images),
             videos=Allowance.of(found.videos),
+            quality=found.quality,
+            collections=list(found.collections) if found.collections is not None else None,
         )
 
 
@@ -200,6 +212,7 @@ class TransactionFilter:
 
 @strawberry.type(description="A change of an account's credits, pass or membership, or their present state.")
 class CreditsChange:
+    user_id: strawberry.Private[str]
     credits: int
     version: int = strawberry.field(description="The account's version.")
     transaction: CreditTransaction | None = strawberry.field(
@@ -214,13 +227,17 @@ class CreditsChange:
         description="The active membership; its start, change and end are published. Null: none."
     )
 
+    @strawberry.field(description="The account in its present state, which may be newer than this change.")
+    async def user(self, info: Info) -> Annotated["User", strawberry.lazy("schema.accounts")]:
+        return await present_user(info, self.user_id)
+
     @classmethod
-    def of(
-        cls, credits: int, version: int, line: models.CreditTransaction | None, benefits: Benefits
-    ) -> "CreditsChange":
+    def of(cls, update: CreditsUpdate) -> "CreditsChange":
+        line, benefits = update.line, update.benefits
         return cls(
-            credits=credits,
-            version=version,
+            user_id=update.user_id,
+            credits=update.credits,
+            version=update.version,
             transaction=CreditTransaction.of(line) if line else None,
             pass_=Pass.of(benefits.pass_) if benefits.pass_ else None,
             membership=Membership.of(benefits.membership) if benefits.membership else None,

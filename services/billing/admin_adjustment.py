@@ -12,6 +12,7 @@ from services.core import idempotency
 from services.core.error import InvalidInputError, NotFoundError
 from services.core.idempotency import IdempotencyTicket
 from services.core.message import message
+from services.core.problems import Problems
 from services.core.text import clean_reason
 from services.events import account_change, audit_log
 from services.events.account_change import AccountChange
@@ -56,10 +57,13 @@ class AdminAdjustmentService:
             NotFoundError: there is no such account, or it was deleted.
             ConflictError: the key was used with another input.
         """
+        problems, reason = Problems(), ""
         if not 1 <= abs(request.amount) <= MAX_AMOUNT:
             text = message("Adjust by 1 to {limit} credits at a time.", limit=MAX_AMOUNT)
-            raise InvalidInputError(text, field=("amount",))
-        reason = clean_reason(request.reason)
+            problems.add([InvalidInputError(text, field=("amount",))])
+        with problems:
+            reason = clean_reason(request.reason)
+        problems.check()
         ticket = IdempotencyTicket.of(OPERATION, request)
         line = await idempotency.run_once(
             admin.id,

@@ -19,6 +19,7 @@ from services.integrations.messaging.bus import Message
 class CreditsUpdate:
     """An account's credits after a ledger line, or after a change of its benefits, then without a line."""
 
+    user_id: str
     credits: int
     version: int
     line: CreditTransaction | None
@@ -58,7 +59,7 @@ class CreditsTopic(QueuedTopic[CreditsUpdate]):
             self._known, self.version = snapshot, user.version
             self._seen, self._credits, self._sent = user.ledger_sequence, user.credits, user.version
             self.opened()
-        state = CreditsUpdate(user.credits, user.version, None, snapshot.benefits)
+        state = CreditsUpdate(self.row_id, user.credits, user.version, None, snapshot.benefits)
         return (user.ledger_sequence, user.version, expiries), state
 
     async def missed_items(self, position: Position) -> list[Item[CreditsUpdate]]:
@@ -66,11 +67,9 @@ class CreditsTopic(QueuedTopic[CreditsUpdate]):
         lines = await self._ledger.since(self.row_id, int(position[0]))
         benefits = self._snapshot.benefits
         if lines:
-            return [
-                Item(line_position(line), CreditsUpdate(line.balance, line.account_version, line, benefits))
-                for line in lines
-            ]
-        return [Item(self.items[-1].position, CreditsUpdate(self._credits, self._sent, None, benefits))]
+            updates = [CreditsUpdate(self.row_id, line.balance, line.account_version, line, benefits) for line in lines]
+            return [Item(line_position(line), update) for line, update in zip(lines, updates, strict=True)]
+        return [Item(self.items[-1].position, CreditsUpdate(self.row_id, self._credits, self._sent, None, benefits))]
 
     def is_due(self) -> bool:
         return self._known is not None and self._known.benefits.is_due(datetime.now(UTC))
@@ -111,7 +110,7 @@ class CreditsTopic(QueuedTopic[CreditsUpdate]):
                 # A line that was read late has an older balance and version, which would set the client back.
                 if line.account_version > self._sent:
                     self._credits, self._sent = line.balance, line.account_version
-                update = CreditsUpdate(self._credits, self._sent, line, self._snapshot.benefits)
+                update = CreditsUpdate(self.row_id, self._credits, self._sent, line, self._snapshot.benefits)
                 self.add(Item(line_position(line), update))
             has_more, lines = len(lines) == MAX_SIZE, None
         return had_lines
@@ -122,7 +121,7 @@ class CreditsTopic(QueuedTopic[CreditsUpdate]):
             self._expiries += 1
             expiry = self._expiries
         self._credits, self._sent = fresh.user.credits, max(fresh.user.version, self._sent)
-        update = CreditsUpdate(self._credits, self._sent, None, fresh.benefits)
+        update = CreditsUpdate(self.row_id, self._credits, self._sent, None, fresh.benefits)
         self.add(Item((self._seen, self._sent, expiry), update))
 
     async def _read(self, known: _Snapshot | None = None) -> _Snapshot:

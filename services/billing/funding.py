@@ -1,10 +1,11 @@
-"""How a request is paid for: by a pass with room for all of it, else an unlimited plan, else credits if sold here."""
+"""How a request is paid for: by a pass that includes all of it, else an unlimited plan, else credits if sold here."""
 
 from dataclasses import dataclass
 
 from models import User
-from models.enum import MediaKind, PaidBy
-from services.billing import passes
+from models.accounts import ActingKey
+from models.enum import MediaKind, PaidBy, Quality
+from services.billing import key_budget, passes
 from services.billing.entitlement import Entitlements
 from services.billing.passes import ActivePass
 from services.core.error import (
@@ -26,6 +27,9 @@ class Charge:
     media: MediaKind
     count: int
     each: int  # credits
+    quality: Quality
+    collection: str  # slug
+    included_seconds: int | None = None  # of a video that costs more because it is longer: what passes pay for
 
     @property
     def total(self) -> int:
@@ -40,6 +44,11 @@ class Funding:
     each: int  # credits, for each piece
     pass_: ActivePass | None = None  # the pass that pays
     refusal: Refusal | None = None
+    key: ActingKey | None = None  # the API key that spends the credits
+
+    @property
+    def key_id(self) -> str | None:
+        return self.key.id if self.key else None
 
     def check(self) -> None:
         """Raises InsufficientCreditsError, MembershipRequiredError, QuotaExceededError or InvalidInputError."""
@@ -60,27 +69,39 @@ class FundingService:
 
     async def choose(self, user: User | None, charge: Charge, pass_: ActivePass | None) -> Funding:
         """Return the source that would pay now, given the account's row and its active pass."""
-        if pass_ is not None and pass_.of(charge.media).remaining >= charge.count:
-            return Funding(PaidBy.PASS, 0, pass_)
+        if pass_ is not None and _exclusion(pass_, charge) is None and pass_.of(charge.media).remaining >= charge.count:
+            return Funding(PaidBy.PASS, 0, pass_, key=user.acting_key if user else None)
         if (await self._entitlements.of(user)).unlimited:
-            return Funding(PaidBy.PLAN, 0)
+            return Funding(PaidBy.PLAN, 0, key=user.acting_key if user else None)
         if not self._sells_credits:
             return Funding(PaidBy.PASS, 0, refusal=_refusal(pass_, charge))
-        balance = user.credits if user else 0
-        short = InsufficientCreditsError(required=charge.total, balance=balance) if balance < charge.total else None
-        return Funding(PaidBy.CREDITS, charge.each, refusal=short)
+        balance, key = (user.credits, user.acting_key) if user else (0, None)
+        refusal: Refusal | None = None
+        if balance < charge.total:
+            refusal = InsufficientCreditsError(required=charge.total, balance=balance)
+        else:
+            try:
+                await key_budget.check(key, charge.total)
+            except QuotaExceededError as exceeded:
+                refusal = exceeded
+        return Funding(PaidBy.CREDITS, charge.each, refusal=refusal, key=key)
 
-    async def reserve(self, user_id: str, charge: Charge) -> tuple[AccountChange, Funding]:
+    async def reserve(
+        self, user_id: str, charge: Charge, key: ActingKey | None = None
+    ) -> tuple[AccountChange, Funding]:
         """Choose the source and use up the pass's allowance. Must be the first statement of a transaction.
 
-        Credits are not deducted here: the caller, who knows what they pay for, posts the lines in the same transaction.
+        `key`: the API key that requests it, if any. Credits are not deducted here: the caller, who knows what they pay
+        for, posts the lines in the same transaction.
 
         Raises:
             InsufficientCreditsError, MembershipRequiredError, QuotaExceededError, InvalidInputError: no source can pay.
             NotFoundError: the account was deleted.
         """
         account = await account_change.bump_version(user_id)
-        funding = await self.find(await User.get(id=user_id), charge)
+        user = await User.get(id=user_id)
+        user.acting_key = key
+        funding = await self.find(user, charge)
         funding.check()
         if funding.pass_ is None:
             return account, funding
@@ -92,10 +113,29 @@ class FundingService:
 def _refusal(pass_: ActivePass | None, charge: Charge) -> Refusal:
     if pass_ is None:
         return MembershipRequiredError(text=message("Generating pictures requires a pass."))
+    if (excluded := _exclusion(pass_, charge)) is not None:
+        return excluded
     limit = pass_.of(charge.media).per_hour
     if charge.count > limit:  # waiting would not help
         return InvalidInputError(message("Your pass allows {limit} per hour.", limit=limit), field=("count",))
     return _exhausted(pass_, charge)
+
+
+def _exclusion(pass_: ActivePass, charge: Charge) -> Refusal | None:
+    """Return why the pass never pays for this; None: it does, as far as its allowance goes."""
+    qualities = list(Quality)
+    if pass_.quality is not None and qualities.index(charge.quality) > qualities.index(pass_.quality):
+        text = message("Your pass pays for the quality {quality} at most.", quality=pass_.quality.value)
+        return InvalidInputError(text, field=("quality",))
+    if charge.included_seconds is not None:
+        text = message("Your pass pays for videos of {seconds} seconds.", seconds=charge.included_seconds)
+        return InvalidInputError(text, field=("durationSeconds",))
+    if pass_.collections is not None and charge.collection not in pass_.collections:
+        text = message(
+            "Your pass does not pay for this collection. It pays for: {collections}.", collections=pass_.collections
+        )
+        return InvalidInputError(text, field=("styleId",))
+    return None
 
 
 def _exhausted(pass_: ActivePass, charge: Charge) -> QuotaExceededError:

@@ -9,13 +9,17 @@ from tortoise.queryset import QuerySet
 
 from models import CreditTransaction, User, ids
 from models.database.connection import rows
-from models.enum import TransactionType
+from models.enum import Quality, TransactionType
 from services.core.error import InsufficientCreditsError, NotFoundError
 from services.core.pagination import MAX_SIZE, Page, PageRequest, created_between, paginate, replica_page
 from services.events.account_change import AccountChange
 
 # A reversed purchase may be spent already, and an admin's decision is final: these lines may overdraw an account.
 _MAY_OVERDRAW = (TransactionType.REVERSAL, TransactionType.ADMIN)
+
+MAX_LINE = 1_000_000  # credits of one line
+
+SMALLER = "smaller"  # the reason of a refund in part
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class LedgerLine:
     reference: str
     generation_id: str | None = None
     metadata: dict[str, Any] | None = None
+    api_key_id: str | None = None  # of a deduction: the key that requested it
     price: int | None = None  # minor units: what was paid for a purchase or a month, or refunded for a reversal
     currency: str | None = None  # ISO 4217, lower case; set if and only if there is a price
 
@@ -85,6 +90,7 @@ def new_row(user_id: str, line: LedgerLine, created_at: datetime) -> CreditTrans
         price=line.price,
         currency=line.currency,
         metadata=line.metadata,
+        api_key_id=line.api_key_id,
         created_at=created_at,
     )
 
@@ -94,6 +100,11 @@ def signup_reference(user_id: str) -> str:
     return f"signup:{user_id}"
 
 
+def guest_reference(user_id: str) -> str:
+    """Return the reference of the bonus that an account got as a guest."""
+    return f"guest:{user_id}"
+
+
 def signup_bonus(user_id: str, credits: int) -> list[LedgerLine]:
     """Return the line of a sign-up bonus; none if the profile grants no credits."""
     if not credits:
@@ -101,14 +112,22 @@ def signup_bonus(user_id: str, credits: int) -> list[LedgerLine]:
     return [LedgerLine(TransactionType.BONUS, credits, signup_reference(user_id), metadata={"reason": "signup"})]
 
 
-def deduction(generation_id: str, cost: int) -> list[LedgerLine]:
-    """Return the line that pays for a generation; none if it is free."""
-    return [LedgerLine(TransactionType.DEDUCTION, -cost, f"deduct:{generation_id}", generation_id)] if cost else []
+def deduction(generation_id: str, cost: int, api_key_id: str | None = None) -> list[LedgerLine]:
+    """Return the line that pays for a generation; none if it is free. `api_key_id`: the key that requests it."""
+    reference = f"deduct:{generation_id}"
+    line = LedgerLine(TransactionType.DEDUCTION, -cost, reference, generation_id, api_key_id=api_key_id)
+    return [line] if cost else []
 
 
 def refund(generation_id: str, cost: int) -> list[LedgerLine]:
     """Return the line that refunds a generation; none if it was free."""
     return [LedgerLine(TransactionType.REFUND, cost, f"refund:{generation_id}", generation_id)] if cost else []
+
+
+def size_refund(generation_id: str, credits: int, ordered: Quality, delivered: Quality) -> LedgerLine:
+    """Return the line that returns the difference where an image of a lower quality came than was ordered."""
+    reason = {"reason": SMALLER, "ordered": ordered.value, "delivered": delivered.value}
+    return LedgerLine(TransactionType.REFUND, credits, f"refund-size:{generation_id}", generation_id, reason)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
+
 from models import Pass, Plan
 from models.database.connection import as_datetime, placeholders, rows
-from models.enum import MediaKind
+from models.enum import MediaKind, Quality
 from services.events import account_change
 from services.events.account_change import AccountChange
 
@@ -21,7 +23,7 @@ HOUR = timedelta(hours=1)
 # which the pass was still running.
 _ACTIVE = """
 SELECT p.id, p.user_id, p.plan_id, p.started_at, p.expires_at, p.images_per_hour, p.videos_per_hour,
-    p.images_used, p.videos_used, t.now, h.hour, h.images, h.videos
+    p.images_used, p.videos_used, p.quality AS highest_quality, p.collections, t.now, h.hour, h.images, h.videos
 FROM (SELECT NOW() AS now) AS t
 JOIN passes p ON p.started_at <= t.now AND p.expires_at > t.now AND p.revoked_at IS NULL
 LEFT JOIN pass_hours h ON h.holder_id = p.id AND h.hour = (SELECT MAX(hour) FROM pass_hours WHERE holder_id = p.id)
@@ -55,6 +57,8 @@ class ActivePass:
     hour: int
     images: Allowance
     videos: Allowance
+    quality: Quality | None = None  # the highest that it pays for; None: any
+    collections: tuple[str, ...] | None = None  # slugs of those that it pays for; None: all
 
     def of(self, media: MediaKind) -> Allowance:
         return self.images if media is MediaKind.IMAGE else self.videos
@@ -95,7 +99,15 @@ def active_from(row: Mapping[str, Any]) -> ActivePass:
         hour=hour,
         images=allowance("images"),
         videos=allowance("videos"),
+        quality=Quality(row["highest_quality"]) if row["highest_quality"] is not None else None,
+        collections=_slugs(row["collections"]),
     )
+
+
+def _slugs(stored: str | list[str] | None) -> tuple[str, ...] | None:
+    """Return the list of a JSON column, which a statement of ours returns as text."""
+    found = orjson.loads(stored) if isinstance(stored, str) else stored
+    return None if found is None else tuple(found)
 
 
 async def use(pass_: ActivePass, media: MediaKind, count: int) -> bool:
@@ -181,6 +193,8 @@ async def grant(
         reference=reference,
         images_per_hour=plan.images_per_hour,
         videos_per_hour=plan.videos_per_hour,
+        quality=plan.quality,
+        collections=plan.collections,
         started_at=starts_at,
         expires_at=starts_at + duration * HOUR,
     )

@@ -25,7 +25,7 @@ class SignupBonusService:
     """
 
     def __init__(self, credits: int, secret: str, *, requires_verification: bool) -> None:
-        self._credits = credits
+        self.credits = credits
         self._secret = secret.encode()
         self._requires_verification = requires_verification
 
@@ -35,31 +35,37 @@ class SignupBonusService:
         It is not due before verification where that is required, and never twice for one account or one mailbox.
         Returns the account with its new line, or unchanged.
         """
-        if not self._credits or (self._requires_verification and not verified):
+        if not self.credits or (self._requires_verification and not verified):
             return account
-        if not await self._claim(account.user_id, email):
+        credits = await self._claim(account.user_id, email)
+        if not credits:
             return account
-        lines = ledger.signup_bonus(account.user_id, self._credits)
+        lines = ledger.signup_bonus(account.user_id, credits)
         return await ledger.post(account.user_id, lines, version_bumped=True)
 
-    async def _claim(self, user_id: str, email: str) -> bool:
+    async def _claim(self, user_id: str, email: str) -> int:
+        """Return the credits that are due: the bonus, less what the account got as a guest."""
         # A concurrent claim of the same mailbox waits here for the other transaction.
         claimed = await rows(
             "INSERT INTO signup_bonuses (user_id, identity) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING user_id",
             user_id,
             mailbox_identity(self._secret, email),
         )
+        if not claimed:
+            return 0
         # The line of an account that a server of an earlier release created has no claim.
-        reference = ledger.signup_reference(user_id)
-        return bool(claimed) and not await CreditTransaction.exists(reference=reference)
+        signup, guest = ledger.signup_reference(user_id), ledger.guest_reference(user_id)
+        lines = await CreditTransaction.filter(reference__in=[signup, guest]).values_list("reference", "amount")
+        before = dict(lines)
+        return 0 if signup in before else max(self.credits - before.get(guest, 0), 0)
 
     async def grant_missing(self) -> int:
         """Grant the bonus to accounts that are due one and have none, and return how many got it."""
-        if not self._credits:
+        if not self.credits:
             return 0
         missing = await rows(
-            "SELECT id FROM users WHERE deleted_at IS NULL AND (email_verified OR NOT $1) AND NOT EXISTS"
-            " (SELECT 1 FROM credit_transactions WHERE reference = 'signup:' || users.id) ORDER BY id",
+            "SELECT id FROM users WHERE deleted_at IS NULL AND NOT is_guest AND (email_verified OR NOT $1)"
+            " AND NOT EXISTS (SELECT 1 FROM credit_transactions WHERE reference = 'signup:' || users.id) ORDER BY id",
             self._requires_verification,
         )
         paid = 0

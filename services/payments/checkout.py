@@ -14,12 +14,13 @@ from models.database.connection import run_tx
 from services.billing.entitlement import active_plan_id
 from services.billing.plan import PlanService
 from services.core import idempotency
-from services.core.error import InvalidInputError, NotFoundError, PaymentsUnavailableError
+from services.core.error import GuestError, InvalidInputError, NotFoundError, PaymentsUnavailableError
 from services.core.idempotency import IdempotencyTicket, KeyLocks
 from services.core.message import message
 from services.core.rate_limit import RateLimits
 from services.events import account_change
 from services.integrations.payments.protocol import CheckoutSessionRequest, PaymentProvider, PaymentProviderError
+from telemetry.created import note_created
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +57,16 @@ class CheckoutService:
         self._rates = rates
         self._locks = KeyLocks()
 
+    @property
+    def is_available(self) -> bool:
+        """Whether anything can be bought."""
+        return self._provider is not None
+
+    @property
+    def origins(self) -> list[str]:
+        """Where a user may return to."""
+        return sorted(map(_address_of, self._origins))
+
     async def create(self, user: User, request: CheckoutRequest, client: str) -> Checkout:
         """Open a checkout for one package or plan; the same key returns the same checkout.
 
@@ -68,7 +79,10 @@ class CheckoutService:
             ConflictError: the key was used with another input.
             RateLimitedError: too many checkouts were opened.
             PaymentsUnavailableError: payments are off, or the provider does not answer.
+            GuestError: the account is a guest.
         """
+        if user.is_guest:  # what is paid for must not depend on one session
+            raise GuestError
         if self._provider is None:
             raise PaymentsUnavailableError
         product = await self._find_product(request)
@@ -84,6 +98,7 @@ class CheckoutService:
             )
             if _is_open(checkout):
                 return checkout
+            note_created([checkout.id])
             session = CheckoutSessionRequest(
                 checkout_id=checkout.id,
                 product_id=product_id,
@@ -172,6 +187,12 @@ def _origin(url: str) -> tuple[str, str, int] | None:
     if parts.scheme not in _PORTS or not parts.hostname or "@" in parts.netloc:
         return None
     return parts.scheme, parts.hostname.lower(), port or _PORTS[parts.scheme]
+
+
+def _address_of(origin: tuple[str, str, int]) -> str:
+    scheme, host, port = origin
+    name = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{name}" if port == _PORTS[scheme] else f"{scheme}://{name}:{port}"
 
 
 def _address(client: str) -> str | None:

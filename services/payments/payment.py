@@ -154,6 +154,8 @@ class PaymentService:
         """
         owner = await _opened_by(claims) or claims.metadata_user or claims.customer
         user = await User.get_or_none(id=owner) if owner is not None and ids.is_id(owner, ids.USER) else None
+        if user is not None and user.merged_into_id is not None:  # a guest, whose account pays from then on
+            user = await User.get(id=user.merged_into_id)
         if (user is None or user.deleted_at is not None) and subscription_id is not None:
             known = await Membership.get_or_none(subscription_id=subscription_id).select_related("user")
             user, owner = (known.user, known.user_id) if known else (user, owner)

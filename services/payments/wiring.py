@@ -31,6 +31,13 @@ class Payments:
     development_checkout: DevelopmentCheckout | None  # None if checkouts are charged by a provider
 
     @property
+    def provider_name(self) -> str | None:
+        """Where users pay: `polar`, `development` (a page of this server, without money), or None: nowhere."""
+        if not self.checkouts.is_available:
+            return None
+        return "development" if self.development_checkout is not None else "polar"
+
+    @property
     def chores(self) -> tuple[Chore, ...]:
         return (chore_for_each("event", Lane.SETTLEMENT, self.webhooks.unhandled, self.webhooks.handle),)
 

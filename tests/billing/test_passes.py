@@ -367,3 +367,14 @@ async def test_every_allowance_invariant_detects_its_violation(idle_server: Runn
         with pytest.raises(RolledBackError):
             await run_tx(work)
         assert (statement, broken) == (statement, invariants)
+
+
+async def test_pass_pays_only_for_its_collections_and_credits_for_the_rest(server: Running) -> None:
+    ada = await server.api.sign_up()
+    held = await grant(ada)
+    assert await paid(ada) == [("PASS", 0)]
+    scene = await ada.create(styleId=await ada.style("starry-night", "scenes"))
+    assert [(one["paidBy"], one["cost"]) for one in scene["generations"]] == [("CREDITS", 5)]
+    fine = await ada.create(prompt="A fox", quality="HD")
+    assert [(one["paidBy"], one["cost"]) for one in fine["generations"]] == [("CREDITS", 2)]
+    assert await hours(held) == {0: 1}

@@ -9,35 +9,31 @@ async with PolarServer() as polar:
 import asyncio
 import json
 from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.support.fakes.polar_wire import Json, checkout, session, timestamp
+from tests.support.fakes.raw_server import Call, RawServer, Response, raw_response
 
 TOKEN = "polar_oat_0123456789abcdef"
 
 
 @dataclass(frozen=True)
-class Call:
-    """One received request."""
+class PolarCall(Call):
+    """One received request; `path` is without its query."""
 
-    method: str
-    path: str
     query: dict[str, list[str]]
-    headers: dict[str, str]  # names in lower case
-    body: Any
 
 
-class PolarServer:
+class PolarServer(RawServer):
     """A local server. `calls` holds every request; `fail` makes the next ones fail."""
 
     def __init__(self, token: str = TOKEN) -> None:
+        super().__init__()
         self.token = token
-        self.calls: list[Call] = []
+        self.calls: list[PolarCall] = []
         self.orders: list[Json] = []
         self.refunds: list[Json] = []
         self.subscriptions: dict[str, Json] = {}
@@ -47,7 +43,6 @@ class PolarServer:
         self.open = asyncio.Event()  # while it is cleared, no request is answered
         self.open.set()
         self._failures: deque[tuple[int, dict[str, str]]] = deque()
-        self._connections: set[asyncio.Task[None]] = set()
 
     def fail(self, *statuses: int, **headers: str) -> None:
         """Answer the next calls with these statuses, in turn."""
@@ -57,41 +52,17 @@ class PolarServer:
     @property
     def url(self) -> str:
         """Return the base URL of the fake."""
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self.origin
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return self
+    async def answer(self, call: Call) -> Response:
+        parts = urlsplit(call.path)
+        received = PolarCall(call.method, parts.path, call.headers, call.body, parse_qs(parts.query))
+        self.calls.append(received)
+        await self.open.wait()
+        status, body, headers = self._answer(received)
+        return raw_response(status, "application/json", json.dumps(body).encode(), **headers)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
-        for connection in self._connections:
-            connection.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-        await self._server.wait_closed()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
-        try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError):
-                call = await _read(reader)
-                self.calls.append(call)
-                await self.open.wait()
-                status, body, headers = self._answer(call)
-                text = json.dumps(body).encode()
-                head = {"content-type": "application/json", "content-length": str(len(text)), "connection": "close"}
-                lines = "".join(f"{name}: {value}\r\n" for name, value in {**head, **headers}.items())
-                writer.write(f"HTTP/1.1 {status} Said\r\n{lines}\r\n".encode() + text)
-                await writer.drain()
-        finally:
-            self._connections.discard(task)
-            writer.close()
-
-    def _answer(self, call: Call) -> tuple[int, Any, dict[str, str]]:
+    def _answer(self, call: PolarCall) -> tuple[int, Any, dict[str, str]]:
         if self._failures:
             status, headers = self._failures.popleft()
             return status, {"error": "ServerError", "detail": "failure"}, headers
@@ -144,13 +115,3 @@ def _page(rows: list[Json], query: dict[str, list[str]]) -> Json:
     items = rows[(number - 1) * limit : number * limit]
     pages = max(-(-len(rows) // limit), 1)
     return {"items": items, "pagination": {"total_count": len(rows), "max_page": pages}}
-
-
-async def _read(reader: asyncio.StreamReader) -> Call:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-    method, target, _ = head[0].split(" ", 2)
-    fields = (line.split(":", 1) for line in head[1:] if line)
-    headers = {name.strip().lower(): value.strip() for name, value in fields}
-    raw = await reader.readexactly(int(headers.get("content-length", "0")))
-    parts = urlsplit(target)
-    return Call(method, parts.path, parse_qs(parts.query), headers, json.loads(raw) if raw else None)

@@ -1,0 +1,50 @@
+"""The monthly cap of an API key on the credits that it spends, checked in the transaction of the charge."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from models.accounts import ActingKey
+from models.database.connection import placeholders, rows
+from services.core.error import QuotaExceededError
+from services.core.message import message
+
+# What the generations that a key has requested since a moment cost now: refunds of theirs count for the month of the
+# request. The index of the ledger by key finds the deductions, that by generation the refunds.
+_SPENT = (
+    "SELECT charged.api_key_id, -SUM(line.amount) AS spent FROM credit_transactions AS charged"
+    " JOIN credit_transactions AS line ON line.generation_id = charged.generation_id"
+    " AND line.type IN ('DEDUCTION', 'REFUND')"
+    " WHERE charged.api_key_id IN ({}) AND charged.created_at >= $1 GROUP BY charged.api_key_id"
+)
+
+
+def month_of(moment: datetime) -> datetime:
+    """Return the beginning of the calendar month (UTC)."""
+    return moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def next_month(start: datetime) -> datetime:
+    return start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
+
+
+async def spent_by(key_ids: Sequence[str]) -> dict[str, int]:
+    """Return the credits that keys have spent in this month, without refunds; those that spent none are left out."""
+    sql = _SPENT.format(placeholders(key_ids, first=2))
+    found = await rows(sql, month_of(datetime.now(UTC)), *key_ids)
+    return {row["api_key_id"]: int(row["spent"]) for row in found}
+
+
+async def check(key: ActingKey | None, credits: int) -> None:
+    """Check that a key may spend `credits` more in this month; 0 in a transaction that has written the deductions.
+
+    That transaction holds the lock of the account, so that no other charge of the key is between this and its commit.
+
+    Raises:
+        QuotaExceededError: it may not.
+    """
+    if key is None or key.monthly_credits is None:
+        return
+    spent = (await spent_by([key.id])).get(key.id, 0)
+    if spent + credits > key.monthly_credits:
+        text = message("This API key may spend {limit} credits in a month.", limit=key.monthly_credits)
+        raise QuotaExceededError(text, next_month(month_of(datetime.now(UTC))))
