@@ -9,21 +9,16 @@ from starlette.datastructures import UploadFile
 
 import models
 from models import enum, ids
-from models.generation_row import GenerationRow
 from schema.accounts import User
-from schema.generations import (
-    CreateGenerationInput,
-    Generation,
-    GenerationPayload,
-    GenerationsPayload,
-    RefineGenerationInput,
-    RegenerateInput,
-)
-from schema.runtime.context import Context, Info
-from schema.runtime.feed import follow
+from schema.generation_request import CreateGenerationInput, RefineGenerationInput, RegenerateInput
+from schema.generations import Generation, GenerationPayload, GenerationsPayload
+from schema.runtime.context import Info
+from schema.runtime.feed import as_it_is, follow
 from schema.runtime.input import given
-from schema.runtime.node import known_id
-from services.core.error import NotFoundError
+from schema.runtime.node import any_id, known_id
+from schema.style_value import variables_of
+from services.core.error import InvalidInputError, NotFoundError
+from services.core.message import message
 from services.events.generation_topic import GenerationTopic
 from services.events.topic import Item
 from services.generations.regeneration import RefinementRequest, RegenerationRequest
@@ -33,24 +28,43 @@ from services.generations.specification import GenerationRequest
 async def create_generation(info: Info, input: CreateGenerationInput) -> GenerationsPayload:
     viewer, services = info.context.require_viewer(), info.context.services
     style_id = given(input.style_id, None)
-    upload_id = given(input.upload_id, None)
-    image: Any = given(input.image, None)
     request = GenerationRequest(
-        style_id=known_id(style_id, ids.STYLE, "styleId") if style_id is not None else None,
+        style_id=any_id(style_id, ids.STYLE) if style_id is not None else None,
         prompt=given(input.prompt, None),
-        image=await image.read() if isinstance(image, UploadFile) else None,
-        upload_id=known_id(upload_id, ids.UPLOAD, "uploadId") if upload_id is not None else None,
-        variables=given(input.variables, None),
+        **await _photo(input),
+        variables=variables_of(input.variables, input.style_variables),
         size=given(input.size, enum.Size.MEDIUM),
         quality=given(input.quality, enum.Quality.STANDARD),
         aspect_ratio=given(input.aspect_ratio, None),
         media=given(input.media, enum.MediaKind.IMAGE),
         count=given(input.count, 1),
+        duration_seconds=given(input.duration_seconds, None),
         model=given(input.model, None),
+        enhance_prompt=given(input.enhance_prompt, None) or None,
+        reuse_result=given(input.reuse_result, None) or None,
         idempotency_key=given(input.idempotency_key, None),
     )
     generations = await services.generations.requests.create(viewer, request)
     return await _submitted(info, generations)
+
+
+async def _photo(input: CreateGenerationInput) -> dict[str, Any]:
+    """Return the fields of a request that say where its reference image is."""
+    reference, image, upload_id = (given(one, None) for one in (input.reference, input.image, input.upload_id))
+    image_field, data_url = ("image",), None
+    if reference is not None:
+        if upload_id is not None or image is not None:
+            text = message("Send the reference image in one form, not in both.")
+            raise InvalidInputError(text, field=("reference",))
+        image, upload_id = given(reference.image, None), given(reference.upload_id, None)
+        data_url = given(reference.data_url, None)
+        image_field = ("reference", "image" if data_url is None else "dataUrl")
+    return {
+        "image": await image.read() if isinstance(image, UploadFile) else None,
+        "image_field": image_field,
+        "data_url": data_url,
+        "upload_id": any_id(upload_id, ids.UPLOAD) if upload_id is not None else None,
+    }
 
 
 async def _submitted(info: Info, generations: list[models.Generation]) -> GenerationsPayload:
@@ -87,7 +101,7 @@ async def generation_progress(info: Info, id: strawberry.ID) -> AsyncGenerator[G
     viewer, services = info.context.require_viewer(), info.context.services
     generation_id, topics = known_id(id, ids.GENERATION), services.events.topics
     join = topics.join((GenerationTopic, generation_id), partial(GenerationTopic, generation_id))
-    async with follow(info.context, join, _states) as feed:
+    async with follow(info.context, join, as_it_is) as feed:
         async with topics.opening:
             row = await services.gallery.lists.find(viewer.id, generation_id)
         if row is None:
@@ -97,10 +111,6 @@ async def generation_progress(info: Info, id: strawberry.ID) -> AsyncGenerator[G
             yield generation
 
 
-def _states(row: GenerationRow, _: Context) -> list[Generation]:
-    return [row]  # type: ignore[list-item]  # it has the attributes of a Generation itself
-
-
 async def regenerate(info: Info, input: RegenerateInput) -> GenerationsPayload:
     viewer, services = info.context.require_viewer(), info.context.services
     request = RegenerationRequest(
@@ -108,6 +118,7 @@ async def regenerate(info: Info, input: RegenerateInput) -> GenerationsPayload:
         as_variation=given(input.as_variation, False),
         count=given(input.count, 1),
         idempotency_key=given(input.idempotency_key, None),
+        model=given(input.model, None),
     )
     generations = await services.generations.regenerations.regenerate(viewer, request)
     return await _submitted(info, generations)
@@ -119,6 +130,7 @@ async def refine_generation(info: Info, input: RefineGenerationInput) -> Generat
         id=known_id(input.id, ids.GENERATION),
         instruction=input.instruction,
         idempotency_key=given(input.idempotency_key, None),
+        model=given(input.model, None),
     )
     generations = await services.generations.regenerations.refine(viewer, request)
     return await _submitted(info, generations)

@@ -3,28 +3,44 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, Self, cast
 
 import strawberry
-from strawberry.file_uploads import Upload
 from strawberry.scalars import JSON
 
 from models import enum, ids
 from models.generation_row import GENERATIONS, AnyGeneration, GenerationRow
 from schema.catalogue import Style
 from schema.media import MediaFile
+from schema.runtime.attribute import attributes_of
+from schema.runtime.connection import Connection, page_request
 from schema.runtime.context import Info
 from schema.runtime.enum import ErrorCode, GenerationStage, GenerationStatus, MediaKind, PaidBy, Quality, Size
 from schema.runtime.input import given
 from schema.runtime.node import Node, SourceClasses
 from schema.runtime.payload import Payload
 from schema.runtime.user_error import UserError
-from schema.user_loader import load_user, user_node
+from schema.user_loader import load_user, payload_viewer, user_node
 from services.gallery import download_name, gallery
 from services.generations import status_message
 
 if TYPE_CHECKING:
     from schema.accounts import User
+    from schema.batch import Batch
+
+
+_OF_BATCH = frozenset({"batch_id", "status", "progress", "created_at"})  # what its own fields show
+
+
+@strawberry.type(description="One try to make a generation, at one provider.")
+class ProviderTry:
+    provider: str
+    model: str | None
+    error_code: ErrorCode | None = strawberry.field(description="Null: it made the result, or its job has not ended.")
+    seconds: float
+    sent: bool = strawberry.field(
+        description="Whether a request has, or may have, left for the provider; not if its circuit was open."
+    )
 
 
 @strawberry.type(description="A request for one image.")
@@ -45,12 +61,24 @@ class Generation(Node):
         description="A partial image as a data: URI; null unless GENERATING and the provider streams one."
     )
     prompt: str | None = strawberry.field(description="The user's words, without the style's template.")
+    enhanced_prompt: str | None = strawberry.field(
+        description="The user's words as a text model enriched them, which the image is made from; null: not enriched."
+    )
     size: Size
     quality: Quality
     aspect_ratio: str | None
+    duration_seconds: int | None = strawberry.field(
+        description="That was ordered, of a video; null: the model's default. `result` has that of what came."
+    )
     cost: int = strawberry.field(description="Credits.")
     paid_by: PaidBy
     refunded: bool
+    delivered_quality: Quality | None = strawberry.field(
+        description="The quality that came, by the result's size; null: not completed, or not measured."
+    )
+    size_refund: int = strawberry.field(
+        description="Credits that were returned because a lower quality came than was ordered."
+    )
     is_favorite: bool
     provider: str | None
     model: str | None
@@ -66,11 +94,15 @@ class Generation(Node):
 
     @strawberry.field(description="The stage in the viewer's language.")
     def message(self, info: Info) -> str:
-        return info.context.translate(status_message.stage_message(self.stage))
+        is_paused = info.context.services.generations.queue_estimates.waits_for_provider(self.row)
+        text = status_message.stage_message(self.stage, self.media, is_loading=self.row.is_loading, is_paused=is_paused)
+        return info.context.translate(text)
 
     @strawberry.field(description="The reason of a failure in the viewer's language; null: none.")
     def error_message(self, info: Info) -> str | None:
-        return info.context.translate(status_message.error_message(self.error_code)) if self.error_code else None
+        if not self.error_code:
+            return None
+        return info.context.translate(status_message.error_message(self.error_code, self.media))
 
     @strawberry.field(description="The number of generations ahead in the queue, 0: next; null unless QUEUED.")
     async def queue_position(self, info: Info) -> int | None:
@@ -107,12 +139,38 @@ class Generation(Node):
     def share_url(self, info: Info) -> str | None:
         return info.context.services.gallery.shares.page_url(self.row)
 
+    @strawberry.field(
+        description="The earlier generation whose result it got, instead of a new one; it may be deleted."
+    )
+    def reused_id(self) -> strawberry.ID | None:
+        return strawberry.ID(self.row.reused_id) if self.row.reused_id is not None else None
+
     @strawberry.field(description="The generation that this one repeats or refines; null: none, or deleted.")
     async def parent(self, info: Info) -> "Generation | None":
         if self.row.parent_id is None:
             return None
         found = await info.context.generation_by_id.load(self.row.parent_id)
         return Generation.of(found) if found else None
+
+    @strawberry.field(description="The generations that repeat or refine this one, newest first.")
+    async def children(
+        self,
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> "Connection[Generation]":
+        order = gallery.GenerationOrder.NEWEST
+        request = page_request(generation_key(order), first, after, last, before, order)
+        page = await info.context.services.gallery.lists.children(
+            self.row.user_id, self.row.id, request, attributes_of(info)
+        )
+        return Connection(page=page, order=order, nodes=Generation.all_of(page.items))
+
+    @strawberry.field(description="All that were requested together with this one.")
+    async def batch(self, info: Info) -> Annotated["Batch", strawberry.lazy("schema.batch")] | None:
+        return await load_batch(info, self.row.batch_id)
 
     @strawberry.field(description="US dollars as reported by the provider; null: unknown, or the viewer is no admin.")
     def provider_cost(self, info: Info) -> float | None:
@@ -121,6 +179,13 @@ class Generation(Node):
     @strawberry.field(description="Null: none, or the viewer is no admin.")
     def provider_request_id(self, info: Info) -> str | None:
         return self.row.provider_request_id if info.context.is_admin else None
+
+    @strawberry.field(
+        description="Every provider and model that was tried, in order; null: none yet, or the viewer is no admin."
+    )
+    def provider_path(self, info: Info) -> list[ProviderTry] | None:
+        path = self.row.provider_path if info.context.is_admin else None
+        return None if path is None else [_provider_try(one) for one in path]
 
     @strawberry.field
     async def owner(self, info: Info) -> Annotated["User", strawberry.lazy("schema.accounts")]:
@@ -147,12 +212,16 @@ class Generation(Node):
             progress=row.progress,
             preview_url=row.preview,
             prompt=row.prompt,
+            enhanced_prompt=row.enhanced_prompt,
             size=row.size,
             quality=row.quality,
             aspect_ratio=row.aspect_ratio,
+            duration_seconds=row.duration_seconds,
             cost=row.cost,
             paid_by=row.paid_by,
             refunded=row.refunded,
+            delivered_quality=row.delivered_quality,
+            size_refund=row.size_refund,
             is_favorite=row.is_favorite,
             provider=row.provider,
             model=row.model,
@@ -166,6 +235,25 @@ class Generation(Node):
             started_at=row.started_at,
             completed_at=row.completed_at,
         )
+
+
+def _provider_try(stored: dict[str, Any]) -> ProviderTry:
+    code = stored["code"]
+    return ProviderTry(
+        provider=stored["provider"],
+        model=stored["model"],
+        error_code=enum.ErrorCode(code) if code is not None else None,
+        seconds=stored["seconds"],
+        sent=stored["sent"],
+    )
+
+
+async def load_batch(info: Info, batch_id: str) -> "Batch | None":
+    """Return the viewer's generations of a batch, for admins any user's; None: there are none."""
+    from schema.batch import Batch  # imported late: it imports this module
+
+    found = await info.context.batch_by_id.load((batch_id, attributes_of(info) | _OF_BATCH))
+    return Batch.of(batch_id, found) if found else None
 
 
 async def _position(row: AnyGeneration, info: Info) -> int | None:
@@ -219,39 +307,6 @@ def _id_or_none(value: strawberry.ID | None, prefix: str) -> str | None:
     return value if value is None or ids.is_id(value, prefix) else ""
 
 
-@strawberry.input
-class CreateGenerationInput:
-    style_id: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET, description="`styleId`, `prompt` or both are required, else INVALID_INPUT."
-    )
-    prompt: str | None = strawberry.field(
-        default=strawberry.UNSET, description="Added to the style's template; without a style, the whole prompt."
-    )
-    image: Upload | None = strawberry.field(
-        default=strawberry.UNSET, description="The reference image, sent with this request."
-    )
-    upload_id: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="The reference image, sent before this request to the address of createUpload.",
-    )
-    variables: JSON | None = strawberry.field(default=strawberry.UNSET, description="Values for the style's variables.")
-    size: Size | None = enum.Size.MEDIUM
-    quality: Quality | None = enum.Quality.STANDARD
-    aspect_ratio: str | None = strawberry.field(
-        default=strawberry.UNSET, description="Such as 1:1, 3:2 or 16:9; by default that of the reference image."
-    )
-    media: MediaKind | None = enum.MediaKind.IMAGE
-    count: int | None = strawberry.field(default=1, description="How many to create: 1 to the viewer's maxBatch.")
-    model: str | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="One of the models that the deployment allows; by default its standard model.",
-    )
-    idempotency_key: str | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="The same key with the same input returns the first result; with another input, CONFLICT.",
-    )
-
-
 @strawberry.type
 class GenerationsPayload(Payload):
     generations: list[Generation] = strawberry.field(default_factory=list)
@@ -270,29 +325,7 @@ class GenerationsPayload(Payload):
 @strawberry.type
 class GenerationPayload(Payload):
     generation: Generation | None = None
+    viewer: Annotated["User", strawberry.lazy("schema.accounts")] | None = strawberry.field(
+        resolver=payload_viewer, description="The viewer as the change left it: credits, counts and version."
+    )
     errors: list[UserError] = strawberry.field(default_factory=list)
-
-
-@strawberry.input
-class RegenerateInput:
-    id: strawberry.ID
-    as_variation: bool | None = strawberry.field(
-        default=False, description="Use its result as the reference image, for a similar image."
-    )
-    count: int | None = strawberry.field(default=1, description="How many to create: 1 to the viewer's maxBatch.")
-    idempotency_key: str | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="The same key with the same input returns the first result; with another input, CONFLICT.",
-    )
-
-
-@strawberry.input
-class RefineGenerationInput:
-    id: strawberry.ID = strawberry.field(
-        description="A completed generation, whose result becomes the reference image."
-    )
-    instruction: str = strawberry.field(description="The change to make; everything else is kept.")
-    idempotency_key: str | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="The same key with the same input returns the first result; with another input, CONFLICT.",
-    )

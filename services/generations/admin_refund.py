@@ -53,7 +53,9 @@ async def _refund(admin_id: str, user_id: str, generation_id: str, reason: str) 
         account = account.with_entitlements()
     else:
         # The reason distinguishes this line from refunds by policy.
-        lines = [replace(line, metadata={"reason": reason}) for line in ledger.refund(row.id, row.cost)]
+        lines = [
+            replace(line, metadata={"reason": reason}) for line in ledger.refund(row.id, row.cost - row.size_refund)
+        ]
         account = await ledger.post(user_id, lines, version_bumped=True)
     entry = await audit_log.record(
         admin_id,
@@ -61,7 +63,7 @@ async def _refund(admin_id: str, user_id: str, generation_id: str, reason: str) 
         row.id,
         user=user_id,
         paidBy=row.paid_by.value,
-        credits=row.cost,
+        credits=row.cost - row.size_refund,
         reason=reason,
     )
     return account.with_generations(ChangeKind.UPDATED, [row.id] if row.deleted_at is None else []), entry

@@ -1,7 +1,6 @@
 """Claims: a worker's hold on one generation. Every write checks the fence, so a lost claim changes nothing."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Self
 
@@ -9,7 +8,7 @@ from models import File, Generation
 from models.database.batch import Batch
 from models.database.connection import as_datetime, dialect, rows, run_tx
 from models.database.model_row import columns, from_row
-from models.enum import ErrorCode, GenerationStage
+from models.enum import ErrorCode, GenerationStage, Quality
 from services.billing import ledger, passes
 from services.billing.refund_policy import is_refunded
 from services.core.crashpoint import crashpoint
@@ -17,24 +16,23 @@ from services.core.lease import Lease, LeaseLostError
 from services.events import account_change
 from services.events.account_change import AccountChange, ChangeKind
 from services.generations import claim_statement
+from services.generations.delivered_quality import size_refund
 from services.generations.timing import StageTimer
 from services.integrations.providers.protocol import FinalImage
+from services.integrations.providers.routing import ProviderPath
+from services.integrations.providers.video import VideoJob
 from services.media import file
 
 MAX_ATTEMPTS = 3  # claims of one generation, so that one that crashes its worker does not crash every worker
-
-_CANDIDATES = 8  # read together; when other workers have claimed all of them, the next are read
-
-_COMPARED = 3  # numbers of generations in progress by which accounts are compared; accounts with more are equal
-
+MAX_JOB_ATTEMPTS = 10  # the same with its job at the provider, which is resumed rather than made again
 _HELD = "id = $1 AND status = 'PROCESSING' AND fence = $2"
-
-STARTED = 0.1  # progress when the provider is called, on the generation's scale of 0 to 1
-
+STARTED = 0.1  # progress when the provider is called, of 1
 _MOVED = "version, updated_at, is_favorite, provider_calls, provider_called_at"  # what a write during the work returns
 
-# Of a generation that ends or is requeued before its provider was called: PostgreSQL's claims set it.
+# Where it ends or is requeued before its provider was called: PostgreSQL's claims set it.
 _NO_PROVIDER = "provider = CASE WHEN provider_calls > 0 THEN provider END"
+_NOT_CALLED = "provider = NULL, provider_calls = 0, provider_called_at = NULL, provider_path = NULL"  # all were refused
+_all_columns = partial(columns, Generation, "generations")
 
 
 class _NotClaimedError(Exception):
@@ -45,10 +43,6 @@ async def _with_original(row: Mapping[str, Any]) -> Generation:
     generation = from_row(Generation, row)
     generation.original = await File.get(id=generation.original_id) if generation.original_id is not None else None
     return generation
-
-
-def _all_columns() -> str:
-    return columns(Generation, "generations")
 
 
 class Batches:
@@ -63,6 +57,8 @@ class Batches:
 
 class Claim:
     """One worker's claim. `generation` and `account` are as this worker's last write left them.
+
+    `may_hand_back`: no provider works, or has worked, on it, so that another worker may begin anew.
 
     `batches`: of its process; None: each write is a statement of its own.
     """
@@ -79,6 +75,10 @@ class Claim:
         self.account = account
         self.lease = Lease("generations", _HELD, generation.id, generation.fence, float(lease_seconds))
         self.stage_timer = StageTimer()
+        self.enhancement_cost: float | None = None  # US dollars, a part of the generation's
+        self._is_enhanced = False  # and not yet written
+        self.may_hand_back = generation.provider_called_at is None and generation.provider_job_id is None
+        self.path = ProviderPath(generation.provider_path)
 
     @classmethod
     async def take(cls, generation_id: str, worker: str, lease_seconds: float, per_user: int) -> Self | None:
@@ -116,30 +116,59 @@ class Claim:
             return None
         return cls(await _with_original(row), lease_seconds, account)
 
-    async def advance(self, stage: GenerationStage, progress: float, preview: str | None = None) -> None:
+    async def advance(
+        self, stage: GenerationStage, progress: float, preview: str | None = None, *, is_loading: bool = False
+    ) -> None:
         """Write the stage and the progress within it. `preview`: None keeps the last one. Raises LeaseLostError."""
         row = self.generation
         shown = (preview or row.preview) if stage is GenerationStage.GENERATING else None
-        self._moved(await self._write("stage = $3, progress = $4, preview = $5", stage.value, float(progress), shown))
+        changes = "stage = $3, progress = $4, preview = $5, is_loading = $6"
+        self._moved(await self._write(changes, stage.value, float(progress), shown, is_loading))
         self._enter(stage, progress)
-        row.preview = shown  # type: ignore[assignment]  # null=True is untyped in Tortoise's descriptors
+        row.is_loading, row.preview = is_loading, shown  # type: ignore[assignment]  # null=True is untyped in Tortoise's descriptors
+
+    def enhance(self, enhanced_prompt: str | None, full_prompt: str | None, cost: float | None) -> None:
+        """Take over an enhanced prompt, the full prompt with it, and its cost; `record_call` writes them."""
+        self.enhancement_cost, self._is_enhanced = cost, True
+        if full_prompt is not None and enhanced_prompt is not None:
+            self.generation.enhanced_prompt, self.generation.full_prompt = enhanced_prompt, full_prompt
+
+    def total_cost(self, cost: float | None) -> float | None:
+        """Return the provider's cost with that of this claim's enhanced prompt, in US dollars; None: unknown."""
+        return cost if self.enhancement_cost is None else (cost or 0.0) + self.enhancement_cost
 
     async def record_call(self, provider: str) -> None:
         """Enter GENERATING and record that the provider is about to be called. Raises LeaseLostError."""
-        row, progress = self.generation, max(self.generation.progress, STARTED)
-        written = None
-        if self._batches is not None and self._batches.provider == provider:
+        row, progress, path = self.generation, max(self.generation.progress, STARTED), self.path.as_json()
+        written, is_plain = None, path is None and not self._is_enhanced and not row.is_loading
+        if is_plain and self._batches is not None and self._batches.provider == provider:
             written = await self._batches.calls.submit(row.id, (self.lease, progress))
         if written is None:
-            written = await self._write(
-                "stage = 'GENERATING', progress = $3, provider = $4, provider_calls = provider_calls + 1,"
-                " provider_called_at = COALESCE(provider_called_at, NOW())",
-                progress,
-                provider,
+            called = (
+                "stage = 'GENERATING', progress = $3, is_loading = FALSE, provider = $4, provider_path = $5,"
+                " provider_calls = provider_calls + 1, provider_called_at = COALESCE(provider_called_at, NOW())"
             )
+            enhanced: tuple[Any, ...] = ()
+            if self._is_enhanced:
+                called += ", enhanced_prompt = $6, full_prompt = $7, provider_cost = $8"
+                enhanced = (row.enhanced_prompt, row.full_prompt, self.enhancement_cost)
+            written = await self._write(called, progress, provider, path, *enhanced)
+            self._is_enhanced = False
         self._moved(written)
         self._enter(GenerationStage.GENERATING, progress)
-        row.provider = provider
+        row.provider, row.is_loading = provider, False
+
+    async def record_job(self, job: VideoJob) -> None:
+        """Write the job that the provider has accepted, and the path to it. Raises LeaseLostError."""
+        changes = "provider_job_id = $3, provider_job_url = $4, provider_path = $5"
+        self._moved(await self._write(changes, job.id, job.url, self.path.as_json()))
+        self.generation.provider_job_id, self.generation.provider_job_url = job.id, job.url
+
+    async def wait(self, seconds: float, progress: float = STARTED) -> Generation:
+        """Leave the generation's job to any worker in `seconds`. Raises LeaseLostError."""
+        changes = "stage = 'GENERATING', progress = $3, worker = NULL, lease_until = LATER($4)"
+        values = (max(progress, self.generation.progress), float(seconds))
+        return self._ended(await self._write(changes, *values, returning=_all_columns()))
 
     async def store_row(self, file: File, progress: float) -> None:
         """Enter STORING and write the row of the result's file, whose bytes follow. Raises LeaseLostError."""
@@ -175,8 +204,7 @@ class Claim:
         row.is_favorite = bool(written["is_favorite"])  # the user may have changed it since
         row.updated_at = as_datetime(written["updated_at"])
         row.provider_calls = int(written["provider_calls"])
-        called_at = written["provider_called_at"]
-        row.provider_called_at = as_datetime(called_at) if called_at is not None else None
+        row.provider_called_at = as_datetime(at) if (at := written["provider_called_at"]) is not None else None
 
     def _ended(self, written: Mapping[str, Any]) -> Generation:
         """Take over the whole row as the last write left it."""
@@ -185,9 +213,15 @@ class Claim:
         self.generation.original = original
         return self.generation
 
-    async def complete(self, file_id: str, final: FinalImage) -> Generation:
-        """Mark the result LIVE and the generation COMPLETED in one transaction. Raises LeaseLostError."""
-        user_id, generation_id = self.generation.user_id, self.generation.id
+    async def complete(self, file_id: str, final: FinalImage, delivered: Quality | None = None) -> Generation:
+        """Mark the result LIVE and the generation COMPLETED in one transaction.
+
+        `delivered`: the quality that came; where it costs less than what was paid, the same transaction refunds the
+        difference. Raises LeaseLostError.
+        """
+        row, user_id, generation_id = self.generation, self.generation.user_id, self.generation.id
+        outcome = claim_statement.outcome(final, delivered, self.path.as_json())
+        refund = size_refund(row.cost, row.lower_costs, delivered)
 
         async def work() -> tuple[dict[str, Any], AccountChange]:
             account = await account_change.bump_version(user_id, include_deleted=True)
@@ -195,21 +229,26 @@ class Claim:
                 raise LeaseLostError
             written = await self._write(
                 "status = 'COMPLETED', stage = 'COMPLETED', progress = 1, preview = NULL, lease_until = NULL,"
-                " completed_at = NOW(), result_id = $3, model = $4, provider_cost = $5, provider_request_id = $6",
+                " completed_at = NOW(), result_id = $3, model = $4, provider_cost = $5, provider_request_id = $6,"
+                " delivered_quality = $7, provider_path = $8, size_refund = $9",
                 file_id,
-                *claim_statement.outcome(final),
+                *outcome,
+                refund,
                 returning=_all_columns(),
             )
+            if refund and delivered is not None:
+                line = ledger.size_refund(generation_id, refund, row.quality, delivered)
+                account = await ledger.post(user_id, [line], version_bumped=True)
             crashpoint("completion.before_commit")
             return written, account
 
         completed = None
-        if self._batches is not None:
-            completed = await self._batches.ends.submit(generation_id, (self.lease, user_id, file_id, final))
-        if completed is None and dialect() == "postgres":
-            completed = await claim_statement.complete_row(self.lease, user_id, file_id, final)
+        if self._batches is not None and not refund:
+            completed = await self._batches.ends.submit(generation_id, (self.lease, user_id, file_id, outcome))
+        if completed is None and not refund and dialect() == "postgres":
+            completed = await claim_statement.complete_row(self.lease, user_id, file_id, outcome)
         if completed is not None:
-            written, account = completed, _account_of(completed, user_id)
+            written, account = completed, account_of(completed, user_id)
         else:
             written, account = await run_tx(work)
         together = written.get("account_generations", [generation_id])  # those of this version of the account
@@ -230,11 +269,13 @@ class Claim:
             account = await account_change.bump_version(row.user_id, include_deleted=True)
             written = await self._write(
                 f"{_NO_PROVIDER}, status = 'FAILED', stage = 'FAILED', preview = NULL, lease_until = NULL,"
-                " completed_at = NOW(), error_code = $3, refunded = $4, provider_cost = $5, provider_request_id = $6",
+                " completed_at = NOW(), error_code = $3, refunded = $4, provider_cost = COALESCE($5, provider_cost),"
+                " provider_request_id = $6, provider_path = $7",
                 code.value,
                 refunded,
                 cost,
                 request_id[:200] if request_id else None,
+                self.path.as_json(),
                 returning=_all_columns(),
             )
             if refunded and row.cost:
@@ -249,25 +290,29 @@ class Claim:
         return self._ended(written)
 
     async def release_or_fail(self, *, died: bool) -> Generation:
-        """Requeue the generation if the provider was not called, else fail it.
+        """Requeue the generation if the provider was not called, leave its job to any worker, or else fail it.
 
         `died`: the worker crashed, and the attempt counts, because the generation may be the cause.
         Raises LeaseLostError.
         """
         # Read again: a canceled write of this process may have been committed.
-        row = await Generation.get(id=self.generation.id).only("id", "provider_called_at", "attempts")
+        read = ("id", "provider_called_at", "attempts", "provider_job_id")
+        row = await Generation.get(id=self.generation.id).only(*read)
+        if row.provider_job_id is not None:
+            return await self.wait(0)
         called = row.provider_called_at is not None
         if called or (died and row.attempts >= MAX_ATTEMPTS):
             return await self.fail(ErrorCode.UNAVAILABLE, called=called)
         return await self.requeue(counts=died)
 
-    async def requeue(self, *, counts: bool = True) -> Generation:
+    async def requeue(self, *, counts: bool = True, was_refused: bool = False) -> Generation:
         """Return a generation to the queue. `counts`: this claim counts as an attempt. Raises LeaseLostError."""
+        provider = _NOT_CALLED if was_refused else _NO_PROVIDER
 
         async def work() -> tuple[dict[str, Any], AccountChange]:
             account = await account_change.bump_version(self.generation.user_id, include_deleted=True)
             written = await self._write(
-                f"{_NO_PROVIDER}, status = 'PENDING', stage = 'QUEUED', progress = 0, preview = NULL,"
+                f"{provider}, status = 'PENDING', stage = 'QUEUED', progress = 0, preview = NULL,"
                 " lease_until = NULL, attempts = attempts - $3",
                 0 if counts else 1,
                 returning=_all_columns(),
@@ -284,109 +329,15 @@ class Claim:
         found = await rows(
             "UPDATE generations SET fence = fence + 1, version = version + 1, lease_until = LATER($2),"  # noqa: S608 - constants
             " updated_at = NOW() WHERE id = $1 AND status = 'PROCESSING' AND lease_until < NOW()"
-            f" RETURNING {_all_columns()}",
+            f" AND provider_job_id IS NULL RETURNING {_all_columns()}",
             generation_id,
             float(lease_seconds),
         )
         return cls(await _with_original(found[0]), lease_seconds) if found else None
 
 
-@dataclass(frozen=True)
-class Claims:
-    """Claims that were made together. `contended`: more can be claimed soon, as others are claiming just now."""
-
-    claims: list[Claim] = field(default_factory=list)
-    contended: bool = False
-
-
-async def take_next(
-    worker: str,
-    lease_seconds: float,
-    per_user: int,
-    limit: int,
-    provider: str | None = None,
-    batches: Batches | None = None,
-) -> Claims:
-    """Claim the next generations in line, at most `limit`; on PostgreSQL `batches` write for them.
-
-    The order: by priority, then accounts with fewer generations in progress first, so that accounts take turns, then by
-    age. `per_user`: how many generations of one account run at once.
-    """
-    if dialect() == "postgres":
-        found, contended = await claim_statement.claim_rows(worker, lease_seconds, per_user, limit, provider)
-        return Claims(await _claims_of(found, lease_seconds, batches), contended)
-    claims: list[Claim] = []
-    while len(claims) < limit:  # SQLite has one writer at a time, so nothing is gained by claiming together
-        claim = await _take_first(worker, lease_seconds, per_user)
-        if claim is None:
-            break
-        claims.append(claim)
-    return Claims(claims)
-
-
-async def _claims_of(found: Sequence[Mapping[str, Any]], lease_seconds: float, batches: Batches | None) -> list[Claim]:
-    generations = [from_row(Generation, row) for row in found]
-    originals = [row.original_id for row in generations if row.original_id is not None]
-    files = {file.id: file for file in await File.filter(id__in=originals)} if originals else {}
-    claims: list[Claim] = []
-    published: set[str] = set()  # accounts: each is in one version, which is published once, with all its generations
-    for row, generation in zip(found, generations, strict=True):
-        generation.original = files.get(generation.original_id or "")
-        account = None
-        if generation.user_id not in published:
-            published.add(generation.user_id)
-            together = [each.id for each in generations if each.user_id == generation.user_id]
-            account = _account_of(row, generation.user_id).with_generations(ChangeKind.UPDATED, together)
-        claims.append(Claim(generation, lease_seconds, account, batches))
-    return claims
-
-
-def _account_of(row: Mapping[str, Any], user_id: str) -> AccountChange:
+def account_of(row: Mapping[str, Any], user_id: str) -> AccountChange:
+    """Return the account as a statement that moved its version has left it."""
     return AccountChange(
         user_id, int(row["account_credits"]), int(row["account_version"]), int(row["account_sequence"])
     )
-
-
-async def _take_first(worker: str, lease_seconds: float, per_user: int) -> Claim | None:
-    while candidates := await next_in_line(per_user):
-        for generation_id in candidates:
-            claim = await Claim.take(generation_id, worker, lease_seconds, per_user)
-            if claim is not None:
-                return claim
-    return None
-
-
-async def expired_leases(limit: int) -> list[str]:
-    """Return the ids of generations whose lease has expired, the longest expired first."""
-    found = await rows(
-        "SELECT id FROM generations WHERE status = 'PROCESSING' AND lease_until < NOW() ORDER BY lease_until LIMIT $1",
-        limit,
-    )
-    return [row["id"] for row in found]
-
-
-async def next_in_line(per_user: int) -> list[str]:
-    """Return the ids of the next few in line, without those of accounts that are at their limit.
-
-    The order: by priority, then accounts with fewer generations in progress first, so that accounts take turns, then by
-    age.
-    """
-    found = await rows(
-        "SELECT DISTINCT running FROM (SELECT COUNT(*) AS running FROM generations WHERE status = 'PROCESSING'"
-        " GROUP BY user_id) AS accounts WHERE running < $1 ORDER BY running LIMIT $2",
-        per_user,
-        _COMPARED,
-    )
-    # For each of these numbers, the first in line of accounts with fewer in progress: read from the index, without
-    # sorting. The first of all is among them.
-    parts = (
-        f"SELECT * FROM (SELECT id, priority, {limit} AS fewer_than FROM generations WHERE status = 'PENDING'"  # noqa: S608 - numbers only
-        " AND user_id NOT IN (SELECT user_id FROM generations WHERE status = 'PROCESSING' GROUP BY user_id"
-        f" HAVING COUNT(*) >= {limit}) ORDER BY priority DESC, id LIMIT {_CANDIDATES}) AS part_{limit}"
-        for limit in (*(int(row["running"]) for row in found), per_user)
-    )
-    best: dict[str, tuple[int, int, str]] = {}
-    for row in await rows(" UNION ALL ".join(parts)):
-        rank = (-int(row["priority"]), int(row["fewer_than"]), row["id"])
-        best[row["id"]] = min(rank, best.get(row["id"], rank))
-    return sorted(best, key=best.__getitem__)[:_CANDIDATES]

@@ -1,9 +1,10 @@
-"""The statements of claims on PostgreSQL, each of which is a transaction by itself.
+"""The statements of claims: the line of waiting generations, and on PostgreSQL whole transactions in one statement.
 
 One claims the generations whose turn it is, for all free slots of a process together. Its cost depends on the number of
 generations in progress and on the number to claim, not on how many are waiting. The others store and complete a result.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,9 +12,17 @@ from models import File, Generation
 from models.database.batch import arrays
 from models.database.connection import rows
 from models.database.model_row import column_names, column_values, columns, insert_select, unnested
+from models.enum import Quality
 from services.core.crashpoint import in_flight
 from services.core.lease import Lease, LeaseLostError
 from services.integrations.providers.protocol import FinalImage
+from services.operations.provider_pause import Claimable
+
+_CANDIDATES = 8  # read together; when other workers have claimed all of them, the next are read
+
+_COMPARED = 3  # numbers of generations in progress by which accounts are compared; accounts with more are equal
+# Model, US dollars, request id, quality, and the path as JSON.
+Outcome = tuple[str, float | None, str | None, str | None, str | None]
 
 _OLDEST = 50  # waiting generations read in the order of the line, to find accounts with nothing in progress
 
@@ -84,9 +93,27 @@ SELECT (SELECT COUNT(*) FROM next) AS found, claimed.* FROM (SELECT 1) AS one LE
 ORDER BY claimed.number"""  # noqa: S608 - constants
 
 
-def claim_sql() -> str:
-    """Return the statement, in the dialect of `rows`."""
-    return _CLAIM.format(columns=columns(Generation, "generations"))
+# While a provider is paused. $n: models that may be claimed, known models, media whose other models may be, and orders
+# that may not. Each is an array; SQLite has JSON in its place.
+_CLAIMABLE = (
+    " AND (requested_model {in_open} OR media {in_media}"
+    " AND (requested_model IS NULL OR NOT requested_model {in_known})) AND NOT id {in_held}"
+)
+
+
+def _condition(first: int, member: str) -> str:
+    """Return what limits the claims during a pause. `first`: its first placeholder; `member`: SQL of one of a list."""
+    names = ("in_open", "in_known", "in_media", "in_held")
+    return _CLAIMABLE.format(**{name: member.format(first + index) for index, name in enumerate(names)})
+
+
+def claim_sql(*, during_pause: bool = False) -> str:
+    """Return the statement, in the dialect of `rows`. `during_pause`: with the four values of Claimable from $6 on."""
+    statement = _CLAIM
+    if during_pause:
+        waiting = "WHERE status = 'PENDING'"  # wherever the line is read
+        statement = statement.replace(waiting, waiting + _condition(6, "= ANY(${})"))
+    return statement.format(columns=columns(Generation, "generations"))
 
 
 # $1: id, $2: fence, $3: progress; the file's values follow. Nothing is inserted if the claim was lost.
@@ -97,7 +124,8 @@ WITH moved AS (
 stored AS (INSERT INTO files {values} FROM moved)
 SELECT * FROM moved"""
 
-# $1: id, $2: fence, $3: account, $4: file, $5: model, $6: cost, $7: the provider's request id.
+# $1: id, $2: fence, $3: account, $4: file, $5: model, $6: cost, $7: the provider's request id, $8: the quality, $9: the
+# path.
 #
 # The account's row is locked first, then the file's, as everywhere. Only the update of the generation decides: if its
 # fence has moved on, neither the file nor the account is changed. Locked rows are read again if they have changed since
@@ -110,7 +138,7 @@ result AS MATERIALIZED (
 ended AS (
     UPDATE generations SET status = 'COMPLETED', stage = 'COMPLETED', progress = 1, preview = NULL, lease_until = NULL,
         completed_at = NOW(), result_id = file_id, model = $5, provider_cost = $6, provider_request_id = $7,
-        version = version + 1, updated_at = NOW()
+        delivered_quality = $8, provider_path = $9, version = version + 1, updated_at = NOW()
     FROM result WHERE {held} RETURNING {returning}, file_id, account_id),
 live AS (UPDATE files SET state = 'LIVE', updated_at = NOW() FROM ended WHERE files.id = file_id),
 bumped AS (
@@ -147,11 +175,13 @@ moved AS (
 stored AS (INSERT INTO files ({{names}}) SELECT {{values}} FROM moved JOIN {{files}} ON item.key = moved.id)
 SELECT * FROM moved"""  # noqa: S608 - constants
 
-# $4: files, $5: models, $6: costs, $7: the provider's request ids. Several of one account are one version of it.
+# $4: files, $5: models, $6: costs, $7: the provider's request ids, $8: the delivered qualities, $9: the paths. Several
+# of one account are one version of it.
 _COMPLETE_TOGETHER = """
 WITH item AS MATERIALIZED (
     SELECT * FROM unnest($1::varchar[], $2::bigint[], $3::varchar[], $4::varchar[], $5::varchar[], $6::float[],
-        $7::varchar[]) AS item (id, fence, account_id, file_id, model, cost, request_id)),
+        $7::varchar[], $8::varchar[], $9::jsonb[])
+        AS item (id, fence, account_id, file_id, model, cost, request_id, quality, path)),
 accounts AS MATERIALIZED (
     SELECT id AS account_id FROM users WHERE id = ANY($3) FOR NO KEY UPDATE SKIP LOCKED),
 result AS MATERIALIZED (
@@ -163,7 +193,8 @@ held AS MATERIALIZED (
 ended AS (
     UPDATE generations SET status = 'COMPLETED', stage = 'COMPLETED', progress = 1, preview = NULL, lease_until = NULL,
         completed_at = NOW(), result_id = file_id, model = held.model, provider_cost = held.cost,
-        provider_request_id = held.request_id, version = version + 1, updated_at = NOW()
+        provider_request_id = held.request_id, delivered_quality = held.quality, provider_path = held.path,
+        version = version + 1, updated_at = NOW()
     FROM held WHERE generations.id = held.id AND generations.fence = held.fence
     RETURNING {returning}, file_id, account_id),
 live AS (UPDATE files SET state = 'LIVE', updated_at = NOW() FROM ended WHERE files.id = file_id),
@@ -176,14 +207,21 @@ SELECT * FROM ended JOIN bumped ON bumped_id = account_id"""
 
 
 async def claim_rows(
-    worker: str, lease_seconds: float, per_user: int, limit: int, provider: str | None
+    worker: str,
+    lease_seconds: float,
+    per_user: int,
+    limit: int,
+    provider: str | None,
+    only: Claimable | None = None,
 ) -> tuple[list[dict[str, Any]], bool]:
     """Claim up to `limit` generations, each account's in one version of it, and return them in the order of the line.
 
     The second value: whether others were passed over because their accounts were just changing, so that claiming again
-    soon is worth it.
+    soon is worth it. `only`: what may be claimed; None: everything.
     """
-    statement = rows(claim_sql(), worker, float(lease_seconds), per_user, limit, provider)
+    lists = () if only is None else (only.open_models, only.known_models, only.open_media, only.held)
+    sql = claim_sql(during_pause=only is not None)
+    statement = rows(sql, worker, float(lease_seconds), per_user, limit, provider, *lists)
     found = await in_flight("claim.before_commit", statement)
     claimed = [row for row in found if row["id"] is not None]
     return claimed, len(claimed) < int(found[0]["found"])
@@ -215,15 +253,13 @@ def _held(items: Mapping[str, tuple[Any, ...]]) -> list[list[object]]:
     return arrays([(id, lease.fence, float(progress)) for id, (lease, progress, *_) in items.items()])
 
 
-async def complete_together(items: Mapping[str, tuple[Lease, str, str, FinalImage]]) -> dict[str, dict[str, Any]]:
-    """Complete several generations: lease, account, file and answer, by id; return generation and account of each.
+async def complete_together(items: Mapping[str, tuple[Lease, str, str, Outcome]]) -> dict[str, dict[str, Any]]:
+    """Complete several generations: lease, account, file and outcome, by id; return generation and account of each.
 
     `account_generations` of a row: the ids of all that were completed in this version of the account; an empty list in
     all rows of the account but one, so that the version is published once.
     """
-    values = [
-        (id, lease.fence, user_id, file_id, *outcome(final)) for id, (lease, user_id, file_id, final) in items.items()
-    ]
+    values = [(id, lease.fence, user_id, file_id, *outcome) for id, (lease, user_id, file_id, outcome) in items.items()]
     statement = rows(_COMPLETE_TOGETHER.format(returning=columns(Generation, "generations")), *arrays(values))
     found = {row["id"]: row for row in await in_flight("completion.before_commit", statement)}
     by_account: dict[str, list[str]] = {}
@@ -247,7 +283,7 @@ async def store_row(lease: Lease, file: File, progress: float, returning: str) -
     return found[0]
 
 
-async def complete_row(lease: Lease, user_id: str, file_id: str, final: FinalImage) -> dict[str, Any]:
+async def complete_row(lease: Lease, user_id: str, file_id: str, outcome: Outcome) -> dict[str, Any]:
     """Complete the generation, make its file LIVE and move the account by one version; return generation and account.
 
     Raises:
@@ -259,7 +295,7 @@ async def complete_row(lease: Lease, user_id: str, file_id: str, final: FinalIma
         lease.fence,
         user_id,
         file_id,
-        *outcome(final),
+        *outcome,
     )
     found = await in_flight("completion.before_commit", statement)
     if not found:
@@ -267,6 +303,49 @@ async def complete_row(lease: Lease, user_id: str, file_id: str, final: FinalIma
     return found[0]
 
 
-def outcome(final: FinalImage) -> tuple[str, float | None, str | None]:
-    """Return what is stored of the provider's answer: the model, the cost and the request's id."""
-    return final.model[:100], final.cost, final.request_id[:200] if final.request_id else None
+def outcome(final: FinalImage, delivered: Quality | None, path: str | None) -> Outcome:
+    """Return what is stored of the provider's answer: model, cost, request id, quality, and the path that led to it."""
+    request_id = final.request_id[:200] if final.request_id else None
+    return final.model[:100], final.cost, request_id, delivered.value if delivered else None, path
+
+
+async def next_in_line(per_user: int, only: Claimable | None = None) -> list[str]:
+    """Return the ids of the next few in line, without those of accounts that are at their limit.
+
+    The order: by priority, then accounts with fewer generations in progress first, so that accounts take turns, then by
+    age. `only`: what may be claimed; None: everything.
+    """
+    found = await rows(
+        "SELECT DISTINCT running FROM (SELECT COUNT(*) AS running FROM generations WHERE status = 'PROCESSING'"
+        " GROUP BY user_id) AS accounts WHERE running < $1 ORDER BY running LIMIT $2",
+        per_user,
+        _COMPARED,
+    )
+    # For each of these numbers, the first in line of accounts with fewer in progress: read from the index, without
+    # sorting. The first of all is among them.
+    lists: tuple[str, ...] = ()
+    condition = ""
+    if only is not None:
+        lists = tuple(map(json.dumps, (only.open_models, only.known_models, only.open_media, only.held)))
+        condition = _condition(1, "IN (SELECT value FROM json_each(${}))")
+    parts = (
+        f"SELECT * FROM (SELECT id, priority, {limit} AS fewer_than FROM generations WHERE status = 'PENDING'"  # noqa: S608 - numbers only
+        f"{condition} AND user_id NOT IN (SELECT user_id FROM generations WHERE status = 'PROCESSING' GROUP BY user_id"
+        f" HAVING COUNT(*) >= {limit}) ORDER BY priority DESC, id LIMIT {_CANDIDATES}) AS part_{limit}"
+        for limit in (*(int(row["running"]) for row in found), per_user)
+    )
+    best: dict[str, tuple[int, int, str]] = {}
+    for row in await rows(" UNION ALL ".join(parts), *lists):
+        rank = (-int(row["priority"]), int(row["fewer_than"]), row["id"])
+        best[row["id"]] = min(rank, best.get(row["id"], rank))
+    return sorted(best, key=best.__getitem__)[:_CANDIDATES]
+
+
+async def expired_leases(limit: int) -> list[str]:
+    """Return the ids of generations without a job whose lease has expired, the longest expired first."""
+    found = await rows(
+        "SELECT id FROM generations WHERE status = 'PROCESSING' AND lease_until < NOW() AND provider_job_id IS NULL"
+        " ORDER BY lease_until LIMIT $1",
+        limit,
+    )
+    return [row["id"] for row in found]

@@ -8,23 +8,32 @@ from models import AuditEntry, Generation, User
 from models.database.connection import run_tx
 from models.enum import AdminAction, FileKind, GenerationStatus
 from services.billing.entitlement import Entitlements
-from services.catalogue.style import StyleService
+from services.catalogue.model_choice import ModelChoice
 from services.core.crashpoint import crashpoint
-from services.core.error import ConflictError, NotFoundError
+from services.core.error import ConflictError, InvalidInputError, NotFoundError
 from services.core.idempotency import IdempotencyTicket
 from services.core.message import message
+from services.core.problems import Problems
 from services.core.rate_limit import RateLimits
 from services.events import account_change, audit_log
 from services.events.account_change import AccountChange, ChangeKind
 from services.events.publisher import EventPublisher
 from services.generations.cancellation import cancel
-from services.generations.quote import read_terms
-from services.generations.specification import GenerationRequest, build_spec, check_request
+from services.generations.quote import Terms, read_terms
+from services.generations.reuse.earlier_result import ReuseService
+from services.generations.specification import (
+    GenerationRequest,
+    GenerationSpec,
+    build_spec,
+    check_request,
+    check_style,
+    written_texts,
+)
 from services.generations.submission import DeletedStyleError, SubmissionService
-from services.integrations.images.sanitizer import CleanImage
 from services.media import file
 from services.media.file import FileService
 from services.media.picture_check import PictureChecks
+from services.products.content_check import ContentCheck
 from services.products.profile import Limits
 
 OPERATION = "createGeneration"
@@ -39,16 +48,22 @@ class GenerationService:
 
     def __init__(
         self,
-        styles: StyleService,
+        models: ModelChoice,
         entitlements: Entitlements,
         files: FileService,
         pictures: PictureChecks,
         submissions: SubmissionService,
+        reuse: ReuseService,
         events: EventPublisher,
         limits: Limits,
         rates: RateLimits,
+        *,
+        content: ContentCheck,
+        enhances_prompts: bool = False,
     ) -> None:
-        self._styles = styles
+        self._content = content
+        self._enhances_prompts = enhances_prompts
+        self._models = models
         self._entitlements = entitlements
         self._files = files
         self._pictures = pictures
@@ -56,6 +71,7 @@ class GenerationService:
         self._limits = limits
         self._rates = rates
         self._submissions = submissions
+        self._reuse = reuse
 
     async def create(self, user: User, request: GenerationRequest) -> list[Generation]:
         """Check the request, store the photo, charge and write the rows in one transaction, then wake a worker.
@@ -63,21 +79,24 @@ class GenerationService:
         The same idempotency key with the same input returns the first result, without what was deleted since.
 
         Raises:
-            InvalidInputError, NotFoundError, MembershipRequiredError, InsufficientCreditsError, QuotaExceededError,
-            StorageFullError, ConflictError, RateLimitedError, UploadFailedError, UnavailableError: nothing is stored or
-            charged.
+            InvalidInputError, ContentRejectedError, NotFoundError, MembershipRequiredError, InsufficientCreditsError,
+            QuotaExceededError, StorageFullError, ConflictError, RateLimitedError, UploadFailedError, UnavailableError:
+            nothing is stored or charged.
         """
+        if request.data_url is not None:
+            image = await self._pictures.read_data_url(user.id, request.data_url, request.image_field)
+            request = replace(request, image=image, data_url=None)
         ticket = IdempotencyTicket.of(OPERATION, request)
         return await self._submissions.run_once(user.id, ticket, partial(self._create, user, request, ticket))
 
     async def _create(self, user: User, request: GenerationRequest, ticket: IdempotencyTicket) -> list[Generation]:
-        entitlement = await self._entitlements.of(user)
-        prompt = check_request(entitlement, request, self._styles, self._limits)
-        terms = await read_terms(user, request.style_id, with_usage=self._submissions.quota.is_limited)
-        spec = build_spec(user, entitlement, request, prompt, terms.style)
+        spec, terms = await self._checked(user, request)
+        if request.reuse_result:
+            return await self._create_by_reuse(user, request, spec, ticket)
         funding = await self._submissions.check_terms(user, spec, terms)
         await self._rates.hit_generations(user.id, spec.count)
-        image = await self._photo(user.id, request)
+        await self._content.check(user.id, written_texts(spec))
+        image = await self._pictures.photo(user.id, request.image, request.upload_id, request.image_field)
         original = await self._files.store(user.id, FileKind.ORIGINAL, image) if image else None
         original_id = original.id if original else None
         try:
@@ -91,14 +110,43 @@ class GenerationService:
             await self._discard(original_id)
             raise
 
+    async def _checked(self, user: User, request: GenerationRequest) -> tuple[GenerationSpec, Terms]:
+        """Return what is to be made, and its terms. Raises all that is wrong with the request at once."""
+        problems = Problems()
+        if request.enhance_prompt and not self._enhances_prompts:
+            text = message("Prompts are not enhanced here.")
+            problems.add([InvalidInputError(text, field=("enhancePrompt",))])
+        entitlement = await self._entitlements.of(user)
+        with problems:
+            try:
+                model, against = self._models.find(entitlement, request.model, request.demand)
+            except InvalidInputError as refusal:
+                if refusal.field == ("model",):  # there is no such model: what is wrong besides, of any other
+                    problems.add(self._models.find(entitlement, None, request.demand)[1])
+                raise
+            problems.add(against)
+        with problems:
+            prompt = check_request(request, self._limits)
+        with problems:
+            terms = await read_terms(user, request.style_id, with_usage=self._submissions.quota.is_limited)
+            if problems.found:
+                check_style(user, request, terms.style)
+        problems.check()
+        return build_spec(user, entitlement, request, prompt, terms.style, model), terms
+
+    async def _create_by_reuse(
+        self, user: User, request: GenerationRequest, spec: GenerationSpec, ticket: IdempotencyTicket
+    ) -> list[Generation]:
+        """Give the request its earlier result. No provider is used, so what pauses those does not apply."""
+        self._reuse.check(spec)
+        await self._rates.hit_generations(user.id, spec.count)
+        await self._content.check(user.id, written_texts(spec))
+        image = await self._pictures.photo(user.id, request.image, request.upload_id, request.image_field)
+        return await self._reuse.submit(user.id, spec, image.sha256 if image else None, ticket, user.acting_key)
+
     async def _discard(self, original_id: str | None) -> None:
         if original_id is not None:
             await self._files.discard(original_id)  # does nothing if the generation was submitted
-
-    async def _photo(self, user_id: str, request: GenerationRequest) -> CleanImage | None:
-        if request.upload_id is not None:
-            return await self._pictures.check_upload(user_id, request.upload_id)
-        return await self._pictures.check(user_id, request.image) if request.image is not None else None
 
     async def get(self, user_id: str, generation_id: str) -> Generation:
         """Return the user's generation. Raises NotFoundError if it does not exist or belongs to another user."""

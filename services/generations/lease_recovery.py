@@ -5,7 +5,8 @@ import structlog
 from services.core.crashpoint import crashpoint
 from services.core.lease import LeaseLostError
 from services.events.publisher import EventPublisher
-from services.generations.claim import Claim, expired_leases
+from services.generations.claim import Claim
+from services.generations.claim_statement import expired_leases
 from services.integrations.messaging.wake_up import WakeUps
 
 log = structlog.get_logger(__name__)

@@ -6,16 +6,19 @@ from functools import partial
 from models import Generation, Style, User
 from models.enum import FileState, GenerationStatus, MediaKind
 from services.billing.entitlement import Entitlements
-from services.catalogue.style import StyleService, is_locked, price
+from services.catalogue.model_choice import Demand, ModelChoice, check_count
+from services.catalogue.style import StyleService, is_locked, lower_prices, price
 from services.core.error import ConflictError, InvalidInputError, MembershipRequiredError, NotFoundError
 from services.core.idempotency import IdempotencyTicket
 from services.core.message import Message, message
 from services.core.rate_limit import RateLimits
 from services.core.text import clean_text
 from services.generations.generation import GenerationService
-from services.generations.revision_prompt import conversation, refinement_prompt, variation_prompt
-from services.generations.specification import GenerationSpec
+from services.generations.prompts.revision import conversation, refinement_prompt, variation_prompt
+from services.generations.prompts.written_before import source_texts
+from services.generations.specification import GenerationSpec, included_seconds
 from services.generations.submission import DeletedStyleError, SubmissionService
+from services.products.content_check import ContentCheck, Texts
 from services.products.profile import Limits
 
 _REGENERATE, _REFINE = "regenerate", "refineGeneration"  # operations, each with idempotency keys of its own
@@ -29,6 +32,7 @@ class RegenerationRequest:
     as_variation: bool = False
     count: int = 1
     idempotency_key: str | None = None
+    model: str | None = None  # None: that of the earlier generation
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class RefinementRequest:
     id: str
     instruction: str
     idempotency_key: str | None = None
+    model: str | None = None  # None: that of the earlier generation
 
 
 class RegenerationService:
@@ -47,13 +52,17 @@ class RegenerationService:
         self,
         generations: GenerationService,
         styles: StyleService,
+        models: ModelChoice,
         entitlements: Entitlements,
         submissions: SubmissionService,
         limits: Limits,
         rates: RateLimits,
+        content: ContentCheck,
     ) -> None:
+        self._content = content
         self._generations = generations
         self._styles = styles
+        self._models = models
         self._entitlements = entitlements
         self._limits = limits
         self._rates = rates
@@ -63,7 +72,8 @@ class RegenerationService:
         """Submit the same request again, with any outcome, or variations of its result.
 
         Raises:
-            InvalidInputError: `count` or the key is invalid.
+            InvalidInputError: `count`, the model or the key is invalid.
+            ContentRejectedError: what was accepted with the earlier request goes against the content rules of today.
             NotFoundError: it does not exist, belongs to another user, or was deleted meanwhile.
             ConflictError: it has no result to vary, or its style, model or quality is no longer offered.
             MembershipRequiredError, InsufficientCreditsError, QuotaExceededError, StorageFullError, RateLimitedError:
@@ -75,16 +85,17 @@ class RegenerationService:
     async def _regenerate(
         self, user: User, request: RegenerationRequest, ticket: IdempotencyTicket
     ) -> list[Generation]:
-        self._styles.check_request(await self._entitlements.of(user), MediaKind.IMAGE, request.count, None)
+        check_count(request.count, (await self._entitlements.of(user)).max_batch)
         source = await self._generations.get(user.id, request.id)
         if not request.as_variation:
             if source.original_removed_at is not None:
                 text = message("The photo of this picture is no longer stored. Please request it again with the photo.")
                 raise ConflictError(text, field=("id",))
             earlier = tuple(source.earlier_prompts)
+            enhance_prompt = source.enhance_prompt
             original_id, full_prompt = source.original_id, source.full_prompt
         else:
-            earlier = ()
+            earlier, enhance_prompt = (), False
             original_id = _result_of(source, message("Only a completed generation can be varied."))
             full_prompt = variation_prompt(source.earlier_prompts, source.full_prompt)
         spec = await self._build_spec(
@@ -95,14 +106,18 @@ class RegenerationService:
             earlier_prompts=earlier,
             original_id=original_id,
             count=request.count,
+            enhance_prompt=enhance_prompt,
+            enhanced_prompt=source.enhanced_prompt,
+            model=request.model,
         )
-        return await self._submit(user, source, spec, ticket)
+        return await self._submit(user, source, spec, ticket, {})
 
     async def refine(self, user: User, request: RefinementRequest) -> list[Generation]:
         """Submit a completed generation again with one change; the result can be refined again.
 
         Raises:
             InvalidInputError: the instruction is empty, too long or contains characters that cannot be used.
+            ContentRejectedError: it goes against the content rules, or what was written before does so today.
             NotFoundError, ConflictError, MembershipRequiredError, InsufficientCreditsError, QuotaExceededError,
             StorageFullError, RateLimitedError: as `regenerate`.
         """
@@ -124,8 +139,9 @@ class RegenerationService:
             earlier_prompts=conversation(source.earlier_prompts, source.full_prompt),
             original_id=original_id,
             count=1,
+            model=request.model,
         )
-        return await self._submit(user, source, spec, ticket)
+        return await self._submit(user, source, spec, ticket, {field: instruction})
 
     async def _build_spec(
         self,
@@ -137,14 +153,28 @@ class RegenerationService:
         earlier_prompts: tuple[str, ...],
         original_id: str | None,
         count: int,
+        model: str | None,
+        enhance_prompt: bool = False,
+        enhanced_prompt: str | None = None,
     ) -> GenerationSpec:
         style = await self._style_of(user, source)
         entitlement = await self._entitlements.of(user)
+        demand = Demand(
+            source.media,
+            source.quality,
+            count,
+            source.aspect_ratio,
+            has_reference=original_id is not None,
+            refines=bool(earlier_prompts),
+            seconds=source.duration_seconds,
+        )
         try:
-            self._styles.check_request(entitlement, source.media, count, source.requested_model)
-            cost = price(style, source.quality)
-        except InvalidInputError as error:  # offered before: the request itself is valid
-            raise ConflictError(error.message, field=("id",)) from None
+            chosen = self._models.choose(entitlement, model or source.requested_model, demand)
+            cost = price(style, source.quality, chosen, source.duration_seconds)
+        except InvalidInputError as error:
+            if model is not None:
+                raise InvalidInputError(error.message, field=("model",)) from None
+            raise ConflictError(error.message, field=("id",)) from None  # offered before: the request itself is valid
         return GenerationSpec(
             style=style,
             prompt=prompt,
@@ -154,20 +184,27 @@ class RegenerationService:
             quality=source.quality,
             aspect_ratio=source.aspect_ratio,
             media=source.media,
-            model=source.requested_model,
+            model=chosen.id,
             count=count,
             cost=cost,
+            lower_costs=lower_prices(style, source.quality, chosen, source.duration_seconds),
             priority=int(entitlement.priority),
             original_id=original_id,
             parent_id=source.id,
             earlier_prompts=earlier_prompts,
+            enhance_prompt=enhance_prompt,
+            enhanced_prompt=enhanced_prompt,
+            duration_seconds=source.duration_seconds,
+            included_seconds=included_seconds(chosen, source.duration_seconds),
         )
 
     async def _submit(
-        self, user: User, source: Generation, spec: GenerationSpec, ticket: IdempotencyTicket
+        self, user: User, source: Generation, spec: GenerationSpec, ticket: IdempotencyTicket, written: Texts
     ) -> list[Generation]:
         funding = await self._submissions.check(user, spec)
         await self._rates.hit_generations(user.id, spec.count)
+        if self._content.is_on:
+            await self._content.check(user.id, {**written, ("id",): await source_texts(source, spec.style)})
         lock_references = partial(self._check_references, user.id, source.id, spec.original_id)
         try:
             return await self._submissions.submit(user.id, spec, funding, ticket, lock_references)
@@ -198,6 +235,8 @@ class RegenerationService:
 
 
 def _result_of(source: Generation, refusal: Message) -> str:
+    if source.media is not MediaKind.IMAGE:
+        raise ConflictError(message("A video can be requested again, but not be varied or refined."), field=("id",))
     if source.status is not GenerationStatus.COMPLETED or source.result_id is None:
         raise ConflictError(refusal, field=("id",))
     return source.result_id

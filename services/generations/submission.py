@@ -12,7 +12,7 @@ from models import Generation, Style, User, ids
 from models.database.connection import dialect, rows, run_tx
 from models.database.model_row import column_names, column_values, typed_places
 from models.enum import PaidBy
-from services.billing import ledger
+from services.billing import key_budget, ledger
 from services.billing.funding import Funding, FundingService
 from services.core import idempotency
 from services.core.crashpoint import crashpoint, in_flight
@@ -128,9 +128,11 @@ class SubmissionService:
     ) -> list[Generation]:
         batch_id = ids.new_id(ids.BATCH)
         accepted = None
-        if lock_references is None and funding.paid_by is PaidBy.CREDITS and funding.each and dialect() == "postgres":
+        is_plain = lock_references is None and funding.paid_by is PaidBy.CREDITS and funding.each
+        is_capped = funding.key is not None and funding.key.monthly_credits is not None
+        if is_plain and not is_capped and dialect() == "postgres":
             new_rows = [spec.new_row(user_id, batch_id, funding) for _ in range(spec.count)]
-            accepted = await accept(user_id, new_rows, ticket, self.quota.max_generations)
+            accepted = await accept(user_id, new_rows, ticket, self.quota.max_generations, funding.key_id)
         if accepted is not None:
             account, submitted = accepted, [_with_relations(row, spec) for row in new_rows]
         else:  # what the statement does not do; and this says why a request is refused
@@ -153,11 +155,12 @@ class SubmissionService:
     ) -> AccountChange:
         account = None
         if funding.paid_by is not PaidBy.CREDITS:
-            account, funding = await self._funding.reserve(user_id, spec.charge)
+            account, funding = await self._funding.reserve(user_id, spec.charge, funding.key)
         submitted = [spec.new_row(user_id, batch_id, funding) for _ in range(spec.count)]
-        lines = [line for row in submitted for line in ledger.deduction(row.id, row.cost)]
+        lines = [line for row in submitted for line in ledger.deduction(row.id, row.cost, funding.key_id)]
         if lines or account is None:
             account = await ledger.post(user_id, lines, version_bumped=account is not None)
+            await key_budget.check(funding.key if lines else None, 0)
         await self.quota.check_generations(user_id, spec.count)  # again, with the account's row locked
         await idempotency.store_result(user_id, ticket, batch_id)
         if lock_references is not None:
@@ -177,7 +180,8 @@ def _with_relations(row: Generation, spec: GenerationSpec) -> Generation:
 
 
 # $1: account, $2: credits for each generation, $3: their number, $4: how many the account may keep (0: any number), $5:
-# the time. The columns of the idempotency key, if there is one, and of each generation follow.
+# the time, $6: the API key that requests them. The columns of the idempotency key, if there is one, and of each
+# generation follow.
 #
 # The account's row is written first, if it can pay; everything else follows from that. Generations kept were counted in
 # the version `seen`: if another transaction changed the account meanwhile, nothing is accepted.
@@ -195,32 +199,38 @@ charged AS (
 {key}
 made AS (INSERT INTO generations {generations})
 INSERT INTO credit_transactions (id, user_id, sequence, type, status, amount, balance, account_version, reference,
-    generation_id, created_at)
+    generation_id, created_at, api_key_id)
 SELECT line.id, account_id, ledger_sequence - $3 + number, 'DEDUCTION', 'COMPLETED', -$2::bigint,
-    credits + $2::bigint * ($3 - number), version, 'deduct:' || line.generation_id, line.generation_id, $5::timestamptz
+    credits + $2::bigint * ($3 - number), version, 'deduct:' || line.generation_id, line.generation_id, $5::timestamptz,
+    $6::varchar
 FROM charged, (VALUES {lines}) AS line (number, id, generation_id)
 RETURNING sequence, balance, account_version"""
 
 _KEY = (
     "stored AS (INSERT INTO idempotency_keys (user_id, operation, key, input_hash, result_id, batch_id, created_at)"
-    " SELECT account_id, $6, $7, $8, $9, $9, $5::timestamptz FROM charged),"
+    " SELECT account_id, $7, $8, $9, $10, $10, $5::timestamptz FROM charged),"
 )
 
 
 async def accept(
-    user_id: str, submitted: Sequence[Generation], ticket: IdempotencyTicket, max_kept: int
+    user_id: str,
+    submitted: Sequence[Generation],
+    ticket: IdempotencyTicket,
+    max_kept: int,
+    api_key_id: str | None = None,
 ) -> AccountChange | None:
     """Charge the account, and write the key and the rows, in one statement of PostgreSQL; None if nothing was accepted.
 
     `submitted`: new rows of one batch, with the same cost. `max_kept`: as in `StorageQuota.max_generations`.
+    `api_key_id`: the key that requests them, which has no monthly cap.
 
     Raises:
         IntegrityError: the key is stored already, or a style was deleted.
     """
     now = datetime.now(UTC)
-    deductions = [line for row in submitted for line in ledger.deduction(row.id, row.cost)]
+    deductions = [line for row in submitted for line in ledger.deduction(row.id, row.cost, api_key_id)]
     lines = [ledger.new_row(user_id, line, now) for line in deductions]
-    values: list[Any] = [user_id, submitted[0].cost, len(submitted), max_kept, now]
+    values: list[Any] = [user_id, submitted[0].cost, len(submitted), max_kept, now, api_key_id]
     if ticket.key is not None:
         values += [ticket.operation, ticket.key, ticket.fingerprint, submitted[0].batch_id]
     for row, line in zip(submitted, lines, strict=True):
@@ -242,7 +252,7 @@ async def accept(
 def _accept_statement(count: int, *, keyed: bool) -> str:
     """Return the statement for a number of generations. The ids of a line and its generation precede its columns."""
     width = 2 + len(Generation._meta.fields_db_projection)
-    starts = [(10 if keyed else 6) + number * width for number in range(count)]
+    starts = [(11 if keyed else 7) + number * width for number in range(count)]
     lines = ", ".join(f"({number}, ${start}::varchar, ${start + 1}::varchar)" for number, start in enumerate(starts, 1))
     made = ", ".join(f"({typed_places(Generation, start + 2)})" for start in starts)
     generations = f"({column_names(Generation)}) SELECT made.* FROM charged, (VALUES {made}) AS made"  # noqa: S608 - our columns

@@ -11,12 +11,16 @@ from services.generations.admin_refund import AdminRefundService
 from services.generations.admin_retry import AdminRetryService
 from services.generations.generation import GenerationService
 from services.generations.lease_recovery import LeaseRecovery
-from services.generations.queue_estimate import QueueEstimator
+from services.generations.prompts.enhancement import PromptEnhancement
+from services.generations.queue.estimate import QueueEstimator
 from services.generations.quote import QuoteService
 from services.generations.regeneration import RegenerationService
+from services.generations.reuse.earlier_result import ReuseService
 from services.generations.submission import SubmissionService
+from services.generations.videos.callback import VideoCallbackService
 from services.generations.worker import GenerationWorker, Times
 from services.generations.worker_pool import WorkerPool
+from services.integrations.providers.openrouter.video_callback import OpenRouterCallbacks
 from services.integrations.wiring import Integrations
 from services.media.wiring import Media
 from services.operations.wiring import Operations
@@ -35,6 +39,7 @@ class Generations:
     admin_retries: AdminRetryService
     worker: GenerationWorker
     worker_pool: WorkerPool
+    video_callbacks: VideoCallbackService
     lease_recovery: LeaseRecovery
 
     @property
@@ -52,6 +57,7 @@ class WorkerOptions:
     per_user: int  # generations of one account that run at once, in all workers together
     poll: float  # between two polls of the table
     grace: float  # for running generations to finish when the process stops
+    callback_secrets: tuple[str, ...] = ()  # of OpenRouter's callbacks
 
 
 def build_generations(
@@ -66,29 +72,48 @@ def build_generations(
     options: WorkerOptions,
 ) -> Generations:
     publisher, limits, maintenance = events.publisher, products.profile.limits, operations.maintenance
-    styles, entitlements, wake_ups = catalogue.styles, billing.entitlements, integrations.wake_ups
+    styles, models = catalogue.styles, catalogue.models
+    entitlements, wake_ups = billing.entitlements, integrations.wake_ups
     submissions = SubmissionService(billing.funding, wake_ups, publisher, maintenance, media.quota)
+    reuse = ReuseService(entitlements, publisher, media.quota)
     requests = GenerationService(
-        styles, entitlements, media.files, media.pictures, submissions, publisher, limits, core.rates
+        models,
+        entitlements,
+        media.files,
+        media.pictures,
+        submissions,
+        reuse,
+        publisher,
+        limits,
+        core.rates,
+        content=products.content,
+        enhances_prompts=products.enhances_prompts,
     )
     return Generations(
         requests=requests,
-        regenerations=RegenerationService(requests, styles, entitlements, submissions, limits, core.rates),
-        quotes=QuoteService(styles, entitlements, billing.funding),
-        queue_estimates=QueueEstimator(operations.worker_registry),
+        regenerations=RegenerationService(
+            requests, styles, models, entitlements, submissions, limits, core.rates, products.content
+        ),
+        quotes=QuoteService(styles, models, entitlements, billing.funding, media.pictures, reuse, limits),
+        queue_estimates=QueueEstimator(operations.worker_registry, operations.provider_pauses),
         admin_refunds=AdminRefundService(publisher),
         admin_retries=AdminRetryService(wake_ups, publisher, maintenance),
         worker=GenerationWorker(
-            integrations.provider,
+            integrations.routes,
             media.files,
             integrations.sanitizers.results,
             publisher,
             options.times,
             maintenance,
+            operations.provider_pauses,
+            enhancement=PromptEnhancement(integrations.enhancer, is_blocked=products.content.is_blocked),
             per_user=options.per_user,
+            video_routes=integrations.video_routes,
+            video_sanitizer=integrations.videos,
         ),
         worker_pool=WorkerPool(
             wake_ups, integrations.bus, operations.worker_registry, poll=options.poll, grace=options.grace
         ),
+        video_callbacks=VideoCallbackService(OpenRouterCallbacks(options.callback_secrets), integrations.bus),
         lease_recovery=LeaseRecovery(wake_ups, publisher, lease=options.times.lease),
     )

@@ -14,23 +14,35 @@ from typing import TypeVar
 import structlog
 
 from models import File, Generation
-from models.enum import ErrorCode, FileKind, GenerationStage
+from models.database.connection import is_outage
+from models.enum import ErrorCode, FileKind, GenerationStage, GenerationStatus, MediaKind
 from services.core.crashpoint import crashpoint
 from services.core.error import UploadFailedError
 from services.core.lease import LeaseLostError
 from services.events.publisher import EventPublisher
-from services.generations.claim import Batches, Claim, Claims, take_next
-from services.generations.rendering import GenerationFailedError, Renderer
-from services.integrations.images.sanitizer import CleanImage, ImageSanitizer
-from services.integrations.providers.protocol import ImageProvider, ReferencePhoto
+from services.generations.calls.failure import GenerationFailedError
+from services.generations.claim import Batches, Claim
+from services.generations.delivered_quality import quality_of
+from services.generations.prompts.enhancement import PromptEnhancement
+from services.generations.queue.next_claims import Claims, take_next
+from services.generations.rendering import Renderer
+from services.generations.videos.due_jobs import take_due
+from services.generations.videos.job import JobTimes, VideoJobs, Waiting
+from services.integrations.images.sanitizer import ImageSanitizer
+from services.integrations.providers.protocol import FinalImage, ImageProvider, ReferencePhoto
+from services.integrations.providers.routing import Routes
+from services.integrations.providers.video import VideoProvider
 from services.integrations.storage.protocol import MissingObjectError, StorageError
+from services.integrations.videos.sanitizer import VideoSanitizer
 from services.media.file import FileService
 from services.operations.maintenance import MaintenanceService
+from services.operations.provider_pause import ProviderPauses
 from telemetry import metric
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+WriteRow = Callable[[File], Awaitable[None]]
 
 _STORAGE_PAUSE = 0.5  # seconds before the first retry during an outage of the storage; doubled up to the longest
 _DATABASE_PAUSE = 0.1  # the same, of the database
@@ -46,7 +58,9 @@ class Times:
     lease: float
     heartbeat: float
     deadline: float  # of the provider, retries included
-    storage: float = 120.0  # of an outage of the storage, after which the generation fails
+    storage: float = 120.0  # of an outage of the storage or the database, after which the generation fails
+    video_deadline: float = 1200.0  # of a video's job, from its submission
+    video_poll: float = 30.0  # between two questions about it, at most
 
 
 class GenerationWorker:
@@ -57,23 +71,31 @@ class GenerationWorker:
 
     def __init__(
         self,
-        provider: ImageProvider,
+        routes: Routes[ImageProvider],
         files: FileService,
         sanitizer: ImageSanitizer,
         events: EventPublisher,
         times: Times,
         maintenance: MaintenanceService,
+        pauses: ProviderPauses,
         *,
+        enhancement: PromptEnhancement | None = None,
         per_user: int = 4,  # generations of one account that run at once, in all workers together
+        video_routes: Routes[VideoProvider] | None = None,
+        video_sanitizer: VideoSanitizer | None = None,
     ) -> None:
-        self._renderer = Renderer(provider, sanitizer, events, deadline=times.deadline)
+        job_times = JobTimes(times.deadline, times.video_deadline, times.video_poll)
+        videos = video_sanitizer or VideoSanitizer(sanitizer)
+        self._videos = VideoJobs(video_routes, enhancement, sanitizer, videos, events, pauses, job_times)
+        self._renderer = Renderer(routes, enhancement, sanitizer, events, pauses, deadline=times.deadline)
         self._files = files
         self._events = events
         self._times = times
         self._maintenance = maintenance
+        self._pauses = pauses
         self._per_user = per_user
-        self._provider_name = provider.name
-        self._batches = Batches(provider.name)
+        self._provider_name = routes.primary.name
+        self._batches = Batches(routes.primary.name)
         self.name = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(3)}"
 
     async def process(self, generation_id: str) -> None:
@@ -85,10 +107,17 @@ class GenerationWorker:
             await self.run(claim)
 
     async def take(self, limit: int) -> Claims:
-        """Claim the next generations in line, at most `limit`; none while the provider is off."""
-        if self._maintenance.is_provider_off:
+        """Claim the next generations in line, at most `limit`; none while the provider is off, or refuses all."""
+        if self._maintenance.is_provider_off or not (limit := await self._pauses.allowed(limit)):
             return Claims()
-        return await take_next(self.name, self._times.lease, self._per_user, limit, self._provider_name, self._batches)
+        only = self._pauses.claimable
+        return await take_next(
+            self.name, self._times.lease, self._per_user, limit, self._provider_name, self._batches, only
+        )
+
+    async def take_due_jobs(self, limit: int) -> list[Claim]:
+        """Claim videos whose job is to be asked about, at most `limit`; also while the provider is off."""
+        return await take_due(self.name, self._times.lease, limit)
 
     async def take_next(self) -> Claim | None:
         """Claim the next generation in line; None if none is waiting that may start, or the provider is off."""
@@ -99,12 +128,12 @@ class GenerationWorker:
             await asyncio.sleep(_CONTENDED_PAUSE)
 
     async def run(self, claim: Claim) -> None:
-        """Run a claimed generation to its end. When canceled, release it first."""
+        """Run a claimed generation to its end, or until it waits for its job. When canceled, release it first."""
         crashpoint("worker.claimed")
         generation = claim.generation
         bound = log.bind(generation=generation.id, user=generation.user_id, attempt=generation.attempts)
         started = time.monotonic()
-        if generation.started_at is not None and generation.attempts == 1:
+        if generation.started_at is not None and generation.attempts == 1 and generation.provider_job_id is None:
             waited = generation.started_at - generation.created_at
             metric.stage_seconds.labels(GenerationStage.QUEUED.value).observe(max(waited.total_seconds(), 0))
         try:
@@ -116,6 +145,13 @@ class GenerationWorker:
         except asyncio.CancelledError:
             await asyncio.shield(asyncio.create_task(self.release(claim)))
             raise
+        if not ended.status.is_final:
+            crashpoint("video.waiting")
+            if ended.status is GenerationStatus.PENDING:
+                await self._publish(claim, ended)
+            else:
+                await self._events.generation_changed(ended)
+            return
         crashpoint("worker.ended")
         bound.info(
             "generation.ended",
@@ -127,17 +163,19 @@ class GenerationWorker:
             seconds=round(time.monotonic() - started, 3),
             stages=claim.stage_timer.stop(),
         )
-        metric.generations_ended.labels(ended.status.value, ended.error_code.value if ended.error_code else "").inc()
         await self._publish(claim, ended)
 
     async def release(self, claim: Claim) -> None:
         """Requeue or fail the generation because this process stops; nothing is left to do if it was canceled."""
         try:
-            row = await claim.release_or_fail(died=False)
+            if claim.may_hand_back:
+                row = await claim.requeue(counts=False, was_refused=True)
+            else:
+                row = await claim.release_or_fail(died=False)
         except LeaseLostError:
             return
         except Exception as error:  # noqa: BLE001 - the lease expires, and the sweeper recovers it
-            log.warning("generation.release_failed", generation=claim.generation.id, error=repr(error))
+            log.warning("generation.release_failed", generation=claim.generation.id, error=error)
             return
         log.info("generation.released", generation=row.id, status=row.status, refunded=row.refunded)
         await self._publish(claim, row)
@@ -151,10 +189,11 @@ class GenerationWorker:
         try:
             # The heartbeat stops before the last write, after which it would find the lease lost.
             async with claim.lease.heartbeat(self._times.heartbeat, cancel_body=True):
-                reference = await self._read_original(claim.generation)
-                final, result = await self._renderer.render(claim, reference)
-                stored = await self._store(claim, result)
+                made = await self._make(claim)
         except GenerationFailedError as failure:
+            if self._must_wait(failure):
+                self._pauses.hold(claim.generation.id)
+                return await self._write_end(claim, partial(claim.requeue, counts=False, was_refused=True))
             crashpoint("worker.before_failure")
             return await self._write_end(
                 claim,
@@ -162,18 +201,51 @@ class GenerationWorker:
                     claim.fail, failure.code, called=failure.called, cost=failure.cost, request_id=failure.request_id
                 ),
             )
+        await self._note_success(claim.generation.provider)
+        if isinstance(made, Waiting):
+            return await self._write_end(claim, partial(claim.wait, made.pause, made.progress))
+        final, stored = made
         try:
             crashpoint("worker.before_completion")
-            return await self._write_end(claim, partial(claim.complete, stored.id, final))
+            delivered = quality_of(stored.width, stored.height, claim.generation.media)
+            return await self._write_end(claim, partial(claim.complete, stored.id, final, delivered))
         except LeaseLostError:
             await self._files.abandon(stored)
             raise
+
+    def _must_wait(self, failure: GenerationFailedError) -> bool:
+        """Whether a generation returns to the queue, because the provider refuses all, and has begun nothing."""
+        if failure.waits:
+            return True
+        if self._pauses.is_trying and not failure.called and failure.code is ErrorCode.PROVIDER_UNAVAILABLE:
+            self._pauses.postpone()  # the circuit is still open
+            return True
+        return False
+
+    async def _note_success(self, provider: str | None) -> None:
+        try:
+            await self._pauses.worked(provider)
+        except Exception as error:  # noqa: BLE001 - the result is worth more; the next success ends the pause
+            log.warning("provider_pauses.write_failed", provider=provider, error=error)
+
+    async def _make(self, claim: Claim) -> Waiting | tuple[FinalImage, File]:
+        """Return what the provider answered and its stored result; or how long a video waits for its job."""
+        row = claim.generation
+        read = partial(self._read_original, row)
+        if row.media is MediaKind.IMAGE:
+            final, image = await self._renderer.render(claim, await read())
+            return final, await self._store(claim, partial(self._files.store, row.user_id, FileKind.RESULT, image))
+        step = await self._videos.advance(claim, read)
+        if isinstance(step, Waiting):
+            return step
+        final, video = step
+        return final, await self._store(claim, partial(self._files.store, row.user_id, FileKind.RESULT, video))
 
     async def _read_original(self, row: Generation) -> ReferencePhoto | None:
         if row.original is None:
             return None
         try:
-            data = await self._retry_storage(partial(self._files.read, row.original))
+            data = await self._retry_outages(partial(self._files.read, row.original))
         except StorageError:
             log.exception("generation.original_unreadable", generation=row.id)
             raise GenerationFailedError(ErrorCode.UNAVAILABLE, called=False) from None
@@ -185,8 +257,13 @@ class GenerationWorker:
             is_result=row.original.kind is FileKind.RESULT,
         )
 
-    async def _store(self, claim: Claim, result: CleanImage) -> File:
-        """Store the result, which is paid for: during an outage, storing is retried, the provider is not."""
+    async def _store(self, claim: Claim, store: Callable[[WriteRow], Awaitable[File]]) -> File:
+        """Store the result, which is paid for: during an outage, storing is retried, the provider is not.
+
+        Raises:
+            GenerationFailedError: the storage, or the database, is away for too long.
+            LeaseLostError: the claim was lost.
+        """
 
         async def write_row(file: File) -> None:
             try:
@@ -194,55 +271,59 @@ class GenerationWorker:
             except LeaseLostError:
                 raise
             except Exception as error:  # noqa: BLE001 - the result is worth more than its progress
-                log.warning("generation.progress_write_failed", generation=claim.generation.id, error=repr(error))
+                log.warning("generation.progress_write_failed", generation=claim.generation.id, error=error)
                 if not await File.exists(id=file.id):  # it may be committed in spite of the error
                     await file.save(force_create=True)
                 return
             await self._events.generation_changed(claim.generation)
 
-        store = partial(self._files.store, claim.generation.user_id, FileKind.RESULT, result, write_row)
         try:
-            file = await self._retry_storage(store)
+            # Each attempt stores a file of its own, as it is unknown how far the last one came.
+            file = await self._retry_outages(partial(store, write_row))
         except UploadFailedError:
             raise GenerationFailedError(ErrorCode.UNAVAILABLE, called=True) from None
         crashpoint("worker.stored")
         return file
 
-    async def _retry_storage(self, work: Callable[[], Awaitable[T]]) -> T:
-        return await _retry_while_unavailable(
+    async def _retry_outages(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Read or store a file, in spite of an outage of the storage or the database."""
+        return await _retry(
             work,
             seconds=self._times.storage,
             pause=_STORAGE_PAUSE,
-            retried=(StorageError, UploadFailedError),
-            raised=(MissingObjectError,),
-            event="storage.unavailable",
+            is_retried=_is_outage_of_files,
+            event="generation.files_unavailable",
         )
 
     async def _write_end(self, claim: Claim, write: Callable[[], Awaitable[Generation]]) -> Generation:
         """Write the end; during an outage of the database, for up to half a lease, so that no paid result is lost."""
-        return await _retry_while_unavailable(
+        return await _retry(
             write,
             seconds=self._times.lease
             / 2,  # the heartbeat has stopped; if the lease expires, the fence protects the row
             pause=_DATABASE_PAUSE,
-            retried=(Exception,),
-            raised=(LeaseLostError,),
+            is_retried=lambda error: not isinstance(error, LeaseLostError),
             event="generation.end_write_failed",
             generation=claim.generation.id,
         )
 
 
-async def _retry_while_unavailable(
+def _is_outage_of_files(error: Exception) -> bool:
+    if isinstance(error, MissingObjectError | LeaseLostError):
+        return False
+    return isinstance(error, StorageError | UploadFailedError) or is_outage(error)
+
+
+async def _retry(
     work: Callable[[], Awaitable[T]],
     *,
     seconds: float,
     pause: float,
-    retried: tuple[type[Exception], ...],
-    raised: tuple[type[Exception], ...],
+    is_retried: Callable[[Exception], bool],
     event: str,
     **fields: str,
 ) -> T:
-    """Call `work` until it succeeds, for `seconds`; then, and on `raised`, raise its error.
+    """Call `work` until it succeeds, for `seconds`; then, and for errors that are not retried, raise its error.
 
     `pause`: seconds before the first retry. Each retry is logged as `event`.
     """
@@ -251,11 +332,9 @@ async def _retry_while_unavailable(
     while True:
         try:
             return await work()
-        except raised:
-            raise
-        except retried as error:
-            if loop.time() + pause > give_up:
+        except Exception as error:
+            if not is_retried(error) or loop.time() + pause > give_up:
                 raise
-            log.warning(event, error=repr(error), pause=pause, **fields)
+            log.warning(event, error=error, pause=pause, **fields)
             await asyncio.sleep(pause * random.uniform(0.75, 1.25))
             pause = min(2 * pause, _LONGEST_PAUSE)

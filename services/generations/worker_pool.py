@@ -2,33 +2,48 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 
 import structlog
 
-from services.events.payload import CANCELED_CHANNEL
+from models.database.connection import is_outage
+from models.enum import GenerationStage
+from services.events.payload import CANCELED_CHANNEL, JOBS_CHANNEL
 from services.generations.claim import Claim
+from services.generations.queue.next_claims import Claims
+from services.generations.videos.due_jobs import seconds_to_wait
 from services.generations.worker import GenerationWorker
 from services.integrations.messaging.bus import Bus
 from services.integrations.messaging.wake_up import WakeUps
 from services.operations.worker_registry import WorkerRegistry
-from telemetry import crash
+from telemetry import crash, log_fields
 from telemetry.redaction import redact_in_errors
 from telemetry.trace import span
 
 log = structlog.get_logger(__name__)
 
 _RELEASE_SECONDS = 3.0  # in which a generation that is cut off is requeued or failed
+_STORE_SECONDS = 3.0  # after the grace, for results that are being stored: their provider has been paid
 _TOGETHER = 0.005  # seconds between two claims, so that slots and wake-ups that come together are served together
 _LONGEST_PAUSE = 0.1  # seconds between two claims while others lock all accounts whose turn it is
+
+
+@dataclass
+class _Running:
+    """A generation in its slot. `has_begun`: its worker will release it when it is canceled."""
+
+    task: asyncio.Task[None]
+    claim: Claim
+    has_begun: bool = False
 
 
 class WorkerPool:
     """Runs generations, several at once: one task claims the next in line for all free slots together.
 
     A wake-up or a slot that is free again makes it claim at once, in every pool that has a free slot. Wake-ups may be
-    lost, with Redis or without it, so the table is also polled every `poll` seconds. `grace`: seconds that running
-    generations get to finish when the process stops.
+    lost, with Redis or without it, so the table is also polled every `poll` seconds. `grace`: seconds that generations
+    whose provider was called get to finish when the process stops; the others are handed back at once.
     """
 
     def __init__(
@@ -40,20 +55,21 @@ class WorkerPool:
         self._poll_seconds = poll
         self._grace = grace
         self._wanted = asyncio.Event()  # something may be waiting that this pool has a slot for
+        self._jobs_wanted = False  # a video's job may be due
         self._stopping = False
-        self._cut_off = False  # the grace is over
         self._slots: set[asyncio.Task[None]] = set()
-        self._running: dict[str, asyncio.Task[None]] = {}  # by generation
+        self._running: dict[str, _Running] = {}  # by generation
 
     @contextlib.asynccontextmanager
     async def working(self, worker: GenerationWorker, concurrency: int) -> AsyncIterator[None]:
-        """Work while the body runs; then claim nothing more, and let what is running finish or be released."""
-        self._stopping = self._cut_off = False
+        """Work while the body runs; then claim nothing more, hand back what was not called, and let the rest finish."""
+        self._stopping = False
         claiming = asyncio.create_task(self._claim_repeatedly(worker, concurrency), name="claims")
         tasks = [
             asyncio.create_task(self._wake_ups.listen(self._wanted.set), name="wake-ups"),
             asyncio.create_task(self._poll(worker, concurrency), name="poll"),
             asyncio.create_task(self._listen_for_cancellations(), name="cancellations"),
+            asyncio.create_task(self._listen_for_jobs(), name="jobs"),
         ]
         for task in (claiming, *tasks):
             task.add_done_callback(_report_crash)
@@ -83,20 +99,40 @@ class WorkerPool:
     async def _claim(self, worker: GenerationWorker, free: int) -> bool:
         """Claim and start; return whether all that could be claimed is locked by others."""
         try:
-            found = await worker.take(free)
+            free -= await self._claim_due_jobs(worker, free)
+            found = await worker.take(free) if free > 0 else Claims()
         except Exception:
             log.warning("worker_pool.claim_failed", exc_info=True)
             return False  # until the next poll
         if found.contended:
             self._wanted.set()
-        for claim in found.claims:
-            if self._cut_off:  # claimed too late
+        await self._start(worker, found.claims)
+        return found.contended and not found.claims
+
+    async def _claim_due_jobs(self, worker: GenerationWorker, free: int) -> int:
+        """Claim and start videos whose job is due, before anything new; without a sign of one, make no statement."""
+        if not self._jobs_wanted:
+            return 0
+        self._jobs_wanted = False
+        due = await worker.take_due_jobs(free)
+        if len(due) == free:
+            self._jobs_wanted = True  # there may be more
+        await self._start(worker, due)
+        return len(due)
+
+    async def _start(self, worker: GenerationWorker, claims: Sequence[Claim]) -> None:
+        for claim in claims:
+            if self._stopping:  # claimed too late
                 await worker.release(claim)
+                await self._wake_ups.publish(claim.generation.id)
                 continue
             slot = asyncio.create_task(self._run(worker, claim))
             self._slots.add(slot)
             slot.add_done_callback(self._free_slot)
-        return found.contended and not found.claims
+
+    def _look_for_jobs(self) -> None:
+        self._jobs_wanted = True
+        self._wanted.set()
 
     def _free_slot(self, slot: asyncio.Task[None]) -> None:
         self._slots.discard(slot)
@@ -105,20 +141,28 @@ class WorkerPool:
     async def _run(self, worker: GenerationWorker, claim: Claim) -> None:
         generation_id = claim.generation.id
         running = asyncio.create_task(self._run_traced(worker, claim))
-        self._running[generation_id] = running
+        this = self._running[generation_id] = _Running(running, claim)
         try:
             await asyncio.wait([running])
         finally:
             self._running.pop(generation_id, None)
         if running.cancelled():
+            if not this.has_begun:
+                await worker.release(claim)
             await self._wake_ups.publish(generation_id)  # it may be requeued: other processes run it if this one stops
-        elif error := running.exception():
+        elif is_outage(error := running.exception()):
+            # Its lease expires, and the sweeper recovers it once the database is back.
+            log.warning("worker_pool.generation_interrupted", generation=generation_id, error=error)
+        elif error is not None:
             log.error("worker_pool.generation_crashed", generation=generation_id, exc_info=error)
             crash.report(error, generation=generation_id)
+        elif (pause := seconds_to_wait(claim.generation)) is not None:
+            asyncio.get_running_loop().call_later(pause, self._look_for_jobs)
 
     async def _run_traced(self, worker: GenerationWorker, claim: Claim) -> None:
         row = claim.generation
-        structlog.contextvars.bind_contextvars(generation=row.id, user=row.user_id)
+        self._running[row.id].has_begun = True
+        log_fields.add(generation=row.id, user=row.user_id)
         redact_in_errors(row.prompt, row.full_prompt, row.variables, row.earlier_prompts)
         # Continues the trace of the request, if its wake-up was received in this process.
         parent = self._wake_ups.trace_of(row.id)
@@ -130,8 +174,8 @@ class WorkerPool:
             try:
                 await self._worker_registry.heartbeat(worker.name, concurrency)
             except Exception as error:  # noqa: BLE001 - an outage of the database ends
-                log.warning("worker_pool.report_failed", error=repr(error))
-            self._wanted.set()
+                log.warning("worker_pool.report_failed", error=error)
+            self._look_for_jobs()
             await asyncio.sleep(self._poll_seconds)
 
     async def _listen_for_cancellations(self) -> None:
@@ -140,23 +184,40 @@ class WorkerPool:
                 message = await messages.get()
                 # A lost message costs little: the worker finds its claim lost at its next write.
                 if isinstance(message, dict) and (running := self._running.get(str(message.get("id")))):
-                    running.cancel()
+                    running.task.cancel()
+
+    async def _listen_for_jobs(self) -> None:
+        async with self._bus.subscribe(JOBS_CHANNEL) as messages:
+            while True:
+                await messages.get()
+                self._look_for_jobs()
 
     async def _drain(self, claiming: asyncio.Task[None]) -> None:
-        self._wanted.set()  # it stops; what it is claiming just now runs as well
+        """Hand back what no provider works on, give the rest its grace, and then release it."""
+        self._wanted.set()  # it stops, and hands back what it is claiming just now
         loop = asyncio.get_running_loop()
         ends = loop.time() + self._grace
+        handed_back = self._cancel(lambda claim: claim.may_hand_back)
         if self._slots:
-            log.info("worker_pool.draining", generations=len(self._running), grace=self._grace)
+            finishing = len(self._running) - handed_back
+            log.info("worker_pool.draining", generations=finishing, handed_back=handed_back, grace=self._grace)
         await asyncio.wait([claiming], timeout=self._grace)
         if self._slots:
             await asyncio.wait(self._slots, timeout=max(ends - loop.time(), 0))
-        self._cut_off = True
-        for running in self._running.values():
-            running.cancel()  # which releases its generation
-        if remaining := {task for task in (claiming, *self._slots) if not task.done()}:
-            await asyncio.wait(remaining, timeout=_RELEASE_SECONDS)
+        self._cancel(lambda claim: claim.generation.stage is not GenerationStage.STORING)
+        for seconds in (_STORE_SECONDS, _RELEASE_SECONDS):
+            if remaining := {task for task in (claiming, *self._slots) if not task.done()}:
+                await asyncio.wait(remaining, timeout=seconds)
+            self._cancel(lambda _: True)
         claiming.cancel()
+
+    def _cancel(self, is_meant: Callable[[Claim], bool]) -> int:
+        """Cancel the generations that are meant, once, which releases them; return their number."""
+        meant = [running for running in self._running.values() if is_meant(running.claim)]
+        canceled = [running for running in meant if not running.task.cancelling()]
+        for running in canceled:
+            running.task.cancel()
+        return len(canceled)
 
 
 def _report_crash(task: asyncio.Task[None]) -> None:

@@ -14,7 +14,8 @@ from models.database.connection import in_dialect, is_postgres, open_database, r
 from models.enum import ErrorCode, GenerationStatus
 from services.events import account_change
 from services.generations import claim_statement
-from services.generations.claim import Claims, take_next
+from services.generations.queue.next_claims import Claims, take_next
+from services.operations.provider_pause import Claimable
 from tests.generations.test_queue_order import account
 from tests.support import factories
 from tests.support.factories import insert
@@ -62,6 +63,25 @@ async def test_claims_are_made_for_free_slots_only() -> None:
     assert await taken_together(2) == waiting[:2]
     assert await taken_together(2) == waiting[2:]
     assert await take(2) == Claims()
+
+
+async def test_what_a_paused_provider_would_make_is_not_claimed(database: str) -> None:
+    other, paused, unnamed, held, video = await account(running=0, waiting=5)
+    for id, model in ((other, "b/two"), (paused, "a/one"), (held, "b/two"), (video, "c/film")):
+        await rows("UPDATE generations SET requested_model = $2 WHERE id = $1 RETURNING id", id, model)
+    await rows("UPDATE generations SET media = 'VIDEO' WHERE id = $1 RETURNING id", video)
+    crowd = [(await account(running=0, waiting=1))[0] for _ in range(3)]
+    await Generation.filter(id__in=crowd).update(requested_model="a/one")
+
+    async def claimed(claimable: Claimable) -> list[str]:
+        return [each.generation.id for each in (await take_next("w", 60, 9, 9, only=claimable)).claims]
+
+    known = ["a/one", "b/two", "c/film"]
+    assert await claimed(Claimable([], known, [], [])) == []
+    assert await claimed(Claimable(["b/two"], known, [], [held])) == [other]
+    assert await claimed(Claimable(["c/film"], known, ["VIDEO"], [])) == [video]
+    assert await claimed(Claimable(["b/two"], known, ["IMAGE"], [])) == [unnamed, held]
+    assert sorted(await taken_together(9, 9)) == sorted([paused, *crowd])
 
 
 async def test_account_with_a_large_backlog_does_not_hide_the_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,8 @@ from models.enum import FileKind, GenerationStage, GenerationStatus
 from services.core.lease import LeaseLostError
 from services.events import account_change
 from services.generations.cancellation import cancel
-from services.generations.claim import Batches, Claim, take_next
+from services.generations.claim import Batches, Claim
+from services.generations.queue.next_claims import take_next
 from services.integrations.providers.protocol import FinalImage
 from services.media.file import mark_live
 from tests.conftest import Running

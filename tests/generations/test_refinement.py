@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from models import File, Generation, Style
-from services.generations.revision_prompt import MAX_EARLIER_PROMPTS, refinement_prompt
+from services.generations.prompts.revision import MAX_EARLIER_PROMPTS, refinement_prompt
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import REFINE, REGENERATE, Api, photo
@@ -55,7 +55,7 @@ async def test_refinement_is_the_next_turn_of_the_conversation(
     (one,) = created["generations"]
     assert (one["prompt"], one["cost"], one["parent"]) == ("Give her a hat\nof felt", 20, {"id": id})
     assert (one["quality"], one["size"], one["aspectRatio"]) == ("HD", "LARGE", "3:2")
-    assert created["viewer"]["credits"] == 10_000 - 40
+    assert created["viewer"]["credits"] == 10_000 - 10 - 20  # the first image came as STANDARD
     assert (await count_rows())["files"] == files
     await run_to_completion(idle_server, ada, one["id"])
     first, second = (call.body for call in openrouter.calls)

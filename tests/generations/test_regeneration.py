@@ -26,7 +26,7 @@ HERO: dict[str, Any] = {
     "size": "LARGE",
     "quality": "HD",
     "aspectRatio": "3:2",
-    "model": "google/gemini-2.5-flash-image",
+    "model": "google/gemini-3.1-flash-image",
 }
 
 
@@ -72,8 +72,8 @@ async def test_regeneration_uses_the_same_input_and_the_same_photo(
     assert [one["cost"] for one in created["generations"]] == [20] * 3
     assert [one["parent"] for one in created["generations"]] == [{"id": id}] * 3
     assert len({one["batchId"] for one in created["generations"]}) == 1
-    assert created["viewer"]["credits"] == await ada.credits() == 10_000 - 20 * 4
-    assert [line["amount"] for line in await ada.ledger()] == [10_000, -20, -20, -20, -20]
+    assert created["viewer"]["credits"] == await ada.credits() == 10_000 - 10 - 20 * 3  # the first came as STANDARD
+    assert [line["amount"] for line in await ada.ledger()] == [10_000, -20, 10, -20, -20, -20]
     assert (await count_rows())["files"] == files  # no copy of the photo
     source = await Generation.get(id=id)
     for one in created["generations"]:

@@ -10,7 +10,8 @@ from models import File, Generation, User
 from models.database.connection import rows
 from models.enum import ErrorCode, FileKind, GenerationStage
 from services.core.lease import LeaseLostError
-from services.generations.claim import Claim, expired_leases
+from services.generations.claim import Claim
+from services.generations.claim_statement import expired_leases
 from services.generations.specification import GenerationRequest
 from services.generations.worker import GenerationWorker, Times
 from services.integrations.providers.protocol import FinalImage
@@ -109,12 +110,13 @@ def another_worker(services: Services, times: Times, storage: Storage | None = N
         storage or services.integrations.storage, services.integrations.sanitizers.uploads, services.media.files.limits
     )
     return GenerationWorker(
-        services.integrations.provider,
+        services.integrations.routes,
         files,
         services.integrations.sanitizers.results,
         services.events.publisher,
         times,
         services.operations.maintenance,
+        services.operations.provider_pauses,
     )
 
 

@@ -11,7 +11,8 @@ import pytest
 from models import Generation
 from models.database.connection import rows
 from models.enum import GenerationStatus
-from services.generations.claim import Claims
+from services.generations.claim import Claim
+from services.generations.queue.next_claims import Claims
 from services.generations.worker import GenerationWorker
 from services.generations.worker_pool import WorkerPool
 from services.integrations.messaging.bus import Bus
@@ -38,6 +39,9 @@ class CountingWorker(GenerationWorker):
         await asyncio.sleep(0.01)
         self.at_once -= 1
         return Claims()
+
+    async def take_due_jobs(self, limit: int) -> list[Claim]:
+        return []
 
 
 WAITING = "query($id: ID!) { viewer { generation(id: $id) { status queuePosition estimatedSeconds } } }"

@@ -11,7 +11,8 @@ from models.database.connection import open_database, rows, run_tx
 from models.enum import GenerationStatus
 from services.core.lease import LeaseLostError
 from services.events import account_change
-from services.generations.claim import Batches, Claim, take_next
+from services.generations.claim import Batches, Claim
+from services.generations.queue.next_claims import take_next
 from tests.generations.test_life_statements import FINAL, result_of
 from tests.generations.test_queue_order import account
 from tests.support.client import until

@@ -32,6 +32,8 @@ class ComparingPlans(Plans):
 
 
 class _ComparingPlan:
+    execute_alone = execute_columns = None  # else their data would not be compared
+
     def __init__(self, plan: Plan, differences: list[str]) -> None:
         self._plan, self._differences = plan, differences
 
@@ -50,7 +52,8 @@ class _ComparingPlan:
 
     async def execute_event(self, run: Run, event: Any) -> ExecutionResult:
         executor: Any = run.executor.build_per_event_executor(event)
-        found = self._plan.execute_event(run, event)
+        alone = self._plan.execute_alone
+        found = (alone(event) if alone else None) or self._plan.execute_event(run, event)
         compiled = ExecutionResult(found, None) if isinstance(found, dict) else await _awaited(found)
         if outcome(compiled) != await self._expected(executor):
             return await self.execute(executor)
