@@ -1,6 +1,9 @@
 """Resolvers of the catalogue: collections, styles, quotes, custom styles and the admin import."""
 
+from typing import Any
+
 import strawberry
+from starlette.datastructures import UploadFile
 from strawberry.scalars import JSON
 
 from models import enum, ids
@@ -9,21 +12,30 @@ from schema.catalogue import (
     Collection,
     Quote,
     QuoteInput,
+    ReusableResult,
+    SetStylePictureInput,
     Style,
     StyleFilter,
     StyleInput,
     StylePayload,
     UpdateStyleInput,
 )
+from schema.deleted_payload import DeletedPayload
+from schema.model import Model
 from schema.runtime.attribute import attributes_of
 from schema.runtime.connection import Connection, page_request
 from schema.runtime.context import Info
+from schema.runtime.enum import MediaKind
 from schema.runtime.input import changed, given
 from schema.runtime.node import known_id
-from schema.runtime.payload import DeletedPayload
+from schema.runtime.selection import selected_below
+from schema.runtime.user_error import user_errors
+from schema.style_value import variables_of
 from services.catalogue import style as catalogue
 from services.catalogue.style_input import StyleDraft, StyleFields
+from services.core.error import RefusalGroup
 from services.generations.quote import QuoteRequest
+from services.generations.specification import GenerationRequest
 
 
 async def admin_import_catalogue(info: Info, catalogue: JSON, dry_run: bool | None = True) -> CataloguePayload:
@@ -79,6 +91,17 @@ async def delete_style(info: Info, id: strawberry.ID) -> DeletedPayload:
     return DeletedPayload(deleted_ids=[id])
 
 
+async def set_style_picture(info: Info, input: SetStylePictureInput) -> StylePayload:
+    generation_id = given(input.generation_id, None)
+    row = await info.context.services.catalogue.picture_changes.set(
+        info.context.require_viewer(),
+        known_id(input.style_id, ids.STYLE, "styleId"),
+        known_id(generation_id, ids.GENERATION, "generationId") if generation_id is not None else None,
+        is_admin=info.context.is_admin,
+    )
+    return StylePayload(style=Style.of(row))
+
+
 async def collections(info: Info) -> list[Collection]:
     found = await info.context.services.catalogue.styles.collections(attributes_of(info))
     return [Collection.of(row) for row in found]
@@ -119,14 +142,64 @@ def _style_key(text: str) -> catalogue.StyleKey:
     return catalogue.StyleKey(int(position), id)
 
 
+async def models(info: Info, media: MediaKind | None = None) -> list[Model]:
+    return [Model.of(found) for found in info.context.services.catalogue.models.models(media)]
+
+
 async def quote(info: Info, input: QuoteInput) -> Quote | None:
-    style_id = given(input.style_id, None)
+    """Return the price. Clients that select no `errors` get what speaks against the request as an error instead."""
+    order = await _order(input)
     request = QuoteRequest(
-        style_id=known_id(style_id, ids.STYLE, "styleId") if style_id is not None else None,
-        quality=given(input.quality, enum.Quality.STANDARD),
-        media=given(input.media, enum.MediaKind.IMAGE),
-        count=given(input.count, 1),
-        model=given(input.model, None),
+        style_id=order.style_id,
+        quality=order.quality,
+        media=order.media,
+        count=order.count,
+        model=order.model,
+        aspect_ratio=order.aspect_ratio,
+        duration_seconds=order.duration_seconds,
+        has_photo=given(input.has_photo, None),
+        order=order,
     )
     found = await info.context.services.generations.quotes.quote(info.context.viewer, request)
-    return Quote(cost=found.cost, paid_by=found.paid_by, affordable=found.affordable, balance_after=found.balance_after)
+    if found.refusals and "Quote.errors" not in selected_below(info):
+        raise found.refusals[0]
+    reusable = None
+    if found.reusable is not None:
+        reusable = ReusableResult(
+            generation_id=strawberry.ID(found.reusable.generation_id),
+            cost=found.reusable.cost,
+            paid_by=found.reusable.paid_by,
+            affordable=found.reusable.affordable,
+            balance_after=found.reusable.balance_after,
+        )
+    return Quote(
+        model=Model.of(found.model),
+        cost=found.cost,
+        paid_by=found.paid_by,
+        affordable=found.affordable,
+        balance_after=found.balance_after,
+        reusable=reusable,
+        enhances_prompt=info.context.services.products.enhances_prompts,
+        errors=user_errors(
+            RefusalGroup([*found.refusals, *([found.shortage] if found.shortage else [])]), info.context
+        ),
+    )
+
+
+async def _order(input: QuoteInput) -> GenerationRequest:
+    style_id, upload_id = given(input.style_id, None), given(input.upload_id, None)
+    image: Any = given(input.image, None)
+    return GenerationRequest(
+        style_id=known_id(style_id, ids.STYLE, "styleId") if style_id is not None else None,
+        prompt=given(input.prompt, None),
+        image=await image.read() if isinstance(image, UploadFile) else None,
+        upload_id=known_id(upload_id, ids.UPLOAD, "uploadId") if upload_id is not None else None,
+        variables=variables_of(input.variables, input.style_variables),
+        size=given(input.size, enum.Size.MEDIUM),
+        quality=given(input.quality, enum.Quality.STANDARD),
+        aspect_ratio=given(input.aspect_ratio, None),
+        media=given(input.media, enum.MediaKind.IMAGE),
+        count=given(input.count, 1),
+        duration_seconds=given(input.duration_seconds, None),
+        model=given(input.model, None),
+    )

@@ -6,16 +6,15 @@ from functools import partial
 import strawberry
 
 from models import ids
+from schema.deleted_payload import DeletedPayload
 from schema.gallery import GalleryChange, SharedGeneration
 from schema.generations import Generation, GenerationPayload
 from schema.runtime.context import Context, Info
 from schema.runtime.feed import follow
 from schema.runtime.node import known_id
-from schema.runtime.payload import DeletedPayload
 from schema.runtime.user_error import user_errors
 from services.core.error import NotFoundError, RefusalGroup
 from services.events.account_change import ChangeKind
-from services.events.topic import Item
 from services.gallery.gallery_topic import GalleryStep, GalleryTopic
 
 
@@ -35,26 +34,28 @@ async def set_favorite(info: Info, id: strawberry.ID, is_favorite: bool) -> Gene
     return GenerationPayload(generation=Generation.of(row))
 
 
-async def gallery_changed(info: Info) -> AsyncGenerator[GalleryChange, None]:
-    """Yield a SNAPSHOT of the present version, then every change in version order."""
-    async for change in _changes(info, only_favorites=False):
+async def gallery_changed(info: Info, after: int | None = None) -> AsyncGenerator[GalleryChange, None]:
+    """Yield a SNAPSHOT of the present version, or the changes since `after`, then every change in version order."""
+    async for change in _changes(info, after, only_favorites=False):
         yield change
 
 
-async def favorite_changed(info: Info) -> AsyncGenerator[GalleryChange, None]:
-    """Yield a SNAPSHOT, then every favorite that is added, removed or deleted."""
-    async for change in _changes(info, only_favorites=True):
+async def favorite_changed(info: Info, after: int | None = None) -> AsyncGenerator[GalleryChange, None]:
+    """Yield a SNAPSHOT, or what came since `after`, then every favorite that is added, removed or deleted."""
+    async for change in _changes(info, after, only_favorites=True):
         yield change
 
 
-async def _changes(info: Info, *, only_favorites: bool) -> AsyncGenerator[GalleryChange, None]:
+async def _changes(info: Info, after: int | None, *, only_favorites: bool) -> AsyncGenerator[GalleryChange, None]:
     viewer, services = info.context.require_viewer(), info.context.services
     topics = services.events.topics
-    make = partial(GalleryTopic, viewer.id, services.gallery.lists, only_favorites=only_favorites)
+    missed = services.events.missed
+    make = partial(GalleryTopic, viewer.id, services.gallery.lists, missed, only_favorites=only_favorites)
     async with follow(info.context, topics.join((GalleryTopic, viewer.id, only_favorites), make), _step) as feed:
         async with topics.opening:
-            position, snapshot = await feed.topic.open()
-        async for change in feed.events([Item(position, snapshot)]):
+            feed.position = await feed.topic.open()
+        opening = await feed.topic.opening(feed.position, after)
+        async for change in feed.events(opening):
             yield change
 
 

@@ -10,4 +10,4 @@ async def create_upload(info: Info, input: CreateUploadInput) -> UploadPayload:
     upload, target = await info.context.services.media.uploads.create(
         viewer.id, input.content_type, input.byte_size, given(input.idempotency_key, None)
     )
-    return UploadPayload(upload=UploadTarget.of(upload, target))
+    return UploadPayload(upload=UploadTarget.of(upload, target, info.context.address))

@@ -5,15 +5,16 @@ import asyncio
 import strawberry
 
 from models import User, ids
-from schema.accounts import ApiKey
 from schema.accounts import User as UserType
 from schema.billing import CreditPackage, CreditTransaction, Plan
 from schema.catalogue import Collection, Style
+from schema.credential import ApiKey
 from schema.events import AuditEntry
-from schema.generations import Generation
+from schema.generations import Generation, load_batch
 from schema.payments import PaymentReview
 from schema.runtime.context import Info
 from schema.runtime.node import Node
+from schema.webhooks import WebhookDelivery, WebhookEndpoint
 from services.core.pagination import check_size
 
 
@@ -61,10 +62,18 @@ async def _find(info: Info, id: str) -> Node | None:
         case ids.GENERATION:
             generation = await context.generation_by_id.load(id)
             return Generation.of(generation) if generation else None
+        case ids.BATCH:
+            return await load_batch(info, id)
         case ids.API_KEY:
             key = await context.api_key_by_id.load(id)
             return ApiKey.of(key) if key else None
         case ids.TRANSACTION:
             line = await context.transaction_by_id.load(id)
             return CreditTransaction.of(line) if line else None
+        case ids.WEBHOOK_ENDPOINT:
+            endpoint = await context.webhook_endpoint_by_id.load(id)
+            return WebhookEndpoint.of(endpoint) if endpoint else None
+        case ids.WEBHOOK_DELIVERY:
+            delivery = await context.webhook_delivery_by_id.load(id)
+            return WebhookDelivery.of(delivery) if delivery else None
     return None

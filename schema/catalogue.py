@@ -3,16 +3,20 @@
 from typing import Annotated, cast
 
 import strawberry
+from strawberry.file_uploads import Upload
+from strawberry.scalars import JSON
 
 from models import enum
 from models.catalogue_row import AnyCollection, AnyStyle, CollectionColumns, StyleColumns
+from schema.model import Model
 from schema.runtime.attribute import attributes_of
 from schema.runtime.context import Info
-from schema.runtime.enum import MediaKind, PaidBy, Quality, ReferenceImage, RefundPolicy
+from schema.runtime.enum import MediaKind, PaidBy, Quality, ReferenceImage, RefundPolicy, Size
 from schema.runtime.input import given
 from schema.runtime.node import Node, SourceClasses
 from schema.runtime.payload import Payload
 from schema.runtime.user_error import UserError
+from schema.style_value import StyleValueInput
 from services.catalogue import style as catalogue
 from services.catalogue.style_input import Translation, VariableDraft
 from services.products.prompt import VariableOption
@@ -24,6 +28,16 @@ class QualityPrice:
     multiplier: float
 
 
+@strawberry.type(description="The prices of videos in a collection, of every style alike.")
+class VideoPrices:
+    base_cost: int = strawberry.field(description="Credits for one STANDARD video.")
+    qualities: list[QualityPrice]
+
+
+def _qualities(multipliers: dict[str, float]) -> list[QualityPrice]:
+    return [QualityPrice(quality=enum.Quality(name), multiplier=found) for name, found in multipliers.items()]
+
+
 @strawberry.type(description="A product line of styles with its own prices and refund policy.")
 class Collection(Node):
     row: strawberry.Private[AnyCollection]
@@ -31,13 +45,18 @@ class Collection(Node):
     slug: str
     base_cost: int = strawberry.field(description="Credits for one STANDARD image.")
     refund_policy: RefundPolicy
+    reuse_share: float | None = strawberry.field(
+        description="The share of the price, 0 to 1, for the earlier result of an identical request; null: not offered."
+    )
 
     @strawberry.field
     def qualities(self) -> list[QualityPrice]:
-        return [
-            QualityPrice(quality=enum.Quality(name), multiplier=multiplier)
-            for name, multiplier in self.row.qualities.items()
-        ]
+        return _qualities(self.row.qualities)
+
+    @strawberry.field(description="Null: no videos are made with its styles.")
+    def video(self) -> VideoPrices | None:
+        prices = self.row.video
+        return VideoPrices(base_cost=prices["base_cost"], qualities=_qualities(prices["qualities"])) if prices else None
 
     @strawberry.field
     def title(self, info: Info) -> str:
@@ -63,6 +82,7 @@ class Collection(Node):
             slug=row.slug,
             base_cost=row.base_cost,
             refund_policy=row.refund_policy,
+            reuse_share=row.reuse_share,
         )
 
 
@@ -91,7 +111,8 @@ class Style(Node):
 
     @strawberry.field
     def media(self) -> list[MediaKind]:
-        return [enum.MediaKind.IMAGE]
+        has_videos = self.row.collection.video is not None
+        return [enum.MediaKind.IMAGE, enum.MediaKind.VIDEO] if has_videos else [enum.MediaKind.IMAGE]
 
     members_only: bool
 
@@ -101,9 +122,12 @@ class Style(Node):
 
     reference_image: ReferenceImage
 
-    @strawberry.field(description="An example image in this style; null: none.")
-    def preview_url(self) -> str | None:
-        return None  # no profile has example images
+    @strawberry.field(
+        description="The URL of an example image in this style: a WebP of at most 512 pixels and 30 kB, which may be "
+        "cached for good, because another image has another URL. Null: none."
+    )
+    def preview_url(self, info: Info) -> str | None:
+        return info.context.services.catalogue.pictures.url(self.row)
 
     @strawberry.field
     def title(self, info: Info) -> str:
@@ -184,15 +208,55 @@ class QuoteInput:
     quality: Quality | None = enum.Quality.STANDARD
     media: MediaKind | None = enum.MediaKind.IMAGE
     count: int | None = 1
-    model: str | None = strawberry.UNSET
+    model: str | None = strawberry.field(
+        default=strawberry.UNSET, description="The ID of a model; by default the first that can do what is asked for."
+    )
+    aspect_ratio: str | None = strawberry.UNSET
+    duration_seconds: int | None = strawberry.field(
+        default=strawberry.UNSET, description="Of a video: one of the model's `durations`, by default its first."
+    )
+    has_photo: bool | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Whether the request comes with a photo; by default as the style needs it.",
+    )
+    prompt: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="This and the following as in the request itself, only for `reusable`: no price depends on them.",
+    )
+    image: Upload | None = strawberry.UNSET
+    upload_id: strawberry.ID | None = strawberry.UNSET
+    variables: JSON | None = strawberry.UNSET
+    style_variables: list[StyleValueInput] | None = strawberry.UNSET
+    size: Size | None = enum.Size.MEDIUM
+
+
+@strawberry.type(description="An earlier result of an identical request, which `reuseResult: true` returns.")
+class ReusableResult:
+    generation_id: strawberry.ID
+    cost: int = strawberry.field(description="Credits.")
+    paid_by: PaidBy = strawberry.field(description="CREDITS or PLAN; a pass pays for new images only.")
+    affordable: bool
+    balance_after: int
 
 
 @strawberry.type(description="The price of a request.")
 class Quote:
+    model: Model = strawberry.field(description="The model that would do it.")
     cost: int = strawberry.field(description="Credits.")
     paid_by: PaidBy
     affordable: bool
     balance_after: int = strawberry.field(description="Credits; negative where the balance is too low.")
+    reusable: ReusableResult | None = strawberry.field(
+        description="The newest earlier result of exactly this request, where the collection offers reuse; else null."
+    )
+    enhances_prompt: bool = strawberry.field(
+        description="Whether a text model enriches the prompt where the request asks for it, at the same price."
+    )
+    errors: list[UserError] = strawberry.field(
+        description="Why the request would be refused now, in the order of its checks: a style for members, too many, "
+        "what the model does not do, too few credits. Where it is not selected, all but what is missing to pay is an "
+        "error of the operation, and the quote null."
+    )
 
 
 @strawberry.type
@@ -292,6 +356,15 @@ class UpdateStyleInput:
     members_only: bool | None = strawberry.field(default=strawberry.UNSET, description=_ADMINS)
     cost: int | None = strawberry.field(
         default=strawberry.UNSET, description=_ADMINS + " Null: the collection's price."
+    )
+
+
+@strawberry.input
+class SetStylePictureInput:
+    style_id: strawberry.ID
+    generation_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="A completed generation of the viewer's; omitted or null: remove the picture that was set.",
     )
 
 

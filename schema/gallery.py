@@ -25,6 +25,12 @@ class GalleryChange:
 @strawberry.type(description="The public view of a shared generation.")
 class SharedGeneration:
     titles: strawberry.Private[Localised]
+    id: strawberry.ID = strawberry.field(
+        description="Of the share: another one where the generation is shared under another slug. Not a TypeID, and "
+        "`node` does not find it."
+    )
+    slug: str
+    url: str = strawberry.field(description="The public page.")
     result: MediaFile = strawberry.field(description="Its URLs are valid while the generation is shared.")
     created_at: datetime
     shared_by: str | None = strawberry.field(description="The owner's name; null: none given.")
@@ -37,6 +43,9 @@ class SharedGeneration:
     def of(cls, shared: SharedPicture) -> "SharedGeneration":
         return cls(
             titles=shared.title,
+            id=strawberry.ID(f"shared_{shared.links.slug}"),
+            slug=shared.links.slug,
+            url=shared.links.page,
             result=MediaFile.of(shared.file, shared=shared.links),
             created_at=shared.created_at,
             shared_by=shared.shared_by,

@@ -23,28 +23,46 @@ from services.media.file import narrowest
 _DEFAULT_WIDTH = THUMBNAIL_WIDTHS[0]
 
 
-@strawberry.type(description="A stored image.")
+@strawberry.type(description="A stored image or video.")
 class MediaFile:
     row: strawberry.Private[StoredFile]
     name: strawberry.Private[Callable[[], str]]  # suggested for downloads, without the extension
-    # For a shared image: signed URLs would reveal the storage key, which contains the account's ID.
+    # For a shared file: signed URLs would reveal the storage key, which contains the account's ID.
     shared: strawberry.Private[ShareLinks | None]
     is_type_of = SourceClasses(FileColumns)
+    id: strawberry.ID = strawberry.field(
+        description="The same whatever the URLs are at the moment, and another one in the public view of a share. "
+        "`node` does not find it."
+    )
     content_type: str
     byte_size: int = strawberry.field(description="Size in bytes.")
     width: int | None = strawberry.field(description="Pixels, in upright orientation; null: unknown.")
     height: int | None = strawberry.field(description="Pixels, in upright orientation; null: unknown.")
+    duration: float | None = strawberry.field(description="Seconds, of a video; null for an image.")
     placeholder: str | None = strawberry.field(
         description="A tiny image as a data: URI of about 100 bytes, to show while the file loads; null: none."
     )
 
+    @strawberry.field(description="As `duration`.")
+    def duration_seconds(self) -> float | None:
+        return self.row.duration
+
+    @strawberry.field(description="A URL of a frame of the video, a JPEG of its size; null for an image.")
+    def poster_url(self, info: Info) -> str | None:
+        if not self.row.is_video:
+            return None
+        if self.shared:
+            return self.shared.poster
+        return info.context.services.media.files.poster_link(self.row).url
+
     @strawberry.field(
         description="A signed URL, valid for a short time; repeated requests return the same URL for a while, so that "
-        "browsers can cache.",
+        "browsers can cache. Only its query changes then: its path names the file. It answers Range requests, so that "
+        "a video can be played from any position.",
     )
     def url(self, info: Info) -> str:
         if self.shared:
-            return self.shared.picture
+            return self.shared.media
         return info.context.services.media.files.link(self.row).url
 
     @strawberry.field(description="A URL of the same file with Content-Disposition: attachment.")
@@ -56,7 +74,7 @@ class MediaFile:
 
     @strawberry.field(
         description="A URL of a WebP thumbnail at least `width` pixels (1 to 4096) wide: the narrowest of 320, 640 and "
-        "1280, else of the image itself."
+        "1280, else of the image itself. Of a video, it is one of the poster."
     )
     def thumbnail_url(self, info: Info, width: int | None = _DEFAULT_WIDTH) -> str | None:
         wanted_width = _DEFAULT_WIDTH if width is None else width
@@ -82,10 +100,12 @@ class MediaFile:
             row=row,
             name=name,
             shared=shared,
+            id=strawberry.ID(f"shared_file_{shared.slug}" if shared else row.id),
             content_type=row.content_type,
             byte_size=row.byte_size,
             width=row.width,
             height=row.height,
+            duration=row.duration,
             placeholder=row.placeholder,
         )
 
@@ -109,10 +129,11 @@ class UploadTarget:
     expires_at: datetime = strawberry.field(description="When the address expires.")
 
     @classmethod
-    def of(cls, upload: models.Upload, target: Target) -> "UploadTarget":
+    def of(cls, upload: models.Upload, target: Target, address: str | None = None) -> "UploadTarget":
+        """Return the target; `address`: of this server, as the client reaches it."""
         return cls(
             id=strawberry.ID(upload.id),
-            url=target.url,
+            url=target.url_at(address),
             method=target.method,
             headers=JSON(target.headers),
             fields=JSON(target.fields),

@@ -7,15 +7,18 @@ from models import AuditEntry, Collection, Style, User, ids
 from models.database.connection import rows, run_tx
 from models.enum import AdminAction, ReferenceImage
 from services.catalogue.style import FIRST_ADDED_POSITION, PROMPT_ONLY_STYLE
-from services.catalogue.style_input import StyleDraft, StyleFields, apply_style_input, language
+from services.catalogue.style_input import StyleDraft, StyleFields, apply_style_input, language, written_texts
+from services.catalogue.style_picture import discard_pictures
 from services.core import idempotency
 from services.core.error import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from services.core.idempotency import IdempotencyTicket
 from services.core.message import message
+from services.core.rate_limit import RateLimits
 from services.core.text import slug_or_empty
 from services.core.unset import UNSET, set_fields
 from services.events import account_change, audit_log
 from services.events.publisher import EventPublisher
+from services.products.content_check import ContentCheck
 from services.products.profile import Limits
 
 OPERATION = "createStyle"
@@ -30,9 +33,11 @@ class CustomStyleService:
     prompt and the price of their submission. So only admin actions are published.
     """
 
-    def __init__(self, limits: Limits, events: EventPublisher) -> None:
+    def __init__(self, limits: Limits, events: EventPublisher, rates: RateLimits, content: ContentCheck) -> None:
         self._limits = limits
         self._events = events
+        self._rates = rates
+        self._content = content
 
     async def create(self, user: User, draft: StyleDraft, *, is_admin: bool = False) -> Style:
         """Create a custom style, priced like a plain prompt; with a collection, a style of the catalogue.
@@ -44,6 +49,7 @@ class CustomStyleService:
         Raises:
             ForbiddenError: a field is set that only admins may set.
             InvalidInputError, NotFoundError: with the invalid field.
+            ContentRejectedError, RateLimitedError, UnavailableError: as ContentCheck; not for the catalogue's styles.
             ConflictError: the account has MAX_PER_ACCOUNT custom styles, or the key was used with another input.
         """
         ticket = IdempotencyTicket.of(OPERATION, draft)
@@ -57,6 +63,8 @@ class CustomStyleService:
         apply_style_input(
             style, allowed, language(draft.wanted_locale), prompt_max_length=self._limits.prompt_max_length
         )
+        if style.owner_id is not None:
+            await self._check_texts(user.id, style)
         await self._publish(await run_tx(self._insert, user.id, style, ticket))
         return style
 
@@ -68,7 +76,14 @@ class CustomStyleService:
         Raises:
             NotFoundError: there is no such style that this account may change.
             ForbiddenError, InvalidInputError: with the invalid field.
+            ContentRejectedError, RateLimitedError, UnavailableError: as `create`.
         """
+        # Before the transaction, on a copy of the row: a moderation model is asked over the network.
+        copy = await _own_style(user, style_id) if self._content.is_on else None
+        if copy is not None:
+            allowed = _allowed(fields, is_admin=is_admin, in_catalogue=False)
+            apply_style_input(copy, allowed, language(wanted_locale), prompt_max_length=self._limits.prompt_max_length)
+            await self._check_texts(user.id, copy)
         style, action = await run_tx(self._change, user, style_id, fields, language(wanted_locale), is_admin)
         await self._publish(action)
         return style
@@ -80,6 +95,11 @@ class CustomStyleService:
             NotFoundError: there is no such style that this account may delete.
         """
         await self._publish(await run_tx(self._remove, user, style_id, is_admin))
+
+    async def _check_texts(self, user_id: str, style: Style) -> None:
+        if self._content.is_on:
+            await self._rates.hit_style_texts(user_id)
+            await self._content.check(user_id, written_texts(style))
 
     async def _publish(self, action: AuditEntry | None) -> None:
         if action is not None:
@@ -128,7 +148,7 @@ class CustomStyleService:
     async def _change(
         self, user: User, style_id: str, fields: StyleFields, author_language: str, is_admin: bool
     ) -> tuple[Style, AuditEntry | None]:
-        style = await _lock(user, style_id, is_admin=is_admin)
+        style = await changeable_style(user, style_id, is_admin=is_admin, lock=True)
         allowed = _allowed(fields, is_admin=is_admin, in_catalogue=style.owner_id is None)
         apply_style_input(style, allowed, author_language, prompt_max_length=self._limits.prompt_max_length)
         action = None
@@ -142,12 +162,15 @@ class CustomStyleService:
 
     @staticmethod
     async def _remove(user: User, style_id: str, is_admin: bool) -> AuditEntry | None:
-        style, action = await _lock(user, style_id, is_admin=is_admin), None
+        style, action = await changeable_style(user, style_id, is_admin=is_admin, lock=True), None
         style.is_active = False
         if style.owner_id is not None:
             # The row stays, because generations and submissions under way refer to it; the user's texts are removed.
             style.title, style.description, style.category, style.search_text = {}, {}, None, ""
             style.prompt, style.variables = "", []
+            if style.picture_id is not None:
+                await discard_pictures([style.picture_id])
+                style.picture_id = style.picture_folder_id = None
         else:
             style.edited = True
             action = await audit_log.record(user.id, AdminAction.DELETE_STYLE, style.id, slug=style.slug)
@@ -179,12 +202,22 @@ def _allowed(fields: StyleFields, *, is_admin: bool, in_catalogue: bool) -> Styl
     return dataclasses.replace(fields, members_only=UNSET, cost=UNSET)
 
 
-async def _lock(user: User, style_id: str, *, is_admin: bool) -> Style:
-    """Return a style that this account may change, its row locked for the transaction. Raises NotFoundError."""
-    style = await Style.filter(id=style_id, is_active=True).select_for_update().first()
+async def _own_style(user: User, style_id: str) -> Style | None:
+    return await Style.filter(id=style_id, owner_id=user.id, is_active=True).select_related("collection").first()
+
+
+async def changeable_style(
+    user: User, style_id: str, *, is_admin: bool, lock: bool = False, field: tuple[str, ...] = ("id",)
+) -> Style:
+    """Return a style that this account may change, with its collection. Raises NotFoundError.
+
+    `lock`: lock its row for the transaction. `field`: of the input that names it.
+    """
+    query = Style.filter(id=style_id, is_active=True)
+    style = await (query.select_for_update() if lock else query).first()
     may_change = style is not None and (style.owner_id == user.id or (style.owner_id is None and is_admin))
     if style is None or not may_change:
-        raise NotFoundError(field=("id",))
+        raise NotFoundError(field=field)
     await style.fetch_related("collection")
     return style
 

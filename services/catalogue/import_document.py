@@ -9,7 +9,7 @@ from services.catalogue.style_input import CATEGORY_MAX, DESCRIPTION_MAX, TITLE_
 from services.core.error import InvalidInputError, RefusalGroup
 from services.core.message import Message, message
 from services.core.text import is_unusable
-from services.products.collection import Credits, ProfileStyle, Qualities
+from services.products.collection import Credits, ProfileStyle, Qualities, Share, VideoTerms
 from services.products.prompt import StylePrompt, template_problems
 from services.products.toml_file import ENTRY, LOCALES, Localised, Slug
 
@@ -45,6 +45,8 @@ class CatalogueCollection(BaseModel):
     base_cost: Credits
     refund_policy: RefundPolicy
     qualities: Qualities
+    reuse_share: Share | None = None
+    video: VideoTerms | None = None
     sizes: dict[Size, str] = Field(default_factory=dict)
     styles: tuple[CatalogueStyle, ...] = Field((), max_length=1000)
 
@@ -103,6 +105,8 @@ def _problems(catalogue: Catalogue) -> Iterator[Problem]:
         yield from _texts(place, collection.title, collection.description, None)
         if Quality.STANDARD not in collection.qualities:
             yield (*place, "qualities", "STANDARD"), message("This is missing.")
+        if collection.video is not None and Quality.STANDARD not in collection.video.qualities:
+            yield (*place, "video", "qualities", "STANDARD"), message("This is missing.")
         yield from (
             ((*place, "sizes", size.value), message("This contains characters that cannot be used."))
             for size, text in collection.sizes.items()

@@ -14,7 +14,16 @@ from services.events import account_change, audit_log
 from services.events.publisher import EventPublisher
 
 _GENERATED_PREFIX = "added-"  # of slugs generated from ids, which no user would search for
-_COLLECTION_FIELDS = ("title", "description", "base_cost", "refund_policy", "qualities", "sizes")
+_COLLECTION_FIELDS = (
+    "title",
+    "description",
+    "base_cost",
+    "refund_policy",
+    "qualities",
+    "reuse_share",
+    "video",
+    "sizes",
+)
 _STYLE_FIELDS = (
     "title",
     "description",
@@ -105,6 +114,7 @@ class CatalogueService:
 async def _put_collection(entry: CatalogueCollection, tally: Counter[str]) -> Collection:
     values = {name: getattr(entry, name) for name in _COLLECTION_FIELDS}
     values["qualities"] = {quality.value: multiplier for quality, multiplier in entry.qualities.items()}
+    values["video"] = entry.video.model_dump(mode="json") if entry.video else None
     values["sizes"] = {size.value: text for size, text in entry.sizes.items()}
     row = await Collection.get_or_none(slug=entry.slug)
     if row is None:

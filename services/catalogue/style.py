@@ -23,12 +23,13 @@ from models.catalogue_row import (
 from models.database.connection import run_tx
 from models.database.fixed_sql import Select, places_of
 from models.enum import MediaKind, Quality, Size
-from services.billing.entitlement import Entitlement, is_member
+from services.billing.entitlement import is_member
 from services.core.error import InvalidInputError, NotFoundError, Refusal
 from services.core.message import message
 from services.core.pagination import Page, PageRequest, paginate, replica_page
 from services.core.text import clean_text, is_slug, slug_or_empty
 from services.products.collection import ProfileCollection, ProfileStyle
+from services.products.model import Model
 from services.products.profile import Profile
 from services.products.prompt import StylePrompt, StyleVariable
 
@@ -70,17 +71,47 @@ def cost_of(style: AnyStyle) -> int:
     return style.collection.base_cost if style.cost is None else style.cost
 
 
-def price(style: Style, quality: Quality) -> int:
-    """Return the credits for one image, rounded up once.
+def price(style: Style, quality: Quality, model: Model, seconds: int | None = None) -> int:
+    """Return the credits for one image or video of a model, rounded up once. `seconds`: of a video, if ordered.
 
     Raises:
-        InvalidInputError: the collection does not offer this quality.
+        InvalidInputError: the collection does not offer this quality, with those that it does; or no videos.
     """
-    multiplier = style.collection.qualities.get(quality.value)
-    if multiplier is None:
-        raise InvalidInputError(message("This quality is not offered here."), field=("quality",))
+    cost, multipliers = _prices(style, model)
+    if quality.value not in multipliers:
+        text = message("This quality is not offered here. Offered: {qualities}.", qualities=tuple(multipliers))
+        raise InvalidInputError(text, field=("quality",))
     # Decimal: 100 * 1.1 in binary floats is a little more than 110, and would round up to 111.
-    return math.ceil(cost_of(style) * Decimal(str(multiplier)))
+    factors = (multipliers[quality.value], model.price_factor, model.duration_factor(seconds))
+    return math.ceil(math.prod([Decimal(str(factor)) for factor in factors], start=Decimal(cost)))
+
+
+def _prices(style: Style, model: Model) -> tuple[int, Mapping[str, float]]:
+    """Return the credits for one STANDARD image or video, and the multipliers of the qualities that are offered."""
+    if model.medium is MediaKind.IMAGE:
+        return cost_of(style), style.collection.qualities
+    if style.collection.video is None:
+        raise InvalidInputError(message("No videos are made in this style."), field=("media",))
+    return style.collection.video["base_cost"], style.collection.video["qualities"]
+
+
+def lower_prices(style: Style, quality: Quality, model: Model, seconds: int | None = None) -> dict[str, int]:
+    """Return what each quality below the ordered one would cost, none of them more than that.
+
+    One that the collection does not offer costs what the next lower one does.
+    """
+    ordered, prices, last = price(style, quality, model, seconds), {}, 0
+    for lower in list(Quality)[: list(Quality).index(quality)]:
+        if lower.value in _prices(style, model)[1]:
+            last = min(price(style, lower, model, seconds), ordered)
+        prices[lower.value] = last
+    return prices
+
+
+def reuse_price(style: Style, cost: int) -> int | None:
+    """Return the credits for an earlier result of a request that costs so much, rounded up; None: not offered."""
+    share = style.collection.reuse_share
+    return None if share is None else math.ceil(cost * Decimal(str(share)))
 
 
 def is_locked(style: AnyStyle, viewer: User | None) -> bool:
@@ -103,6 +134,12 @@ def prompt_of(style: Style) -> StylePrompt:
         sizes=style.collection.sizes or (_DEFAULT_SIZES if is_custom else {}),
         is_own=is_custom,
     )
+
+
+def video_prompt(style: Style, prompt: str) -> str:
+    """Return the prompt of a video from that of a picture."""
+    suffix = (style.collection.video or {}).get("prompt")
+    return f"{prompt} {suffix}" if suffix else prompt
 
 
 def search_text(
@@ -227,22 +264,6 @@ class StyleService:
         """Return the query of the catalogue's styles and all custom styles."""
         return Style.filter(is_active=True, collection__is_active=True).select_related("collection")
 
-    def check_request(self, entitlement: Entitlement, media: MediaKind, count: int, model: str | None) -> None:
-        """Check that the product offers this, and to this account.
-
-        Raises:
-            InvalidInputError: with the field that is not allowed.
-        """
-        if media is not MediaKind.IMAGE:
-            raise InvalidInputError(message("Only images can be made here."), field=("media",))
-        limit = entitlement.max_batch
-        if not 1 <= count <= limit:
-            text = message("Request 1 to {limit} pictures at a time.", limit=limit)
-            text = text if limit > 1 else message("Request one picture at a time.")
-            raise InvalidInputError(text, field=("count",))
-        if model is not None and model not in self._profile.models:
-            raise InvalidInputError(message("This model is not offered here."), field=("model",))
-
     async def seed(self) -> int:
         """Synchronize the catalogue with the profile and return the number of styles in it.
 
@@ -278,6 +299,8 @@ def _collection_row(entry: ProfileCollection, position: int) -> dict[str, Any]:
         "base_cost": entry.base_cost,
         "refund_policy": entry.refund_policy,
         "qualities": {quality.value: multiplier for quality, multiplier in entry.qualities.items()},
+        "reuse_share": entry.reuse_share,
+        "video": entry.video.model_dump(mode="json") if entry.video else None,
         "sizes": {size.value: text for size, text in entry.sizes.items()},
         "position": position,
         "is_active": True,

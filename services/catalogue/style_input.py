@@ -12,6 +12,7 @@ from services.core import locale
 from services.core.error import InvalidInputError
 from services.core.idempotency import STORED_AS
 from services.core.message import Message, message
+from services.core.problems import Problems
 from services.core.text import clean_text
 from services.core.unset import UNSET, Unset, set_fields
 from services.products.prompt import MAX_OPTIONS, MAX_VARIABLES, check_prompt, template_problems
@@ -74,6 +75,9 @@ class StyleDraft:
     idempotency_key: str | None = None
 
 
+MAX_PROBLEMS = 20  # of a template, which are reported at once
+
+
 def language(wanted_locale: str) -> str:
     """Return the language of a locale as rows and profiles store it: `zh` for `zh-CN`."""
     return wanted_locale.split("-")[0]
@@ -87,43 +91,74 @@ def apply_style_input(style: Style, fields: StyleFields, author_language: str, *
 
     Raises:
         InvalidInputError: with the field as the API spells it; the row must not be saved.
+        RefusalGroup: there are several such fields.
     """
+    problems = Problems()
     texts = {name: dict(getattr(style, name) or {}) for name in _TEXTS}
-    for name in _TEXTS.keys() & set_fields(fields).keys():
-        text = _clean(name, getattr(fields, name), field=(name,))
-        texts[name] = {} if text is None else {**texts[name], author_language: text}
+    given = set_fields(fields).keys()
+    for name in _TEXTS:
+        with problems:
+            if name in given:
+                text = _clean(name, getattr(fields, name), field=(name,))
+                texts[name] = {} if text is None else {**texts[name], author_language: text}
     if fields.translations is not UNSET:
         texts = {
             name: {author_language: text[author_language]} if author_language in text else {}
             for name, text in texts.items()
         }
-        _translate(texts, fields.translations or (), author_language)
-    if not texts["title"]:
-        raise _empty("title")
+        with problems:
+            _translate(texts, fields.translations or (), author_language)
+    if not texts["title"] and not any(problem.field == ("title",) for problem in problems.found):
+        problems.add([_empty("title")])
     style.title, style.description, style.category = texts["title"], texts["description"], texts["category"] or None
     # A slug generated from the id is left out: no user would search for it.
     slug = () if style.slug.endswith(style.id.partition("_")[2]) else (style.slug,)
     style.search_text = search_text(style.title, style.description, style.category, *slug)
-    if fields.reference_image is not UNSET:
-        if fields.reference_image is None:
-            raise _empty("referenceImage")
-        style.reference_image = fields.reference_image
+    for apply in (_apply_prompt, _apply_variables, _apply_settings):
+        with problems:
+            apply(style, fields, author_language, prompt_max_length)
+    problems.check()
+    _check_template(style)
+
+
+def _apply_prompt(style: Style, fields: StyleFields, _: str, max_length: int) -> None:
     if fields.prompt is not UNSET:
-        prompt = check_prompt(fields.prompt, prompt_max_length)
+        prompt = check_prompt(fields.prompt, max_length)
         if prompt is None:
             raise _empty("prompt")
         # Its author sees no other template, so from now on this one is used both with a photo and without.
         style.prompt = prompt
         style.prompt_without_photo = None  # type: ignore[assignment]  # null=True is untyped there
+
+
+def _apply_variables(style: Style, fields: StyleFields, author_language: str, _: int) -> None:
     if fields.variables is not UNSET:
         style.variables = _variables(fields.variables or (), author_language)
+
+
+def _apply_settings(style: Style, fields: StyleFields, *_: object) -> None:
+    if fields.reference_image is not UNSET:
+        if fields.reference_image is None:
+            raise _empty("referenceImage")
+        style.reference_image = fields.reference_image
     if fields.members_only is not UNSET:
         if fields.members_only is None:
             raise _empty("membersOnly")
         style.members_only = fields.members_only
     if fields.cost is not UNSET:
         style.cost = _cost(fields.cost)
-    _check_template(style)
+
+
+def written_texts(style: Style) -> dict[tuple[str, ...], str | None]:
+    """Return what the author of a custom style wrote, by field; several texts of one field are lines."""
+    texts: dict[tuple[str, ...], str | None] = {("prompt",): style.prompt}
+    for name in _TEXTS:
+        texts[name,] = "\n".join((getattr(style, name) or {}).values())
+    for index, variable in enumerate(style.variables):
+        options = [option["value"] for option in variable["options"]]
+        lines = [*variable["label"].values(), *options, variable["default"] or ""]
+        texts["variables", str(index)] = "\n".join(lines)
+    return texts
 
 
 def _empty(field: str) -> InvalidInputError:
@@ -182,8 +217,15 @@ def _check_template(style: Style) -> None:
     if template.is_own and not template.uses_size:
         template = template.model_copy(update={"sizes": {}})  # a custom style need not use them
     # Variables first: a problem of the prompt may only be the consequence of a wrong variable.
-    for problem in sorted(template_problems(template), key=lambda problem: problem.field[0] != "variables"):
-        raise InvalidInputError(_shorten(problem.message), field=tuple(_camel(step) for step in problem.field))
+    found = sorted(template_problems(template), key=lambda problem: problem.field[0] != "variables")
+    # The first of each field; of wrong variables only, because what the prompt says of them may be a consequence.
+    first = {one.field: one.message for one in reversed(found) if one.field[0] == found[0].field[0]}
+    problems = Problems()
+    problems.add(
+        InvalidInputError(_shorten(text), field=tuple(_camel(step) for step in field))
+        for field, text in list(reversed(first.items()))[:MAX_PROBLEMS]
+    )
+    problems.check()
 
 
 def _camel(name: str) -> str:

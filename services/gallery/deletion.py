@@ -77,7 +77,8 @@ class DeletionService:
 
 
 _CLEARED_TEXTS = (
-    "prompt = NULL, full_prompt = '', variables = '{}', style_title = '{}', search_text = '', earlier_prompts = '[]'"
+    "prompt = NULL, enhanced_prompt = NULL, full_prompt = '', variables = '{}', style_title = '{}', search_text = '',"
+    " earlier_prompts = '[]'"
 )
 _CLEARED_REFERENCES = "original_id = NULL, result_id = NULL, preview = NULL, share_slug = NULL, shared_at = NULL"
 

@@ -1,8 +1,10 @@
 """Lists of generations, filtered and paged: one account's, or all for admins."""
 
+from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 
 from models import ids
@@ -42,9 +44,15 @@ class GenerationFilter:
     style_id: str | None = None
     collection: str | None = None  # slug
     batch_id: str | None = None
+    parent_id: str | None = None
     search: str | None = None  # every word must occur in the prompt, a title of the style or the id
     created_after: datetime | None = None
     created_before: datetime | None = None
+
+    @property
+    def is_of_few(self) -> bool:
+        """Whether it is for the few rows of one batch, or of one parent, which have an index of their own."""
+        return self.batch_id is not None or self.parent_id is not None
 
 
 class GalleryService:
@@ -75,21 +83,44 @@ class GalleryService:
         found = NONE_DELETED.among("id", generation_ids)
         return {generation.id: generation for generation in await found.all(attributes)}
 
-    async def generations(
+    async def by_batches(
+        self, user_id: str | None, batch_ids: list[str], attributes: frozenset[str] | None = None
+    ) -> dict[str, list[GenerationRow]]:
+        """Return the given batches that belong to the user, None: of any account, in the order of their requests."""
+        query = NONE_DELETED.among("batch_id", batch_ids)
+        if user_id is not None:
+            query = query.of_account(user_id, indexed=False)
+        found: dict[str, list[GenerationRow]] = {}
+        for row in sorted(await query.all(attributes), key=attrgetter("id")):
+            found.setdefault(row.batch_id, []).append(row)
+        return found
+
+    async def children(
+        self,
+        user_id: str,
+        generation_id: str,
+        request: PageRequest[GenerationKey],
+        attributes: frozenset[str] | None = None,
+    ) -> Page[GenerationRow, GenerationKey]:
+        """Return a page of the user's generations that repeat or refine this one, newest first."""
+        wanted = GenerationFilter(parent_id=generation_id)
+        return await self.generations(user_id, request, wanted, GenerationOrder.NEWEST, attributes)
+
+    def generations(
         self,
         user_id: str,
         request: PageRequest[GenerationKey],
         wanted: GenerationFilter | None,
         order: GenerationOrder,
         attributes: frozenset[str] | None = None,
-    ) -> Page[GenerationRow, GenerationKey]:
+    ) -> Awaitable[Page[GenerationRow, GenerationKey]]:
         """Return a page of the user's generations; the cursors of `request` must belong to `order`.
 
         Raises:
             InvalidInputError: the search is too long or contains invalid characters.
         """
-        query = NONE_DELETED.of_account(user_id, indexed=wanted is None or wanted.batch_id is None)
-        return await replica_page(lambda: _page(query, request, wanted, order, attributes, of_account=True), user_id)
+        query = NONE_DELETED.of_account(user_id, indexed=wanted is None or not wanted.is_of_few)
+        return replica_page(lambda: _page(query, request, wanted, order, attributes, of_account=True), user_id)
 
     async def all_generations(
         self,
@@ -143,8 +174,8 @@ def _first_column(wanted: GenerationFilter) -> tuple[str, object, GenerationFilt
 
     It is the one with the rarest value, as a rule.
     """
-    if wanted.batch_id is not None:
-        return None  # a few rows, which have an index of their own
+    if wanted.is_of_few:
+        return None
     if wanted.style_id is not None:
         return "style_id", wanted.style_id, replace(wanted, style_id=None)
     if wanted.is_favorite:
@@ -169,6 +200,8 @@ def _filtered(query: GenerationQuery, wanted: GenerationFilter) -> GenerationQue
         query = query.equal("collection_slug", slug_or_empty(wanted.collection))
     if wanted.batch_id is not None:
         query = query.equal("batch_id", wanted.batch_id)
+    if wanted.parent_id is not None:
+        query = query.equal("parent_id", wanted.parent_id)
     for column, is_after, bound in created_bounds(wanted.created_after, wanted.created_before, prefix=ids.GENERATION):
         query = query.where(f'"generations"."{column}" {">" if is_after else "<"} {{}}', bound)
     return query

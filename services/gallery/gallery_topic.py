@@ -8,6 +8,7 @@ from models import User
 from models.generation_row import AnyGeneration
 from services.core.error import NotFoundError
 from services.events.account_change import ChangeKind, GenerationChange
+from services.events.missed_changes import Changes, MissedChanges
 from services.events.payload import account_channel
 from services.events.topic import Item, Position, QueuedTopic
 from services.events.version_buffer import VersionBuffer
@@ -17,12 +18,15 @@ from services.integrations.messaging.bus import GAP, Message
 _REORDER_SECONDS = 0.25  # an early message waits for its predecessor; they are milliseconds apart
 
 
+PresentChanges = tuple[tuple[GenerationChange, AnyGeneration | None], ...]  # with the row; None: it is deleted
+
+
 @dataclass(frozen=True)
 class GalleryStep:
     """One version of an account. `changes`: with their present rows; None: changes were missed, read the gallery."""
 
     version: int
-    changes: tuple[tuple[GenerationChange, AnyGeneration | None], ...] | None
+    changes: PresentChanges | None
 
 
 class GalleryTopic(QueuedTopic[GalleryStep]):
@@ -33,24 +37,39 @@ class GalleryTopic(QueuedTopic[GalleryStep]):
 
     table: ClassVar = User
 
-    __slots__ = ("_buffer", "_gallery", "_only_favorites", "_resyncs", "_timer")
+    __slots__ = ("_buffer", "_gallery", "_missed", "_only_favorites", "_resyncs", "_timer")
 
-    def __init__(self, user_id: str, gallery: GalleryService, *, only_favorites: bool) -> None:
+    def __init__(self, user_id: str, gallery: GalleryService, missed: MissedChanges, *, only_favorites: bool) -> None:
         super().__init__(account_channel(user_id), user_id)
         self._gallery = gallery
+        self._missed = missed
         self._only_favorites = only_favorites
         self._buffer: VersionBuffer | None = None
         self._resyncs = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    async def open(self) -> tuple[Position, GalleryStep]:
-        """Return the snapshot of the present version, and the position of its subscriber."""
+    async def open(self) -> Position:
+        """Return the position of a subscriber that has read the gallery in its present version."""
         version = await self._read_version()
         if self._buffer is None:
             self._buffer = VersionBuffer(version)
             self.version = version
             self.opened()
-        return (version, self._resyncs), GalleryStep(version, None)
+        return (version, self._resyncs)
+
+    async def opening(self, position: Position, after: int | None) -> list[Item[GalleryStep]]:
+        """Return what brings a subscriber to `position`: the versions since `after`, if they are known, or a snapshot.
+
+        `after`: the version that it has; one that the account does not have is not known.
+        """
+        version = int(position[0])
+        missed = None if after is None else await self._missed.between(self.row_id, after, version)
+        if missed is None:
+            return [Item(position, GalleryStep(version, None))]
+        async with self.topics.opening:
+            present = await self._present_of([changes for _, changes in missed])
+        steps = zip([number for number, _ in missed], present, strict=True)
+        return [Item((number, 0), GalleryStep(number, changes)) for number, changes in steps if changes]
 
     async def missed_items(self, position: Position) -> list[Item[GalleryStep]]:
         newest = self.items[-1].position
@@ -65,7 +84,8 @@ class GalleryTopic(QueuedTopic[GalleryStep]):
             self._resyncs += 1
         for version, changes in steps:
             resyncs = self._resyncs if changes is None else 0
-            step = GalleryStep(version, await self._present(changes))
+            present = None if changes is None else (await self._present_of([changes]))[0]
+            step = GalleryStep(version, present)
             self.version = version
             if step.changes != ():
                 self.add(Item((version, resyncs), step))
@@ -75,17 +95,15 @@ class GalleryTopic(QueuedTopic[GalleryStep]):
             self._stop_timer()
             self._timer = asyncio.get_running_loop().call_later(_REORDER_SECONDS, self.receive, GAP)
 
-    async def _present(
-        self, changes: tuple[GenerationChange, ...] | None
-    ) -> tuple[tuple[GenerationChange, AnyGeneration | None], ...] | None:
-        """Return the changes with the present rows of their generations."""
-        if changes is None:
-            return None
+    async def _present_of(self, steps: list[Changes]) -> list[PresentChanges]:
+        """Return the changes of each version that are wanted, with the present rows of their generations."""
         if self._only_favorites:
-            changes = tuple(change for change in changes if change.favorite)
-        ids = [change.generation_id for change in changes if change.kind is not ChangeKind.DELETED]
-        rows = await self._gallery.by_ids(self.row_id, ids) if ids else {}
-        return tuple((change, rows.get(change.generation_id)) for change in changes)
+            steps = [tuple(change for change in changes if change.favorite) for changes in steps]
+        named = {
+            change.generation_id for changes in steps for change in changes if change.kind is not ChangeKind.DELETED
+        }
+        rows = await self._gallery.by_ids(self.row_id, sorted(named)) if named else {}
+        return [tuple((change, rows.get(change.generation_id)) for change in changes) for changes in steps]
 
     async def _read_version(self) -> int:
         user = await User.filter(id=self.row_id).only("version").first()

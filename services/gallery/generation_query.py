@@ -1,6 +1,6 @@
 """The statements of lists of generations: conditions, order and size as text, values apart."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -15,6 +15,9 @@ _LIMITS = (2, 6, 11, 21, 31, 51, 101)
 _LIMIT_OF = {count: next(limit for limit in _LIMITS if limit >= count) for count in range(1, MAX_SIZE + 2)}
 
 _TYPES = {str: "varchar", bool: "bool"}  # PostgreSQL's, of the values of cursors and ids
+
+_OF_ACCOUNT = '"generations"."user_id" = {}'
+_OF_ACCOUNT_UNINDEXED = 'COALESCE("generations"."user_id", \'\') = {}'
 
 # An order without an index: PostgreSQL then collects the matches, rather than scan the list until it has enough.
 _UNINDEXED_ID = '"generations"."id" || \'\''
@@ -43,8 +46,7 @@ class GenerationQuery(NamedTuple):
 
         PostgreSQL then cannot read the whole list of the account as well, to combine it with what the other index has.
         """
-        column = '"generations"."user_id"'
-        return self.where(f"{column} = {{}}" if indexed else f"COALESCE({column}, '') = {{}}", user_id)
+        return self.where(_OF_ACCOUNT if indexed else _OF_ACCOUNT_UNINDEXED, user_id)
 
     def begins_with(self, column: str, value: object) -> "GenerationQuery":
         """Return the query for rows with this value, to be read in an order that begins with this column.
@@ -80,9 +82,9 @@ class GenerationQuery(NamedTuple):
             query = query.beyond(key, key_values(request.before), less=not descending)
         return query
 
-    async def page(
+    def page(
         self, wanted: frozenset[str] | None, key: tuple[str, ...], count: int, *, down: bool, is_indexed: bool = False
-    ) -> list[GenerationRow]:
+    ) -> Awaitable[list[GenerationRow]]:
         """Return at least the first `count` rows in the order of `key`, if there are as many, with what is `wanted`.
 
         `is_indexed`: whether an index has exactly the rows of the query in that order, so that few are read.
@@ -90,9 +92,9 @@ class GenerationQuery(NamedTuple):
         chosen, limit = selection(wanted), _LIMIT_OF[count]
         if is_indexed:
             types = tuple([_TYPES[type(value)] for value in self.values])
-            return await _page_select(self.conditions, types, chosen, key, limit, down).fetch(self.values)
+            return _page_select(self.conditions, types, chosen, key, limit, down).fetch(self.values)
         sql = _page_statement(self.conditions, len(self.values), chosen, key, limit, down)
-        return await fetch(GENERATIONS, sql, self.values, PARTS)
+        return fetch(GENERATIONS, sql, self.values, PARTS)
 
     async def all(self, wanted: frozenset[str] | None) -> list[GenerationRow]:
         """Return all rows, in any order."""

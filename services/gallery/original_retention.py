@@ -31,7 +31,7 @@ ORDER BY unused.id LIMIT $3
 
 _DETACH = f"""UPDATE generations AS unused SET original_id = NULL, original_removed_at = NOW(), updated_at = NOW(),
     version = version + 1
-WHERE unused.original_id = $2 AND {_IS_REMOVABLE} RETURNING id
+WHERE unused.original_id = $2 AND unused.user_id = $3 AND {_IS_REMOVABLE} RETURNING id
 """  # noqa: S608 - constants
 
 
@@ -66,7 +66,7 @@ class OriginalRetention:
     async def _remove(self, user_id: str, file_id: str) -> AccountChange:
         # Requests that are about to use the original again lock the account's row, too.
         account = await account_change.bump_version(user_id, include_deleted=True)
-        detached = await rows(_DETACH, -self._seconds, file_id)
+        detached = await rows(_DETACH, -self._seconds, file_id, user_id)
         if not detached:
             raise _InUseError
         await rows(

@@ -1,4 +1,4 @@
-"""Sharing: a public address for a completed picture, readable without sign-in until it is revoked."""
+"""Sharing: a public address for a completed picture or video, readable without sign-in until it is revoked."""
 
 import itertools
 import re
@@ -23,8 +23,8 @@ from services.events.account_change import AccountChange, ChangeKind
 from services.events.publisher import EventPublisher
 from services.gallery.share_preview import SharePreviews
 from services.integrations.fair_slots import FairSlots
-from services.integrations.images.formats import EXTENSIONS
 from services.integrations.storage.protocol import Storage
+from services.media.new_file import EXTENSIONS
 
 _MAX_READS = 16  # concurrent reads of shared pictures, so that strangers leave the storage's connections to users
 _MAX_READS_PER_CLIENT = 4
@@ -48,18 +48,20 @@ _RESERVED_TOGETHER = re.compile(rf"(?:{_WORD})*(?:{'|'.join(sorted(_RESERVED_WOR
 
 @dataclass(frozen=True)
 class ShareLinks:
-    """URLs of a shared picture, valid as long as it is shared; they reveal nothing but the slug."""
+    """URLs of a shared picture or video, valid as long as it is shared; they reveal nothing but the slug."""
 
+    slug: str
     page: str
-    picture: str
+    media: str  # the picture or the video itself
     download: str
+    poster: str | None  # of a video
     thumbnail: str  # the narrowest
     preview: str  # for chats
 
     def thumbnail_of(self, file: StoredFile, width: int | None) -> str:
-        """Return the URL of one of the file's thumbnails; for None, of the picture itself."""
+        """Return the URL of one of the file's thumbnails; for None, of the picture itself, or of the poster."""
         if width is None:
-            return self.picture
+            return self.poster or self.media
         return self.thumbnail if width == file.thumbnail_widths[0] else f"{self.thumbnail}?width={width}"
 
 
@@ -185,30 +187,41 @@ class ShareService:
             file_name=name,
             created_at=found.created_at,
             shared_by=found.user.name,
-            links=self._links(normalized),
+            links=self._links(normalized, is_video=found.result.is_video),
         )
 
     def page_url(self, generation: AnyGeneration) -> str | None:
         """Return the URL of a shared picture's page; None if it is not shared."""
-        return self._links(generation.share_slug).page if generation.share_slug else None
+        return self._page(generation.share_slug) if generation.share_slug else None
 
-    def _links(self, slug: str) -> ShareLinks:
-        page = f"{self._address}/s/{slug}"
+    def _page(self, slug: str) -> str:
+        return f"{self._address}/s/{slug}"
+
+    def _links(self, slug: str, *, is_video: bool) -> ShareLinks:
+        page = self._page(slug)
+        media = f"{page}/{'video' if is_video else 'picture'}"
         return ShareLinks(
+            slug=slug,
             page=page,
-            picture=f"{page}/picture",
-            download=f"{page}/picture?download=1",
+            media=media,
+            download=f"{media}?download=1",
+            poster=f"{page}/poster" if is_video else None,
             thumbnail=f"{page}/thumbnail",
             preview=f"{page}/preview.jpg",
         )
 
     async def read_part(self, file: File, start: int, size: int, *, client: str) -> bytes:
-        """Return `size` bytes of a shared picture from `start` on. Raises StorageError.
+        """Return `size` bytes of a shared picture or video from `start` on. Raises StorageError.
 
         `client`: the client's address, here and below; clients take turns.
         """
         async with self._reads.slot(client):
             return await self._storage.get_part(file.key, start, size)
+
+    async def read_poster(self, file: File, *, client: str) -> bytes:
+        """Return the poster of a shared video. Raises StorageError."""
+        async with self._reads.slot(client):
+            return await self._storage.get(file.poster_key)
 
     async def read_thumbnail(self, file: File, width: int, *, client: str) -> bytes:
         """Return a thumbnail of a shared picture, 20 to 200 kB. Raises StorageError."""

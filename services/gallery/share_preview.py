@@ -1,4 +1,4 @@
-"""Previews of shared pictures for chats: small JPEGs, made at the first request and stored beside the picture."""
+"""Previews of shared pictures and videos for chats: small JPEGs, made at the first request and stored beside them."""
 
 import asyncio
 from collections import Counter
@@ -92,17 +92,17 @@ class SharePreviews:
         try:
             return await self.find(file) or await self._make_and_store(file)
         except SanitizerUnavailableError as error:
-            log.warning("share.preview_failed", file=file.id, error=repr(error))
+            log.warning("share.preview_failed", file=file.id, error=error)
             raise UnavailableError from None
         except BadImageError as error:
-            log.warning("share.preview_failed", file=file.id, error=repr(error))
+            log.warning("share.preview_failed", file=file.id, error=error)
             raise MissingObjectError(file.key) from None
         finally:
             self._turns.release(file.owner_id)
 
     async def _make_and_store(self, file: File) -> bytes:
         preview = await self._sanitizer.reduce(
-            await self._storage.get(file.key),
+            await self._storage.get(file.picture_key),
             max_bytes=MAX_BYTES,
             box=BOX,
             opaque=True,

@@ -158,7 +158,7 @@ async def test_quote_uses_the_viewers_balance_and_refuses_invalid_requests(idle_
     for input, code, field in (
         ({"count": 0}, "INVALID_INPUT", ["count"]),
         ({"count": 5}, "INVALID_INPUT", ["count"]),
-        ({"media": "VIDEO"}, "INVALID_INPUT", ["media"]),
+        ({"media": "VIDEO", "styleId": noir}, "INVALID_INPUT", ["media"]),
         ({"model": "some/other"}, "INVALID_INPUT", ["model"]),
         ({"styleId": noir[:-4] + "0000"}, "NOT_FOUND", ["styleId"]),
         ({"styleId": "noir"}, "NOT_FOUND", ["styleId"]),
@@ -342,7 +342,7 @@ async def test_prompt_without_a_style_uses_the_prompt_only_style(idle_server: Ru
         ({"prompt": "A fox", "aspectRatio": "wide"}, ["aspectRatio"]),
         ({"prompt": "A fox", "aspectRatio": "5:1"}, ["aspectRatio"]),
         ({"prompt": "A fox", "aspectRatio": "0:0"}, ["aspectRatio"]),
-        ({"prompt": "A fox", "media": "VIDEO"}, ["media"]),
+        ({"prompt": "A fox", "media": "VIDEO", "quality": "ULTRA"}, ["quality"]),
         ({"prompt": "A fox", "model": "some/other"}, ["model"]),
     ):
         refused = await ada.refused(CREATE, input=input)
