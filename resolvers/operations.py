@@ -1,10 +1,15 @@
 """Resolvers of operations: the admin entry point and maintenance."""
 
 from schema.admin import Admin
+from schema.deployment import Deployment
 from schema.operations import Maintenance, MaintenanceInput, MaintenancePayload
 from schema.runtime.context import Info
 from schema.runtime.input import changed
 from services.operations.maintenance import MaintenanceChange
+
+
+def deployment(info: Info) -> Deployment:
+    return Deployment.of(info.context)
 
 
 async def admin() -> Admin:

@@ -2,7 +2,9 @@
 
 import strawberry
 
+from schema.metric_series import AccountMetric, MetricPoint
 from schema.runtime.context import Info
+from schema.runtime.enum import MetricInterval
 from schema.runtime.payload import Payload
 from schema.runtime.user_error import UserError
 from services.operations import analytics, analytics_report, ledger_check
@@ -133,7 +135,9 @@ class Metrics:
     async def success_rate(self) -> float | None:
         return (await self.window.outcomes).success_rate
 
-    @strawberry.field(description="Seconds from request to completion, to the hundredth; null: none completed.")
+    @strawberry.field(
+        description="Seconds from request to completion, to the hundredth, of what was made; null: none completed."
+    )
     async def average_seconds(self) -> float | None:
         return (await self.window.durations).average
 
@@ -195,3 +199,14 @@ class Metrics:
     @strawberry.field(description="Passes sold or expired in the window, by plan.")
     async def by_plan(self) -> list[PlanMetric]:
         return [PlanMetric.of(sales) for sales in await self.window.plans]
+
+    @strawberry.field(
+        description="The window in intervals, in their order, also those without generations: the first and the last "
+        f"may be cut by the window. INVALID_INPUT where there are more than {analytics.MAX_POINTS}."
+    )
+    async def series(self, interval: MetricInterval) -> list[MetricPoint]:
+        return [MetricPoint.of(point) for point in await self.window.series(interval)]
+
+    @strawberry.field(description=f"The {analytics.MAX_BUCKETS} accounts with most generations, these first.")
+    async def by_account(self) -> list[AccountMetric]:
+        return [AccountMetric.of(use) for use in await self.window.by_account]

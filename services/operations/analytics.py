@@ -1,6 +1,7 @@
 """Statistics of a deployment over a window of time, each computed in the database and only when requested."""
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -12,12 +13,23 @@ from models.database.read_only import QueryTimeoutError, ReadOnlyDatabase
 from services.core.error import InvalidInputError, UnavailableError
 from services.core.message import message
 from services.integrations.fair_slots import FairSlots
-from services.operations.analytics_report import Bucket, Durations, Ledger, Outcomes, PlanSales, Users
+from services.operations.analytics_report import (
+    AccountUse,
+    Bucket,
+    Durations,
+    Interval,
+    Ledger,
+    Outcomes,
+    PlanSales,
+    Point,
+    Users,
+)
 
 DAY = timedelta(days=1)  # the default window
 _CONCURRENCY = 3  # queries of one process: each has a connection of its own, of which a database has few
 _PER_ADMIN = 2  # of these; admins take turns
 _EARLIEST = datetime.min.replace(tzinfo=UTC) + DAY  # no window begins before it
+MAX_POINTS = 1000  # of one series
 MAX_BUCKETS = 50  # of one kind: those with most generations
 
 # The parts in braces below, in the dialect of each database. Durations are read in hundredths of a second, so that a
@@ -26,12 +38,16 @@ _DIALECT = {
     "postgres": {
         "hour": "CAST(EXTRACT(HOUR FROM created_at AT TIME ZONE 'UTC') AS INT)",
         "hundredths": "CAST(ROUND(EXTRACT(EPOCH FROM completed_at - created_at) * 100) AS BIGINT)",
+        "epoch": "CAST(FLOOR(EXTRACT(EPOCH FROM created_at)) AS BIGINT)",
         "day_before_newest": "seen.newest - INTERVAL '1 day'",
+        "account": "user_id",
     },
     "sqlite": {
         "hour": "CAST(STRFTIME('%H', created_at) AS INT)",
         "hundredths": "CAST(ROUND((JULIANDAY(completed_at) - JULIANDAY(created_at)) * 8640000) AS INT)",
+        "epoch": "CAST(STRFTIME('%s', created_at) AS INT)",
         "day_before_newest": "STRFTIME('%Y-%m-%d %H:%M:%f', seen.newest, '-1 day') || '+00:00'",
+        "account": "+user_id",  # not in the order of an index that has nothing else to count
     },
 }
 
@@ -40,19 +56,38 @@ _WINDOW = "created_at >= $1 AND created_at < $2"
 # All custom styles are one bucket: their names are private, and their number is unlimited.
 _OUTCOMES = """
 SELECT collection_slug || '/' || CASE WHEN style_slug LIKE 'own-%' THEN 'own' ELSE style_slug END AS style,
-    provider, status, error_code, COUNT(*) AS count, SUM(CASE WHEN refunded THEN 0 ELSE cost END) AS credits,
+    provider, status, error_code, COUNT(*) AS count,
+    SUM(CASE WHEN refunded THEN 0 ELSE cost - size_refund END) AS credits,
     SUM(provider_cost) AS dollars
 FROM generations WHERE {window} GROUP BY 1, 2, 3, 4
 """
 
+_SUMS = """
+COUNT(*) AS count, COUNT(CASE WHEN status = 'COMPLETED' THEN 1 END) AS completed,
+    COUNT(CASE WHEN status = 'FAILED' THEN 1 END) AS failed,
+    COUNT(CASE WHEN status = 'CANCELED' THEN 1 END) AS canceled,
+    SUM(CASE WHEN refunded THEN 0 ELSE cost - size_refund END) AS credits, SUM(provider_cost) AS dollars
+"""
+_SERIES = (
+    "SELECT {epoch} / {seconds} AS place, COUNT(DISTINCT user_id) AS users,"
+    + _SUMS
+    + "FROM generations WHERE {window} GROUP BY 1"
+)
+_ACCOUNTS = (
+    "SELECT user_id,"
+    + _SUMS
+    + "FROM generations WHERE {window} GROUP BY {account} ORDER BY COUNT(*) DESC, user_id LIMIT {most}"
+)
+
 _HOURS = """
-SELECT {hour} AS hour, status, COUNT(*) AS count, SUM(CASE WHEN refunded THEN 0 ELSE cost END) AS credits
+SELECT {hour} AS hour, status, COUNT(*) AS count, SUM(CASE WHEN refunded THEN 0 ELSE cost - size_refund END) AS credits
 FROM generations WHERE {window} GROUP BY 1, 2
 """
 
+# Without earlier results that were reused: these are completed at the time of their request.
 _DURATIONS = """
 SELECT {hundredths} AS hundredths, COUNT(*) AS count
-FROM generations WHERE {window} AND status = 'COMPLETED' GROUP BY 1 ORDER BY 1
+FROM generations WHERE {window} AND status = 'COMPLETED' AND completed_at > created_at GROUP BY 1 ORDER BY 1
 """
 
 _USERS = """
@@ -124,6 +159,28 @@ class AnalyticsWindow:
         """Passes that were sold or expired, by plan."""
         return asyncio.create_task(self._plans())
 
+    @cached_property
+    def by_account(self) -> asyncio.Task[tuple[AccountUse, ...]]:
+        """The accounts with most generations."""
+        return asyncio.create_task(self._by_account())
+
+    async def series(self, interval: Interval) -> list[Point]:
+        """Return the points of the window in their order, those without generations, too.
+
+        Raises:
+            InvalidInputError: there are more than MAX_POINTS.
+        """
+        length = interval.seconds
+        start, end = (moment.timestamp() for moment in self._window)
+        first, last = int(start // length), math.ceil(end / length)
+        if last - first > MAX_POINTS:
+            text = message(
+                "A series has up to {limit} points. Choose a shorter window or a longer interval.", limit=MAX_POINTS
+            )
+            raise InvalidInputError(text, field=("interval",))
+        found = {int(row["place"]): row for row in await self._query(_SERIES, seconds=length)}
+        return [_point(datetime.fromtimestamp(place * length, UTC), found.get(place)) for place in range(first, last)]
+
     async def queue_depth(self) -> int:
         """Count the pending generations right now, regardless of the window."""
         return int((await rows(_QUEUE))[0]["waiting"])
@@ -172,8 +229,21 @@ class AnalyticsWindow:
     async def _plans(self) -> tuple[PlanSales, ...]:
         return tuple(_sales(row) for row in await self._query(_PASSES))
 
-    async def _query(self, sql: str) -> list[dict[str, Any]]:
-        return await self._run_query(sql.format(window=_WINDOW, **_DIALECT[dialect()]), *self._window)
+    async def _by_account(self) -> tuple[AccountUse, ...]:
+        return tuple(
+            AccountUse(
+                user_id=row["user_id"],
+                count=int(row["count"]),
+                completed=int(row["completed"]),
+                failed=int(row["failed"]),
+                credits=int(row["credits"]),
+                provider_cost=float(row["dollars"] or 0),
+            )
+            for row in await self._query(_ACCOUNTS, most=MAX_BUCKETS)
+        )
+
+    async def _query(self, sql: str, **parts: int) -> list[dict[str, Any]]:
+        return await self._run_query(sql.format(window=_WINDOW, **_DIALECT[dialect()], **parts), *self._window)
 
 
 class AnalyticsService:
@@ -215,6 +285,21 @@ def _buckets(found: Iterable[dict[str, Any]], key: Callable[[dict[str, Any]], st
             credits[name] += int(row["credits"])
     ordered = sorted(counts, key=lambda name: (-counts[name], name))
     return tuple(Bucket(name, counts[name], failed[name], credits[name]) for name in ordered[:MAX_BUCKETS])
+
+
+def _point(start: datetime, row: dict[str, Any] | None) -> Point:
+    if row is None:
+        return Point(start)
+    return Point(
+        start,
+        generations=int(row["count"]),
+        completed=int(row["completed"]),
+        failed=int(row["failed"]),
+        canceled=int(row["canceled"]),
+        credits=int(row["credits"]),
+        provider_cost=float(row["dollars"] or 0),
+        active_users=int(row["users"]),
+    )
 
 
 def _percentile(found: list[tuple[int, int]], count: int, share: float) -> int:

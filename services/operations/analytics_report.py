@@ -1,6 +1,8 @@
 """The statistics of a window as plain values, read from the database."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 
 
 @dataclass(frozen=True)
@@ -11,6 +13,43 @@ class Bucket:
     count: int
     failed: int
     credits: int  # their cost, without refunded ones
+
+
+class Interval(StrEnum):
+    """The length of a point of a series, aligned to UTC."""
+
+    HOUR = "HOUR"
+    DAY = "DAY"
+
+    @property
+    def seconds(self) -> int:
+        return 3600 if self is Interval.HOUR else 86_400
+
+
+@dataclass(frozen=True)
+class Point:
+    """Statistics of the generations that were requested in one interval of a window."""
+
+    start: datetime
+    generations: int = 0
+    completed: int = 0
+    failed: int = 0
+    canceled: int = 0
+    credits: int = 0  # their cost, without refunded ones
+    provider_cost: float = 0.0  # US dollars
+    active_users: int = 0
+
+
+@dataclass(frozen=True)
+class AccountUse:
+    """Statistics of one account's generations."""
+
+    user_id: str
+    count: int
+    completed: int
+    failed: int
+    credits: int
+    provider_cost: float
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,17 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import structlog
 from tortoise.exceptions import IntegrityError
 
 from models import JobRun
+from models.database.connection import database_time
 from models.enum import JobState
 
 log = structlog.get_logger(__name__)
-
-RETENTION = timedelta(days=30)  # how long runs are kept
 
 _POLL_SECONDS = 60.0  # between two checks whether a new hour has begun
 _MAX_PROBLEM = 500  # characters
@@ -23,7 +22,9 @@ _MAX_PROBLEM = 500  # characters
 async def run_every_hour(
     job: str, run_when_due: Callable[[datetime], Awaitable[object]], *, at_once: bool = False
 ) -> None:
-    """Call `run_when_due` with the time about once a minute, until canceled; it claims the hour or does nothing.
+    """Call `run_when_due` about once a minute, until canceled; it claims the hour or does nothing.
+
+    The time that it gets is the database's, so that a worker whose clock is wrong does not claim other hours.
 
     An error is logged and ends one call only. Any number of workers may do this at once. `at_once`: the first call
     does not wait; without it, a process that has just started does its more urgent work first.
@@ -32,7 +33,7 @@ async def run_every_hour(
     while True:
         if is_due:
             try:
-                await run_when_due(datetime.now(UTC))
+                await run_when_due(await database_time())
             except Exception:
                 log.warning("hourly_job.failed", job=job, exc_info=True)
         await asyncio.sleep(_POLL_SECONDS * random.uniform(0.5, 1.0))
@@ -52,19 +53,23 @@ async def claim(job: str, now: datetime) -> JobRun | None:
 
 
 async def complete(run: JobRun, result: dict[str, Any]) -> None:
-    """Store the result of a run, and delete the job's runs that are older than `RETENTION`."""
-    now = datetime.now(UTC)
+    """Store the result of a run."""
+    now = await database_time()
     await JobRun.filter(id=run.id).update(state=JobState.COMPLETED, result=result, finished_at=now)
-    await JobRun.filter(job=run.job, started_at__lt=now - RETENTION).delete()
+    if future := await JobRun.filter(job=run.job, hour__gt=now).count():
+        log.error(
+            "hourly_job.future_runs", job=run.job, runs=future, hint="a worker's or the database's clock was wrong"
+        )
 
 
 async def fail(run: JobRun, error: Exception) -> None:
     """Store why a run failed."""
     await JobRun.filter(id=run.id).update(
-        state=JobState.FAILED, problem=repr(error)[:_MAX_PROBLEM], finished_at=datetime.now(UTC)
+        state=JobState.FAILED, problem=repr(error)[:_MAX_PROBLEM], finished_at=await database_time()
     )
 
 
 async def last_completed(job: str) -> JobRun | None:
-    """Return the newest completed run of `job`, or None."""
-    return await JobRun.filter(job=job, state=JobState.COMPLETED).order_by("-hour").first()
+    """Return the newest completed run of `job`, or None; runs of hours that have not begun are ignored."""
+    completed = JobRun.filter(job=job, state=JobState.COMPLETED, hour__lte=await database_time())
+    return await completed.order_by("-hour").first()

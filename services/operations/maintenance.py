@@ -1,8 +1,7 @@
 """Maintenance: the switches that an admin has set, cached in every process."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,12 +18,12 @@ from services.events import account_change, audit_log
 from services.events.payload import MAINTENANCE_CHANNEL
 from services.events.publisher import EventPublisher
 from services.integrations.messaging.bus import Bus
+from services.integrations.messaging.refresh import refreshing
 from services.integrations.messaging.wake_up import WAITING_CHANNEL
 from telemetry import metric
 
 log = structlog.get_logger(__name__)
 
-POLL_SECONDS = 2.0  # between two reads of the row, if no message reports a change
 MAX_CAP = 1_000_000_000.0  # US dollars
 
 
@@ -70,6 +69,11 @@ class MaintenanceService:
     def is_provider_off(self) -> bool:
         """Whether pending generations have to wait."""
         return self._provider in self._state.providers_off
+
+    @property
+    def accepts_generations(self) -> bool:
+        """Whether new generations are accepted."""
+        return not self.is_provider_off and not self._state.is_spent
 
     def check_writable(self) -> None:
         """Raises UnavailableError while the service is read-only."""
@@ -135,22 +139,9 @@ class MaintenanceService:
         await row.update_from_dict(changes).save()
         return await audit_log.record(admin_id, AdminAction.SET_MAINTENANCE, None, before=before, after=after)
 
-    @contextlib.asynccontextmanager
-    async def watching(self) -> AsyncIterator[None]:
+    def watching(self) -> AbstractAsyncContextManager[None]:
         """Keep the cached state up to date while the body runs."""
-        await self._refresh()
-        watch = asyncio.create_task(self._watch(), name="maintenance")
-        try:
-            yield
-        finally:
-            watch.cancel()
-            await asyncio.wait([watch])
-
-    async def _watch(self) -> None:
-        async with self._bus.subscribe(MAINTENANCE_CHANNEL) as messages:
-            while True:
-                await self._refresh()
-                await messages.get(timeout=POLL_SECONDS)
+        return refreshing(self._bus, MAINTENANCE_CHANNEL, self._refresh, "maintenance")
 
     async def _refresh(self) -> None:
         try:
@@ -159,7 +150,7 @@ class MaintenanceService:
             spent = 0.0 if cap is None else await spent_today()  # which costs more than reading the row
             await self._apply(MaintenanceState(row.read_only, tuple(row.providers_off), cap, spent))
         except Exception as error:  # noqa: BLE001 - in an outage of the database the cached state stays
-            log.warning("maintenance.refresh_failed", error=repr(error))
+            log.warning("maintenance.refresh_failed", error=error)
 
     async def _apply(self, state: MaintenanceState) -> None:
         was_off, self._state = self.is_provider_off, state

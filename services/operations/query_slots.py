@@ -140,8 +140,9 @@ class QuerySlots:
 
     def has_others(self, caller: str, now: float) -> bool:
         """Return whether another caller was active a moment ago."""
-        seen = self._other_seen if caller == self._last_caller else self._last_seen
-        return self._has_pauses and now - seen < _ACTIVE_SECONDS
+        if not self._has_pauses or now - self._last_seen >= _ACTIVE_SECONDS:
+            return False
+        return caller != self._last_caller or now - self._other_seen < _ACTIVE_SECONDS
 
 
 class EventTurns:

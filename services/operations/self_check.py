@@ -1,10 +1,12 @@
 """The self-check: every hour one worker audits everything, and reports violated invariants to the log and admins."""
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
 
+from models.database.connection import database_time
 from services.core.message import message
 from services.events.publisher import EventPublisher
 from services.operations import hourly_job
@@ -17,7 +19,15 @@ log = structlog.get_logger(__name__)
 JOB = "self-check"
 
 _MAX_LOGGED = 10  # ids of violations of one invariant in the log
-_NAMES = (*(invariant.name for invariant in INVARIANTS), "B2")
+_KINDS = {**{each.name: "backlog" if each.is_backlog else "broken" for each in INVARIANTS}, "B2": "broken"}
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """When an audit has ended, and the number of violations by invariant."""
+
+    at: datetime
+    violated: dict[str, int]
 
 
 class SelfCheck:
@@ -72,12 +82,18 @@ class SelfCheck:
 
     async def export_metrics(self) -> None:
         """Set the metrics to the result of the newest audit of any worker."""
-        newest = await hourly_job.last_completed(JOB)
-        if newest is None or newest.finished_at is None or newest.result is None:
+        newest = await self.newest()
+        if newest is None:
             # Since the start of this process, so that audits which always fail are noticed.
             metric.audit_age.set((datetime.now(UTC) - self._started_at).total_seconds())
             return
-        violated = newest.result.get("broken", {})
-        for name in _NAMES:
-            metric.invariant_violations.labels(name).set(violated.get(name, 0))
-        metric.audit_age.set((datetime.now(UTC) - newest.finished_at).total_seconds())
+        for name, kind in _KINDS.items():
+            metric.invariant_violations.labels(name, kind).set(newest.violated.get(name, 0))
+        metric.audit_age.set((await database_time() - newest.at).total_seconds())
+
+    async def newest(self) -> AuditResult | None:
+        """Return the result of the newest audit of any worker; None: none has completed."""
+        newest = await hourly_job.last_completed(JOB)
+        if newest is None or newest.finished_at is None or newest.result is None:
+            return None
+        return AuditResult(newest.finished_at, newest.result.get("broken", {}))

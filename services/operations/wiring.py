@@ -5,15 +5,20 @@ from dataclasses import dataclass
 
 from models.database.read_only import ReadOnlyDatabase
 from services.events.wiring import Events
-from services.integrations.messaging.bus import Bus
+from services.integrations.wiring import Integrations
 from services.operations.analytics import AnalyticsService
 from services.operations.gauges import GaugeUpdater
 from services.operations.integrity_audit import IntegrityAudit
 from services.operations.ledger_check import LedgerCheck
 from services.operations.maintenance import MaintenanceService
+from services.operations.part_check import PartChecks
+from services.operations.provider_keys import ProviderKeys
+from services.operations.provider_pause import ProviderPauses
 from services.operations.query_slots import QuerySlots
 from services.operations.self_check import SelfCheck
 from services.operations.worker_registry import WorkerRegistry
+
+_KEY_PAUSE = 5.0  # seconds before a provider that has refused the key is asked about it; at most the poll of workers
 
 
 @dataclass(frozen=True)
@@ -27,35 +32,43 @@ class Operations:
     analytics: AnalyticsService
     gauges: GaugeUpdater
     query_slots: QuerySlots
+    provider_keys: ProviderKeys
+    provider_pauses: ProviderPauses
+    part_checks: PartChecks
 
     @property
     def jobs(self) -> tuple[Callable[[], Awaitable[None]], ...]:
-        return (self.self_check.run,)
+        return (self.self_check.run, self.provider_keys.run)
 
 
 def build_operations(
-    bus: Bus,
+    integrations: Integrations,
     events: Events,
     audit: IntegrityAudit,
     read_only: ReadOnlyDatabase,
     *,
-    provider: str,
-    providers: Iterable[str],
+    known_providers: Iterable[str],
     heartbeat_seconds: float,
     has_pauses: bool,
 ) -> Operations:
-    """Build the group. `provider`: the one in use, of `providers`; `heartbeat_seconds`: between two of a worker.
+    """Build the group. `known_providers`: all that there may be; `heartbeat_seconds`: between two of a worker.
 
     `has_pauses`: whether there are pauses between the GraphQL operations of one caller.
     """
     worker_registry = WorkerRegistry(every=heartbeat_seconds)
+    keys = ProviderKeys(integrations.routes.providers)
     self_check = SelfCheck(audit, events.publisher)
     return Operations(
-        maintenance=MaintenanceService(bus, events.publisher, provider, providers),
+        maintenance=MaintenanceService(integrations.bus, events.publisher, integrations.provider.name, known_providers),
         worker_registry=worker_registry,
         self_check=self_check,
         ledger_check=LedgerCheck(audit),
         analytics=AnalyticsService(read_only),
         gauges=GaugeUpdater(worker_registry, self_check),
         query_slots=QuerySlots(has_pauses=has_pauses),
+        provider_keys=keys,
+        provider_pauses=ProviderPauses(
+            integrations.bus, keys, integrations.route_tables, min(heartbeat_seconds, _KEY_PAUSE)
+        ),
+        part_checks=PartChecks(integrations.storage, integrations.bus, integrations.limiter),
     )

@@ -114,3 +114,46 @@ async def test_ledger_check_reports_mismatches_stuck_generations_and_orphans(
     assert await admin.one(CHECK) == {
         "ledgerCheck": {"usersChecked": checked, "mismatches": [owner], "stuckGenerations": 1, "orphanFiles": 1}
     }
+
+
+SERIES = """
+query($from: DateTime!, $to: DateTime!, $interval: MetricInterval!) { admin { metrics(from: $from, to: $to) {
+  series(interval: $interval) { start generations completed failed canceled credits providerCost activeUsers }
+  byAccount { user { id } count completed failed credits providerCost }
+} } }"""
+
+
+async def test_series_has_every_interval_and_accounts_those_with_most_first(idle_server: Running) -> None:
+    admin, bob = await make_admin(idle_server.api), await idle_server.api.sign_up("bob@example.com")
+    owner, other = str(admin.user["id"]), str(bob.user["id"])
+    picture = (await insert("files", factories.file(other, kind="RESULT")))["id"]
+    done = {"status": "COMPLETED", "stage": "COMPLETED", "provider": "demo", "result_id": picture, "completed_at": NOON}
+    await add_generation(other, **done, provider_cost=0.04, cost=3)
+    await add_generation(other, status="CANCELED", stage="CANCELED", completed_at=NOON, refunded=True, cost=3)
+    await add_generation(owner, cost=2)
+    window: dict[str, Any] = {"from": "2026-03-01T10:30:00Z", "to": "2026-03-01T14:00:00Z"}
+    found = (await admin.one(SERIES, **window, interval="HOUR"))["metrics"]
+    empty = {"generations": 0, "completed": 0, "failed": 0, "canceled": 0, "credits": 0, "providerCost": 0.0}
+    assert found["series"] == [
+        {"start": "2026-03-01T10:00:00Z", **empty, "activeUsers": 0},
+        {"start": "2026-03-01T11:00:00Z", **empty, "activeUsers": 0},
+        {
+            "start": "2026-03-01T12:00:00Z",
+            "generations": 3,
+            "completed": 1,
+            "failed": 0,
+            "canceled": 1,
+            "credits": 5,
+            "providerCost": 0.04,
+            "activeUsers": 2,
+        },
+        {"start": "2026-03-01T13:00:00Z", **empty, "activeUsers": 0},
+    ]
+    assert found["byAccount"] == [
+        {"user": {"id": other}, "count": 2, "completed": 1, "failed": 0, "credits": 3, "providerCost": 0.04},
+        {"user": {"id": owner}, "count": 1, "completed": 0, "failed": 0, "credits": 2, "providerCost": 0.0},
+    ]
+    days = (await admin.one(SERIES, **window, interval="DAY"))["metrics"]["series"]
+    assert [(point["start"], point["generations"]) for point in days] == [("2026-03-01T00:00:00Z", 3)]
+    years = (await admin.raw(SERIES, **{"from": "2020-01-01T00:00:00Z", "to": window["to"]}, interval="HOUR")).json()
+    assert years["errors"][0]["extensions"] == {"code": "INVALID_INPUT", "field": ["interval"]}

@@ -39,8 +39,10 @@ CORRUPTIONS = [
     ("UPDATE generations SET cost = cost + 1", {"M3"}),
     ("UPDATE generations SET paid_by = 'PLAN'", {"M3"}),
     ("UPDATE generations SET refunded = (1 = 1)", {"M4"}),
+    ("UPDATE generations SET size_refund = 1", {"M5"}),
+    ("""UPDATE generations SET lower_costs = '{"STANDARD": 0}', delivered_quality = 'STANDARD'""", {"M5"}),
     ("UPDATE generations SET attempts = 4", {"G5"}),
-    ("UPDATE generations SET provider_calls = 4", {"G5"}),
+    ("UPDATE generations SET provider_calls = 16", {"G5"}),
     ("UPDATE generations SET provider_called_at = NULL", {"G5"}),
     ("UPDATE generations SET result_id = original_id", {"G7", "B1"}),
     ("UPDATE files SET state = 'DELETING' WHERE kind = 'ORIGINAL'", {"G7", "B3"}),
@@ -60,10 +62,17 @@ CORRUPTIONS = [
     (deleted(share_slug="'a-fox'", shared_at="created_at"), {"G8", "B1"}),
     (deleted_account(), {"U1"}),  # its session and generations remain
     (deleted_account(name="'Ada'"), {"U1"}),
+    (deleted_account(merged_into_id="id"), {"U1", "U2"}),
+    ("UPDATE files SET folder_id = 'usr_1' WHERE kind = 'RESULT'", {"B1", "B2"}),
     (
         "INSERT INTO uploads (id, owner_id, content_type, byte_size, created_at)"
         " SELECT 'upl_1', id, 'image/png', 1, created_at FROM users LIMIT 1",
         {"B3"},
+    ),
+    (
+        "INSERT INTO webhook_events (type, user_id, subject_id, created_at)"
+        " SELECT 'credits.low', id, id, created_at FROM users LIMIT 1",
+        {"W1"},
     ),
 ]
 # The same for an account with a partly refunded credit package and a monthly plan.
@@ -84,8 +93,10 @@ PURCHASE_DAMAGE = [
 LINES = [
     ("'DEDUCTION', -40, -11, 'deduct:' || g.id || '!'", {"M1", "M2", "M3", "M6"}),
     ("'REFUND', 1, 30, 'refund:' || g.id", {"M1", "M4", "M6"}),
+    ("'REFUND', 1, 30, 'refund-size:' || g.id", {"M1", "M5", "M6"}),
     ("'BONUS', 5, 35, 'gift'", {"M1", "M6"}),
     ("'ADMIN', 5, 35, 'admin:unknown'", {"M1", "M6", "M8"}),
+    ("'TRANSFER', 5, 35, 'merge:' || g.user_id || ':to'", {"M1", "M6", "U2"}),
 ]
 
 

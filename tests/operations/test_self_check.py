@@ -7,8 +7,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from models import JobRun
-from models.database.connection import rows, run_tx
+from models.database.connection import database_time, rows, run_tx
 from models.database.read_only import QueryTimeoutError, ReadOnlyDatabase
+from models.enum import JobState
 from services.operations.integrity_audit import IntegrityAudit
 from services.operations.self_check import JOB, SelfCheck
 from telemetry import metric
@@ -23,6 +24,22 @@ ENDLESS = """
 WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 2000000000)
 SELECT CAST(COUNT(*) AS TEXT) AS id FROM numbers
 """
+
+
+async def test_a_run_of_a_worker_with_a_wrong_clock_hides_no_audit(idle_server: Running) -> None:
+    check = idle_server.services.operations.self_check
+    now = await database_time()
+    tomorrow = now.replace(minute=0, second=0, microsecond=0) + timedelta(days=1)
+    result = {"broken": {"M1": 7}, "unknown": []}
+    await JobRun.create(job=JOB, hour=tomorrow, state=JobState.COMPLETED, result=result, finished_at=tomorrow)
+    await check.export_metrics()
+    assert metric.REGISTRY.get_sample_value("darkroom_invariant_violations", {"invariant": "M1"}) != 7
+    with capture_logs() as logs:
+        assert await check.check_when_due(now) == {}
+    (line,) = [line for line in logs if line["event"] == "hourly_job.future_runs"]
+    assert (line["job"], line["runs"]) == (JOB, 1)
+    await check.export_metrics()
+    assert 0 <= (metric.REGISTRY.get_sample_value("darkroom_audit_age_seconds") or -1) < 3600
 
 
 async def test_a_new_violation_is_reported_once_by_one_worker_an_hour(idle_server: Running) -> None:
@@ -55,11 +72,13 @@ async def test_a_new_violation_is_reported_once_by_one_worker_an_hour(idle_serve
         await rows("UPDATE users SET credits = credits - 1 WHERE id = $1", ada.user["id"])
         await idle_server.services.operations.gauges.refresh()
         found = (await api.http.get("/metrics")).text
-        assert 'darkroom_invariant_violations{invariant="M1"} 1.0' in found
-        assert 'darkroom_invariant_violations{invariant="M2"} 0.0' in found
+        assert 'darkroom_invariant_violations{invariant="M1",kind="broken"} 1.0' in found
+        assert 'darkroom_invariant_violations{invariant="M2",kind="broken"} 0.0' in found
         assert await check.check_when_due(later + timedelta(hours=2)) == {}
         await check.export_metrics()
-        assert 'darkroom_invariant_violations{invariant="M1"} 0.0' in (await api.http.get("/metrics")).text
+        assert (
+            'darkroom_invariant_violations{invariant="M1",kind="broken"} 0.0' in (await api.http.get("/metrics")).text
+        )
 
 
 async def test_an_audit_has_a_deadline_and_reports_incomplete_checks(idle_server: Running) -> None:

@@ -1,0 +1,145 @@
+"""GraphQL types of the deployment: what a frontend needs to know before anyone signs in."""
+
+from enum import Enum
+
+import strawberry
+
+from schema.model import Model
+from schema.runtime.context import Context
+from schema.runtime.enum import MediaKind
+from services.accounts.credential import PASSWORD_MIN
+from services.core import locale
+from services.operations.release import VERSION
+
+# Offered by models that make any; others list theirs.
+_USUAL_RATIOS = ("1:1", "4:3", "3:4", "3:2", "2:3", "16:9", "9:16")
+
+
+@strawberry.enum(
+    description="How an account signs in. PASSWORD: by signUp and signIn; LINK: by requestSignInLink; GUEST: without "
+    "an address, by createGuest; ID_TOKEN: with a token of one of the issuers."
+)
+class SignInMethod(Enum):
+    PASSWORD = "PASSWORD"  # noqa: S105 - the name of the method
+    LINK = "LINK"
+    GUEST = "GUEST"
+    ID_TOKEN = "ID_TOKEN"  # noqa: S105 - as before
+
+
+@strawberry.type(description="How accounts are made and sign in.")
+class SignInOptions:
+    methods: list[SignInMethod]
+    issuers: list[str] = strawberry.field(description="Identity providers whose tokens are accepted, by their `iss`.")
+    requires_verification: bool = strawberry.field(
+        description="Whether the e-mail address must be verified before the first sign-in."
+    )
+    password_min_length: int = strawberry.field(description="Characters.")
+    signup_credits: int = strawberry.field(description="The welcome bonus.")
+    guest_credits: int | None = strawberry.field(
+        description="The bonus of an account by createGuest, part of the welcome bonus; null: there are no guests."
+    )
+
+
+@strawberry.type(description="What reference images are accepted.")
+class UploadRules:
+    max_bytes: int
+    formats: list[str] = strawberry.field(description="Of JPEG, PNG, WEBP, HEIC and AVIF; detected by content.")
+    content_types: list[str] = strawberry.field(description="For the `accept` of a file input, and for createUpload.")
+
+
+@strawberry.type(description="Where users pay.")
+class PaymentOptions:
+    provider: str = strawberry.field(description="`polar`, or `development`: a page of this server, without money.")
+    is_test: bool = strawberry.field(description="Whether no real money is taken.")
+    return_origins: list[str] = strawberry.field(description="What the `successUrl` of createCheckout may begin with.")
+
+
+@strawberry.type(description="What works at the moment; ask again where a request was answered UNAVAILABLE.")
+class DeploymentStatus:
+    read_only: bool = strawberry.field(description="Whether mutations of users are refused with UNAVAILABLE.")
+    accepts_generations: bool = strawberry.field(description="Whether new generations are accepted.")
+
+
+@strawberry.type(
+    description="What this deployment offers: the same for all, signed in or not, but for the language of the title."
+)
+class Deployment:
+    product: str = strawberry.field(description="The name of the product's profile.")
+    title: str = strawberry.field(description="The product's, in the viewer's language.")
+    version: str = strawberry.field(description="Of the server.")
+    locale: str = strawberry.field(description="The language where a client asks for none.")
+    locales: list[str] = strawberry.field(description="The languages of messages, as BCP 47 tags.")
+    media: list[MediaKind]
+    models: list[Model] = strawberry.field(description="As `Query.models`.")
+    aspect_ratios: list[str] = strawberry.field(
+        description="To choose from: those of the models, or the usual ones where a model makes any."
+    )
+    upload: UploadRules
+    sign_in: SignInOptions
+    payments: PaymentOptions | None = strawberry.field(description="Null: nothing can be bought.")
+    sells_credits: bool = strawberry.field(description="Whether credits pay for generations; else passes and plans do.")
+    max_batch: int = strawberry.field(description="The most generations of one request, unless a plan allows more.")
+    prompt_max_length: int = strawberry.field(description="Characters.")
+    enhances_prompts: bool = strawberry.field(description="Whether `enhancePrompt` is offered.")
+    status: DeploymentStatus
+
+    @classmethod
+    def of(cls, context: Context) -> "Deployment":
+        services = context.services
+        profile, models = services.products.profile, services.catalogue.models.models()
+        return cls(
+            product=profile.name,
+            title=context.localize(profile.title),
+            version=VERSION,
+            locale=locale.match(profile.locale) or locale.DEFAULT,
+            locales=list(locale.SUPPORTED),
+            media=list(dict.fromkeys(model.medium for model in models)),
+            models=[Model.of(model) for model in models],
+            aspect_ratios=list(dict.fromkeys(one for model in models for one in model.aspect_ratios or _USUAL_RATIOS)),
+            upload=_upload_rules(context),
+            sign_in=_sign_in(context),
+            payments=_payments(context),
+            sells_credits=profile.sells_credits,
+            max_batch=profile.max_batch,
+            prompt_max_length=profile.limits.prompt_max_length,
+            enhances_prompts=services.products.enhances_prompts,
+            status=_status(context),
+        )
+
+
+def _upload_rules(context: Context) -> UploadRules:
+    limits = context.services.media.files.limits
+    return UploadRules(max_bytes=limits.max_bytes, formats=sorted(limits.formats), content_types=limits.content_types)
+
+
+def _sign_in(context: Context) -> SignInOptions:
+    services = context.services
+    issuers, guests = services.accounts.external.issuers, services.products.profile.guests
+    offered = {
+        SignInMethod.PASSWORD: True,
+        SignInMethod.LINK: services.accounts.mail.is_enabled,
+        SignInMethod.GUEST: guests is not None,
+        SignInMethod.ID_TOKEN: bool(issuers),
+    }
+    return SignInOptions(
+        methods=[method for method, is_offered in offered.items() if is_offered],
+        issuers=issuers,
+        requires_verification=services.accounts.users.requires_verification,
+        password_min_length=PASSWORD_MIN,
+        signup_credits=services.billing.signup_bonuses.credits,
+        guest_credits=guests.credits if guests else None,
+    )
+
+
+def _payments(context: Context) -> PaymentOptions | None:
+    payments = context.services.payments
+    name = payments.provider_name
+    if name is None:
+        return None
+    is_test = payments.development_checkout is not None
+    return PaymentOptions(provider=name, is_test=is_test, return_origins=payments.checkouts.origins)
+
+
+def _status(context: Context) -> DeploymentStatus:
+    maintenance = context.services.operations.maintenance
+    return DeploymentStatus(read_only=maintenance.is_read_only, accepts_generations=maintenance.accepts_generations)
