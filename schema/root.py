@@ -1,4 +1,4 @@
-"""The whole API on one page: each root field with its resolver, who may use it, and what it is for."""
+"""The whole API: each root field with its resolver, who may use it, and what it is for; see also root_*.py."""
 
 from collections.abc import AsyncGenerator
 
@@ -15,45 +15,36 @@ import resolvers.media
 import resolvers.node
 import resolvers.operations
 import resolvers.payments
-from schema.accounts import (
-    ApiKey,
-    ApiKeyPayload,
-    DataExportPayload,
-    SentPayload,
-    SessionPayload,
-    SignOutPayload,
-    User,
-    UserPayload,
-)
+from schema.accounts import DataExportPayload, User, UserPayload
 from schema.admin import AdjustCreditsPayload, Admin
+from schema.batch import Batch
 from schema.billing import CreditPackage, CreditsChange, CreditTransaction, Plan
 from schema.catalogue import CataloguePayload, Collection, Quote, Style, StylePayload
+from schema.credential import ApiKey
+from schema.deleted_payload import DeletedPayload
+from schema.deployment import Deployment
 from schema.events import AdminActivity, AuditEntry
 from schema.gallery import GalleryChange, SharedGeneration
 from schema.generations import Generation, GenerationPayload, GenerationsPayload
 from schema.media import UploadPayload
+from schema.model import Model
 from schema.operations import MaintenancePayload
 from schema.payments import CheckoutPayload, PaymentReviewPayload
+from schema.root_accounts import AccountMutations
+from schema.root_webhooks import WebhookMutations, WebhookQueries
 from schema.runtime.compiled_execution import DarkroomExecutor
 from schema.runtime.connection import Connection
 from schema.runtime.input import drop_null_defaults
 from schema.runtime.node import Node
-from schema.runtime.payload import DeletedPayload
-from schema.runtime.permission import ADMIN, ANYONE, SESSION, SIGNED_IN, SUPER_ADMIN
+from schema.runtime.permission import ADMIN, ANYONE, PROVEN_SESSION, SIGNED_IN, SUPER_ADMIN
 from schema.runtime.pipeline import DarkroomSchema
 from schema.runtime.root_field import mutation, query, subscription
 from schema.runtime.scalar import SCALARS
-from schema.runtime.user_error import (
-    InputError,
-    InsufficientCreditsError,
-    QuotaExceededError,
-    RateLimitedError,
-    StorageFullError,
-)
+from schema.runtime.user_error import REFUSALS
 
 
 @strawberry.type
-class Query:
+class Query(WebhookQueries):
     node: Node | None = query(
         resolvers.node.node, ANYONE, "An object by its ID; null where it does not exist or the viewer may not see it."
     )
@@ -70,11 +61,21 @@ class Query:
     styles: Connection[Style] = query(
         resolvers.catalogue.styles, ANYONE, "The catalogue as one list, in the catalogue's order."
     )
+    models: list[Model] = query(
+        resolvers.catalogue.models,
+        ANYONE,
+        "The models that requests may name, with what they can do; the first of each medium is the default.",
+    )
     quote: Quote | None = query(resolvers.catalogue.quote, ANYONE, "The price of a request, without making it.")
     shared_generation: SharedGeneration | None = query(
         resolvers.gallery.shared_generation,
         ANYONE,
         "The generation that is shared under this slug; null where none is.",
+    )
+    deployment: Deployment = query(
+        resolvers.operations.deployment,
+        ANYONE,
+        "What this deployment offers, the same for all: languages, upload limits, models, sign-in, payments.",
     )
     credit_packages: list[CreditPackage] = query(
         resolvers.billing.credit_packages,
@@ -90,68 +91,7 @@ class Query:
 
 
 @strawberry.type
-class Mutation:
-    sign_up: SessionPayload = mutation(
-        resolvers.accounts.sign_up, ANYONE, "Create an account with its welcome bonus, and sign it in."
-    )
-    sign_in: SessionPayload = mutation(
-        resolvers.accounts.sign_in,
-        ANYONE,
-        "Sign in with e-mail address and password; returns a session token.",
-        while_read_only=True,
-    )
-    sign_out: SignOutPayload = mutation(
-        resolvers.accounts.sign_out, SESSION, "End this session, or every session of the account.", while_read_only=True
-    )
-    update_profile: UserPayload = mutation(
-        resolvers.accounts.update_profile, SIGNED_IN, "Change the account's name or language."
-    )
-    change_password: UserPayload = mutation(
-        resolvers.accounts.change_password, SESSION, "Change the password and end every other session."
-    )
-    request_email_verification: SentPayload = mutation(
-        resolvers.accounts.request_email_verification,
-        SIGNED_IN,
-        "Mail a link that verifies the account's address; nothing is sent where it is verified already.",
-    )
-    verify_email: UserPayload = mutation(
-        resolvers.accounts.verify_email,
-        ANYONE,
-        "Verify an e-mail address by the token of a mailed link. Without errors it is verified; `user` is returned to "
-        "its owner only. The first time, all other sessions and all API keys of the account end.",
-    )
-    request_email_change: SentPayload = mutation(
-        resolvers.accounts.request_email_change,
-        SESSION,
-        "Mail a link to a new address, and a notice to the present one. The result is the same whether the new address "
-        "has an account or not.",
-    )
-    change_email: UserPayload = mutation(
-        resolvers.accounts.change_email,
-        ANYONE,
-        "Change the account's address by the token of the link that was mailed to the new one. Without errors it is "
-        "changed; `user` is returned to its owner only. All other sessions of the account and its other mailed links "
-        "end. CONFLICT: another account has the address by now.",
-    )
-    request_password_reset: SentPayload = mutation(
-        resolvers.accounts.request_password_reset,
-        ANYONE,
-        "Mail a link for a new password. The result is the same whether the account exists or not.",
-    )
-    reset_password: SessionPayload = mutation(
-        resolvers.accounts.reset_password,
-        ANYONE,
-        "Set a new password by the token of a mailed link, end every session, and sign in. API keys end, too, if this "
-        "is the first proof that the account's owner reads its address.",
-    )
-    create_api_key: ApiKeyPayload = mutation(
-        resolvers.accounts.create_api_key,
-        SESSION,
-        "Create a key with which a program signs in as this account. FORBIDDEN until its address is verified.",
-    )
-    revoke_api_key: DeletedPayload = mutation(
-        resolvers.accounts.revoke_api_key, SESSION, "Revoke an API key, effective at once."
-    )
+class Mutation(AccountMutations, WebhookMutations):
     create_upload: UploadPayload = mutation(
         resolvers.media.create_upload,
         SIGNED_IN,
@@ -180,13 +120,13 @@ class Mutation:
     )
     request_data_export: DataExportPayload = mutation(
         resolvers.accounts.request_data_export,
-        SESSION,
+        PROVEN_SESSION,
         "Request a zip of all of the account's data, made in the background. Repeat the request for its URL. FORBIDDEN "
         "to API keys, and until the account's address is verified.",
     )
     delete_account: DeletedPayload = mutation(
         resolvers.accounts.delete_account,
-        SESSION,
+        PROVEN_SESSION,
         "Delete the account and its data permanently; its ledger is kept without personal data.",
     )
     delete_generations: DeletedPayload = mutation(
@@ -218,6 +158,11 @@ class Mutation:
         resolvers.catalogue.delete_style,
         SIGNED_IN,
         "Delete a custom style, as an admin also one of the catalogue; generations made with it keep its title.",
+    )
+    set_style_picture: StylePayload = mutation(
+        resolvers.catalogue.set_style_picture,
+        SIGNED_IN,
+        "Make a copy of a finished image the picture of a custom style, as an admin also of one of the catalogue.",
     )
     create_checkout: CheckoutPayload = mutation(
         resolvers.payments.create_checkout,
@@ -321,12 +266,12 @@ class Subscription:
     gallery_changed: AsyncGenerator[GalleryChange, None] = subscription(
         resolvers.gallery.gallery_changed,
         SIGNED_IN,
-        "SNAPSHOT, then every change of the account's generations; SNAPSHOT again when changes were missed.",
+        "SNAPSHOT or, `after` a version, the changes since; then every change. A later SNAPSHOT: some were missed.",
     )
     favorite_changed: AsyncGenerator[GalleryChange, None] = subscription(
         resolvers.gallery.favorite_changed,
         SIGNED_IN,
-        "SNAPSHOT, then every favorite added, removed or deleted; SNAPSHOT again when changes were missed.",
+        "As galleryChanged, of every favorite that is added, removed or deleted.",
     )
     credits_changed: AsyncGenerator[CreditsChange, None] = subscription(
         resolvers.billing.credits_changed,
@@ -344,20 +289,7 @@ schema = DarkroomSchema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
-    types=[
-        ApiKey,
-        AuditEntry,
-        Collection,
-        CreditTransaction,
-        Generation,
-        InputError,
-        InsufficientCreditsError,
-        QuotaExceededError,
-        RateLimitedError,
-        StorageFullError,
-        Style,
-        User,
-    ],
+    types=[ApiKey, AuditEntry, Batch, Collection, CreditTransaction, Generation, *REFUSALS, Style, User],
     execution_context_class=DarkroomExecutor,
     config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
 )

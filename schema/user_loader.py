@@ -1,6 +1,8 @@
 """Accounts as the API's User, for types that schema/accounts.py itself imports."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
 
 import models
 from schema.runtime.context import Info
@@ -15,6 +17,20 @@ def user_node(row: models.User) -> "User":
     from schema.accounts import User  # imported late: schema.accounts imports the modules that call this
 
     return User.of(row)
+
+
+async def present_user(info: Info, user_id: str) -> "User":
+    """Return an account in its present state, for callers who have checked that the viewer may see it."""
+    row = await info.context.account_by_id.load(user_id)
+    if row is None:
+        raise NotFoundError
+    return user_node(row)
+
+
+async def payload_viewer(info: Info) -> Annotated["User", strawberry.lazy("schema.accounts")] | None:
+    """Resolve `viewer` of a payload: the account as the mutation left it; None if signed out by it."""
+    viewer = info.context.viewer
+    return await present_user(info, viewer.id) if viewer else None
 
 
 async def load_user(info: Info, user_id: str) -> "User":

@@ -7,16 +7,26 @@ from schema.runtime.context import Info
 from schema.runtime.selection import selected_below
 
 _READS = {  # where the attributes that a field reads are not those of its name
-    "Generation.message": {"stage"},
-    "Generation.errorMessage": {"error_code"},
+    "Generation.message": {"stage", "media", "is_loading", "status", "requested_model"},
+    "Generation.errorMessage": {"error_code", "media"},
     "Generation.queuePosition": {"status"},
-    "Generation.estimatedSeconds": {"status", "media", "quality", "started_at"},
+    "Generation.estimatedSeconds": {"status", "media", "quality", "started_at", "requested_model"},
     "Generation.previewUrl": {"preview"},
     "Generation.shareUrl": {"share_slug"},
     "Generation.parent": {"parent_id"},
     "Generation.owner": {"user_id"},
-    "MediaFile.downloadUrl": {"created_at", "style_slug"},  # of the generation, for the name of the file
+    "Generation.children": {"user_id"},
+    "Generation.batch": {"batch_id"},
+    "MediaFile.downloadUrl": {"created_at", "media", "style_slug"},  # of the generation, for the name of the file
+    "Style.previewUrl": {
+        "style.picture_id",
+        "style.picture_folder_id",
+        "style.owner_id",
+        "style.slug",
+        "collection.slug",
+    },
     "Style.cost": {"collection.base_cost"},  # of a style without a price of its own
+    "Style.media": {"collection.video"},
     "Style.collection": {"style.owner_id"},
     "Style.locked": {"style.members_only"},
     "Style.isOwn": {"style.owner_id"},

@@ -41,14 +41,21 @@ MAX_DIRECTIVES = 50
 MAX_EQUAL_NAMES = 50  # fields and spreads of one name in one selection; validation compares each with each
 MAX_OPERATIONS = 50
 MAX_VISITED = 5000  # selections, each fragment once for each operation
-MAX_COST = 10_000  # of a page of 100 generations with all their fields: about 7,000
-MAX_COST_SIGNED_OUT = MAX_COST // 5  # of a page of 100 styles and the whole catalogue: about 1,800
+MAX_COST = 11_500  # of a page of 100 generations with all fields, with those of styles and files: about 11,100
+MAX_COST_SIGNED_OUT = 2_000  # of a page of 100 styles and the whole catalogue: about 1,800
 
 _ASSUMED_LENGTHS = {  # of lists without pages
     "Query.collections": 4,
+    "Query.webhookEndpoints": 2,  # five at most
+    "WebhookDelivery.attempts": 2,  # more only where the endpoint failed
     "Style.variables": 3,
     "StyleVariable.options": 1,
     "Collection.qualities": 3,
+    "Batch.generations": 4,
+    "Metrics.series": 100,
+    "Metrics.byAccount": 50,
+    "Generation.providerPath": 1,  # more only where the first call failed
+    "VideoPrices.qualities": 3,
     "__Schema.types": 20,  # of a hundred: introspection has no resolvers, and takes less time for a value
 }
 _ASSUMED_LENGTH = 10  # of other lists without pages: styles, errors
@@ -58,7 +65,7 @@ _VALUES_SIGNED_OUT = 5  # that count as one: those of the catalogue take a fifth
 _VALUES_OF_ONE = 10  # further values, which are read for each field, that are priced as one value of the response
 _MAX_NESTING = 100  # nested fields and fragments, far below Python's recursion limit
 # `node` and `nodes` return these only to the accounts that own them, and to admins.
-_PRIVATE_TYPES = {"User", "Generation", "CreditTransaction", "ApiKey", "AuditEntry"}
+_PRIVATE_TYPES = {"User", "Generation", "Batch", "CreditTransaction", "ApiKey", "AuditEntry"}
 
 
 # Of each event of the subscription that this task executes.

@@ -122,9 +122,7 @@ def encode_cursors(keys: list[Any], order: str = "") -> list[str]:
     return [encode((prefix + key).encode(), newline=False).translate(_URL_SAFE).decode("ascii") for key in keys]
 
 
-def _decode(cursor: str | None, argument: str, read: Callable[[str], K], order: str) -> K | None:
-    if cursor is None:
-        return None
+def _decode(cursor: str, argument: str, read: Callable[[str], K], order: str) -> K:
     try:
         text = base64.urlsafe_b64decode(cursor[:100].encode()).decode("ascii")
         key = read(text.removeprefix(order).lstrip())
@@ -164,4 +162,9 @@ def page_request(
     Raises:
         InvalidInputError: a size outside 1 to 100, both `first` and `last`, or a cursor of another list or order.
     """
-    return PageRequest(first, _decode(after, "after", read, order), last, _decode(before, "before", read, order))
+    return PageRequest(
+        first,
+        None if after is None else _decode(after, "after", read, order),
+        last,
+        None if before is None else _decode(before, "before", read, order),
+    )

@@ -2,23 +2,36 @@
 
 import copy
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import strawberry
 from strawberry.dataloader import DataLoader
 
-from models import ApiKey, User
+from models import ApiKey, Identity, Session, User
+from models.accounts import ActingKey
 from models.catalogue_row import AnyStyle
 from models.enum import Role
+from models.generation_row import GenerationRow
 from schema.runtime.access import Audience
 from services.accounts.api_key import is_api_key
-from services.accounts.session import NewSession
-from services.billing import passes
+from services.accounts.connection_registry import Credential
+from services.accounts.second_factor.recovery_code import count_by_users
+from services.accounts.session import NewSession, SessionRead
+from services.accounts.sign_ins.origin import SignInOrigin
+from services.billing import key_budget, passes
 from services.billing.membership import CurrentMembership
 from services.core import locale
-from services.core.error import ForbiddenError, InvalidInputError, UnauthenticatedError
+from services.core.error import (
+    ForbiddenError,
+    InvalidCredentialError,
+    InvalidInputError,
+    SessionEndedError,
+    UnauthenticatedError,
+)
 from services.core.message import Message, message
+from services.core.rate_limit import LimitUsage
 from services.gallery.user_stats import Stats
+from services.integrations.identity.issuer import is_external_token
 from services.media.quota import StorageUsage
 from services.services import Services
 
@@ -67,6 +80,19 @@ def _owned(
     return _batching(find)
 
 
+class _Owned(Protocol[T]):
+    """A service with objects of users."""
+
+    async def by_ids(self, user_id: str, ids: list[str], /) -> dict[str, T]: ...
+
+    async def all_by_ids(self, ids: list[str], /) -> dict[str, T]: ...
+
+
+def _owned_in(context: "Context", service: _Owned[T]) -> DataLoader[str, T | None]:
+    """Return a loader of a service's objects, as `_owned`."""
+    return _owned(context, service.by_ids, service.all_by_ids)
+
+
 async def _owns_none(user_id: str, ids: list[str]) -> dict[str, Any]:
     """Return no objects: no user owns audit entries or payment reviews."""
     return {}
@@ -80,9 +106,10 @@ class Context:
     """
 
     __slots__ = (
-        "_introspection", "_is_authenticated", "_is_socket", "_wanted_locale", "changes_cookie",
-        "client", "compiles_operations", "connection_params", "cookie", "device_cookie", "has_files", "is_cookie",
-        "loaders", "new_device_cookie", "services", "shows_unfinished", "takes_cookies", "token", "viewer",
+        "_acting_key", "_introspection", "_is_authenticated", "_is_socket", "_wanted_locale", "address",
+        "changes_cookie", "client", "compiles_operations", "connection_params", "cookie", "credential",
+        "device_cookie", "has_files", "is_cookie", "limits", "loaders", "new_device_cookie", "on_sign_out", "problem",
+        "services", "session_read", "shows_unfinished", "takes_cookies", "user_agent", "viewer",
     )  # fmt: skip
 
     def __init__(
@@ -96,15 +123,23 @@ class Context:
         is_socket: bool,
         introspection: Audience,
         device_cookie: str | None = None,
+        user_agent: str = "",
         compiles_operations: bool = True,
+        problem: Message | None = None,
+        session_read: SessionRead | None = None,
     ) -> None:
         self.services = services
         self.compiles_operations = compiles_operations
         self._introspection = introspection
-        self.token = token
+        self.credential = Credential(token)
         self.is_cookie = is_cookie  # the token was sent in a cookie
+        self.problem = problem  # why the credential that was sent cannot be read
+        self.session_read = session_read  # of the token, if it has begun before
         self.device_cookie = device_cookie  # the device token that was sent in a cookie
         self.client = client  # the IP address of the client
+        self.address: str | None = None  # of this server, as the client reaches it; set by web/
+        self.limits: LimitUsage | None = None  # that the operation has used; set by web/ where responses have headers
+        self.user_agent = user_agent
         self.takes_cookies = False  # whether the response can set a cookie; set by web/
         self.changes_cookie = False
         self.new_device_cookie: str | None = None  # to be set
@@ -114,7 +149,9 @@ class Context:
         self.connection_params: Mapping[str, Any] = {}  # of connection_init; Strawberry fills it in
         self._wanted_locale = locale.from_header(accept_language)
         self._is_socket = is_socket
+        self._acting_key: ActingKey | None = None  # that the request was authenticated by
         self.viewer: User | None = None  # the authenticated user; None when signed out
+        self.on_sign_out: Callable[[], None] | None = None  # of a socket: called when the viewer has become None
         self._is_authenticated = False
         self.loaders: dict[str, Any] = {}  # those that were used
 
@@ -127,24 +164,20 @@ class Context:
     package_by_id = _Lazy(lambda context: _batching(context.services.billing.plans.packages_by_ids))
     plan_by_id = _Lazy(lambda context: _batching(context.services.billing.plans.plans_by_ids))
     user_by_id = _Lazy(lambda context: _owned(context, context._viewer_by_id, context.services.accounts.lookup.by_ids))
-    generation_by_id = _Lazy(
-        lambda context: _owned(
-            context, context.services.gallery.lists.by_ids, context.services.gallery.lists.all_by_ids
-        )
-    )
-    transaction_by_id = _Lazy(
-        lambda context: _owned(
-            context, context.services.billing.ledger.by_ids, context.services.billing.ledger.all_by_ids
-        )
-    )
-    api_key_by_id = _Lazy(
-        lambda context: _owned(
-            context, context.services.accounts.api_keys.by_ids, context.services.accounts.api_keys.all_by_ids
-        )
-    )
+    account_by_id = _Lazy(lambda context: _batching(context.services.accounts.lookup.by_ids))  # of anyone
+    generation_by_id = _Lazy(lambda context: _owned_in(context, context.services.gallery.lists))
+    batch_by_id = _Lazy(lambda context: DataLoader(context._load_batches, cache=False))
+    transaction_by_id = _Lazy(lambda context: _owned_in(context, context.services.billing.ledger))
+    api_key_by_id = _Lazy(lambda context: _owned_in(context, context.services.accounts.api_keys))
     audit_entry_by_id = _Lazy(lambda context: _owned(context, _owns_none, context.services.events.audit_log.by_ids))
     payment_review_by_id = _Lazy(lambda context: _owned(context, _owns_none, context.services.payments.reviews.by_ids))
+    webhook_endpoint_by_id = _Lazy(lambda context: _owned_in(context, context.services.webhooks.endpoints))
+    webhook_delivery_by_id = _Lazy(lambda context: _owned_in(context, context.services.webhooks.deliveries))
+    spent_by_key = _Lazy(lambda context: _batching(key_budget.spent_by))
     api_keys_by_user = _Lazy(lambda context: DataLoader(context._load_api_keys, cache=False))
+    recovery_codes_by_user = _Lazy(lambda context: _batching(count_by_users))
+    identities_by_user = _Lazy(lambda context: DataLoader(context._load_identities, cache=False))
+    sessions_by_user = _Lazy(lambda context: DataLoader(context._load_sessions, cache=False))
     pass_by_user = _Lazy(lambda context: _batching(passes.active_of))
     stats_by_user = _Lazy(lambda context: DataLoader(context._load_stats, cache=False))
     storage_by_user = _Lazy(lambda context: DataLoader(context._load_storage, cache=False))
@@ -153,7 +186,7 @@ class Context:
     def connect(self, token: str | None, wanted_locale: str | None) -> None:
         """Apply the payload of a WebSocket's connection_init."""
         if token:
-            self.token, self.is_cookie = token, False
+            self.credential.token, self.is_cookie, self.problem = token, False, None
         self._wanted_locale = (locale.match(wanted_locale) if wanted_locale else None) or self._wanted_locale
 
     def of_events(self, viewer: User) -> "Context":
@@ -161,20 +194,75 @@ class Context:
         context = copy.copy(self)
         context.loaders = {}
         context.connection_params = {}
-        context.set_viewer(viewer)
+        context.on_sign_out = None
+        context.set_viewer(viewer, is_authenticated=True)
         return context
 
+    @property
+    def token(self) -> str | None:
+        """The token of a session or an API key; None: signed out."""
+        return self.credential.token
+
     async def authenticate(self) -> User | None:
-        """Load the viewer from the token; called before every operation. Return None when signed out."""
+        """Load the viewer from the token; called before every operation. Return None when signed out.
+
+        A browser sends the cookie of an ended session with every request, also with the one that signs in again, so
+        that is signed out.
+
+        Raises:
+            InvalidCredentialError: a token was sent otherwise, and does not work.
+        """
         if self._is_socket or not self._is_authenticated:
-            self.viewer = await self._user_of(self.token) if self.token else None
+            await self._load_viewer()
             self._is_authenticated = not self._is_socket
         return self.viewer
 
-    async def _user_of(self, token: str) -> User | None:
-        return await (
-            self.services.accounts.api_keys if is_api_key(token) else self.services.accounts.sessions
-        ).user_of(token)
+    async def _load_viewer(self) -> None:
+        if self.problem is not None:
+            raise InvalidCredentialError(self.problem)
+        is_sent = bool(self.token) and not self.is_cookie
+        viewer = await self._user_of(self.token) if self.token else None
+        if viewer is None and not is_sent and (demo := self.services.accounts.demo) is not None:
+            viewer, self.credential.token = await demo.sign_in()
+            self.is_cookie = False
+        self._acting_key = viewer.acting_key if viewer else None
+        self.set_viewer(viewer, is_authenticated=True)
+        if viewer is None and is_sent:
+            raise InvalidCredentialError
+
+    async def renew(self, token: str) -> None:
+        """Replace the token of an open socket by another one of its account; streams go on with it.
+
+        Raises:
+            InvalidInputError: it is no socket, or signed out.
+            InvalidCredentialError: the token does not work.
+            ForbiddenError: it is another account's, or a key instead of a session.
+        """
+        user_id = self.credential.user_id
+        if not self._is_socket or user_id is None:
+            raise InvalidInputError(message("Only the token of an open, signed-in WebSocket can be renewed."))
+        if is_external_token(token):
+            user: User | None = await self.services.accounts.external.known_user_of(token)
+        else:
+            user = await self._user_of(token)
+        if user is None:
+            raise InvalidCredentialError
+        if user.id != user_id or is_api_key(token) is not self.uses_api_key:
+            raise ForbiddenError
+        self.credential.token, self.is_cookie = token, False
+
+    def _user_of(self, token: str) -> Awaitable[User | None]:
+        accounts = self.services.accounts
+        if is_external_token(token):
+            return accounts.external.user_of(token, client=self.client)
+        if is_api_key(token):
+            return accounts.api_keys.user_of(token)
+        return accounts.sessions.user_of(token, self.session_read)
+
+    @property
+    def origin(self) -> SignInOrigin:
+        """What is kept of a sign-in by this request."""
+        return SignInOrigin(self.client, self.user_agent)
 
     @property
     def caller(self) -> str:
@@ -188,29 +276,48 @@ class Context:
 
     @property
     def is_admin(self) -> bool:
-        """Whether the viewer is an admin signed in with a session; API keys have no admin rights."""
-        return self.viewer is not None and self.viewer.role is not Role.USER and not self.uses_api_key
+        """Whether the viewer is an admin by a session with its second factor; API keys have no admin rights."""
+        viewer = self.viewer
+        if viewer is None or viewer.role is Role.USER or self.uses_api_key:
+            return False
+        return self.services.accounts.second_factor.access.is_open_to_admin(viewer)
 
     @property
     def allows_introspection(self) -> bool:
         """Whether the viewer may introspect the schema."""
         return self._introspection is Audience.EVERYONE or (self._introspection is Audience.ADMINS and self.is_admin)
 
+    @property
+    def suggests_names(self) -> bool:
+        """Whether errors of documents may name what was probably meant: where the schema is secret to no one."""
+        return self._introspection is Audience.EVERYONE
+
     def require_viewer(self) -> User:
         """Return the authenticated user. Raises UnauthenticatedError when signed out."""
         if self.viewer is None:
-            raise UnauthenticatedError
+            raise SessionEndedError if self.is_cookie else UnauthenticatedError
         return self.viewer
 
     def require_admin(self) -> None:
-        """Raises UnauthenticatedError when signed out, ForbiddenError unless `is_admin`."""
-        self.require_viewer()
-        if not self.is_admin:
+        """Raises UnauthenticatedError when signed out, SecondFactorError or ForbiddenError unless `is_admin`."""
+        viewer = self.require_viewer()
+        if viewer.role is Role.USER or self.uses_api_key:
             raise ForbiddenError
+        self.services.accounts.second_factor.access.require_for_admin(viewer)
 
-    def set_viewer(self, viewer: User | None) -> None:
-        """Use `viewer` for the rest of this operation, after a sign-in, a sign-out or a change of the account."""
+    def set_viewer(self, viewer: User | None, *, is_authenticated: bool = False) -> None:
+        """Use `viewer` for the rest of this operation, after a sign-in, a sign-out or a change of the account.
+
+        `is_authenticated`: it was read with what its session has proved; otherwise it is a row that was read again.
+        """
+        before = self.viewer
+        if viewer is not None and viewer.acting_key is None:
+            viewer.acting_key = self._acting_key  # a row that was read again is still used by the same key
+        if viewer is not None and not is_authenticated:
+            viewer.proved_at = before.proved_at if before is not None and before.id == viewer.id else None
         self.viewer = viewer
+        if viewer is None and self.on_sign_out is not None:
+            self.on_sign_out()
 
     def require_cookies(self) -> None:
         """Raises InvalidInputError where the response cannot set a cookie: on WebSockets and streams."""
@@ -247,6 +354,17 @@ class Context:
             found[wanted] = await self.services.catalogue.styles.styles_of(collection_ids, wanted)
         return [found[wanted][collection_id] for collection_id, wanted in keys]
 
+    async def _load_batches(self, keys: list[tuple[str, frozenset[str]]]) -> list[Sequence[GenerationRow]]:
+        """Return the viewer's batches, for admins every user's, with the wanted attributes of their generations."""
+        viewer, found = self.viewer, dict[frozenset[str], Mapping[str, Sequence[GenerationRow]]]()
+        if viewer is None:
+            return [()] * len(keys)
+        user_id = None if self.is_admin else viewer.id
+        for wanted in dict.fromkeys(wanted for _, wanted in keys):
+            batch_ids = [batch_id for batch_id, attributes in keys if attributes == wanted]
+            found[wanted] = await self.services.gallery.lists.by_batches(user_id, batch_ids, wanted)
+        return [found[wanted].get(batch_id, ()) for batch_id, wanted in keys]
+
     async def _load_stats(self, user_ids: list[str]) -> list[Stats]:
         found = await self.services.gallery.stats.by_users(user_ids)
         return [found.get(user_id, Stats()) for user_id in user_ids]
@@ -261,6 +379,14 @@ class Context:
 
     async def _load_api_keys(self, user_ids: list[str]) -> list[list[ApiKey]]:
         found = await self.services.accounts.api_keys.by_users(user_ids)
+        return [found.get(user_id, []) for user_id in user_ids]
+
+    async def _load_identities(self, user_ids: list[str]) -> list[list[Identity]]:
+        found = await self.services.accounts.identities.by_users(user_ids)
+        return [found.get(user_id, []) for user_id in user_ids]
+
+    async def _load_sessions(self, user_ids: list[str]) -> list[list[Session]]:
+        found = await self.services.accounts.sessions.by_users(user_ids)
         return [found.get(user_id, []) for user_id in user_ids]
 
     async def _viewer_by_id(self, user_id: str, ids: list[str]) -> dict[str, User]:

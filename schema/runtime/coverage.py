@@ -8,6 +8,7 @@ is that it has ended: see `Context.shows_unfinished`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 from graphql import (
@@ -27,16 +28,17 @@ from graphql import (
 
 COVERED: Mapping[str, str] = {
     "Generation": (
-        "id media status stage progress previewUrl prompt size quality aspectRatio cost paidBy refunded "
-        "isFavorite provider model variables errorCode batchId version attempts createdAt updatedAt startedAt "
-        "completedAt message errorMessage styleTitle shareUrl"
+        "id media status stage progress previewUrl prompt size quality aspectRatio durationSeconds cost paidBy "
+        "refunded isFavorite provider model variables errorCode batchId version attempts createdAt updatedAt startedAt "
+        "completedAt message errorMessage styleTitle shareUrl reusedId enhancedPrompt deliveredQuality sizeRefund"
     ),
     "GenerationConnection": "edges nodes pageInfo totalCount",
     "GenerationEdge": "cursor node",
     "PageInfo": "hasNextPage hasPreviousPage startCursor endCursor",
     "Query": "viewer",
     "User": (
-        "id email emailVerified name image role locale suspendedAt credits version createdAt generation generations"
+        "id email emailVerified isGuest name image role locale suspendedAt credits version createdAt generation "
+        "generations"
     ),
 }
 # Everything else that an operation can select.
@@ -45,44 +47,65 @@ NOT_COVERED: Mapping[str, str] = {
     "Admin": ("users user generations transactions auditLog paymentReviews metrics catalogue maintenance ledgerCheck"),
     "AdminActivity": "id at kind message user generation transaction",
     "Allowance": "perHour used remaining resetsAt usedInTotal",
-    "ApiKey": "id name hint createdAt lastUsedAt",
+    "ApiKey": "id name hint createdAt lastUsedAt scope expiresAt monthlyCredits spentThisMonth",
     "ApiKeyPayload": "apiKey key errors",
     "AuditEntry": "id at action target detail actor",
     "AuditEntryConnection": "edges nodes pageInfo",
     "AuditEntryEdge": "cursor node",
+    "Batch": "id createdAt count completed failed canceled progress generations",
     "CataloguePayload": "created updated unchanged errors",
     "Checkout": "id url",
     "CheckoutPayload": "checkout errors",
-    "Collection": "id slug baseCost refundPolicy qualities title description styles",
+    "Collection": "id slug baseCost refundPolicy reuseShare qualities video title description styles",
     "CreditPackage": "id slug credits price currency",
     "CreditTransaction": (
         "id sequence type status amount balance metadata price currency createdAt description user generation"
     ),
     "CreditTransactionConnection": "edges nodes pageInfo totalCount",
     "CreditTransactionEdge": "cursor node",
-    "CreditsChange": "credits version transaction pass membership",
+    "CreditsChange": "user credits version transaction pass membership",
     "DataExport": "url expiresAt",
     "DataExportPayload": "dataExport errors",
-    "DeletedPayload": "deletedIds errors",
+    "Deployment": (
+        "product title version locale locales media models aspectRatios upload signIn payments sellsCredits maxBatch "
+        "promptMaxLength enhancesPrompts status"
+    ),
+    "DeploymentStatus": "readOnly acceptsGenerations",
+    "DeletedPayload": "deletedIds viewer errors",
     "GalleryChange": "kind version generationId generation",
-    "Generation": "queuePosition estimatedSeconds style original result parent providerCost providerRequestId owner",
-    "GenerationPayload": "generation errors",
+    "Generation": (
+        "queuePosition estimatedSeconds style original result parent children batch providerCost providerRequestId "
+        "providerPath owner"
+    ),
+    "GenerationPayload": "generation viewer errors",
     "GenerationsPayload": "generations viewer errors",
     "InputError": "code message field",
     "InsufficientCreditsError": "code message field required balance",
     "LedgerCheck": "usersChecked mismatches stuckGenerations orphanFiles",
     "Maintenance": "readOnly providersOff dailySpendCap spentToday",
     "MaintenancePayload": "maintenance errors",
-    "MediaFile": "contentType byteSize width height placeholder url downloadUrl thumbnailUrl expiresAt",
+    "MediaFile": (
+        "id contentType byteSize width height duration placeholder durationSeconds posterUrl url downloadUrl "
+        "thumbnailUrl expiresAt"
+    ),
+    "MergeGuestPayload": "user movedGenerations movedCredits errors",
+    "MergeTokenPayload": "token expiresAt errors",
     "Membership": "plan startedAt renewsAt endsAt",
+    "AccountMetric": "count completed failed credits providerCost user",
+    "MetricPoint": "start generations completed failed canceled credits providerCost activeUsers",
     "MetricBucket": "key count failed credits",
     "Metrics": (
         "generations completed failed canceled successRate averageSeconds p50Seconds p95Seconds creditsSpent "
         "creditsRefunded creditsPurchased providerCost activeUsers returningUsers queueDepth byStyle byHour "
-        "byProvider byError byPlan"
+        "byProvider byError byPlan series byAccount"
+    ),
+    "Model": (
+        "id name provider media qualities aspectRatios resolutions durations durationFactors maxReferences maxBatch "
+        "needsReference streamsPreviews refines priceFactor costUsd"
     ),
     "Node": "id",
-    "Pass": "startedAt expiresAt images videos plan",
+    "Pass": "startedAt expiresAt images videos plan quality collections",
+    "PaymentOptions": "provider isTest returnOrigins",
     "PaymentReview": (
         "id type reason isOpen receivedAt orderId subscriptionId productId netAmount currency account customerEmail"
     ),
@@ -91,17 +114,31 @@ NOT_COVERED: Mapping[str, str] = {
     "PaymentReviewPayload": "review errors",
     "Plan": (
         "id slug kind price currency creditsPerMonth durationHours imagesPerHour videosPerHour priority "
-        "unlimited apiAccess maxBatch title"
+        "unlimited apiAccess maxBatch title quality collections"
     ),
     "PlanMetric": "plan passesSold passesExpired averageImages averageVideos",
+    "ProviderTry": "provider model errorCode seconds sent",
     "QualityPrice": "quality multiplier",
-    "Query": "node nodes collections style styles quote sharedGeneration creditPackages plans admin",
+    "VideoPrices": "baseCost qualities",
+    "Query": (
+        "node nodes deployment collections style styles models quote sharedGeneration creditPackages plans admin "
+        "webhookEndpoints"
+    ),
     "QuotaExceededError": "code message field resetsAt",
-    "Quote": "cost paidBy affordable balanceAfter",
+    "Quote": "cost paidBy affordable balanceAfter reusable model enhancesPrompt errors",
+    "ReusableResult": "generationId cost paidBy affordable balanceAfter",
     "RateLimitedError": "code message field retryAfter",
+    "RecoveryCodesPayload": "recoveryCodes user errors",
+    "RenewConnectionPayload": "renewed errors",
     "SentPayload": "sent errors",
+    "SecondFactor": "since isProved recoveryCodesLeft",
+    "SecondFactorSetupPayload": "secret uri expiresAt errors",
+    "Session": "id device place isCurrent createdAt lastSeenAt expiresAt secondFactorAt",
+    "Identity": "id issuer subjectHint name email linkedAt lastUsedAt",
     "SessionPayload": "token expiresAt user deviceToken mustVerifyEmail errors",
-    "SharedGeneration": "result createdAt sharedBy title",
+    "SignInOptions": "methods issuers requiresVerification passwordMinLength signupCredits guestCredits",
+    "SharedGeneration": "id slug url result createdAt sharedBy title",
+    "SignInNoncePayload": "nonce expiresAt errors",
     "SignOutPayload": "sessionsEnded",
     "StorageFullError": "code message field usedBytes maxBytes generations maxGenerations",
     "Style": (
@@ -113,17 +150,55 @@ NOT_COVERED: Mapping[str, str] = {
     "StylePayload": "style errors",
     "StyleVariable": "name label options default required maxLength",
     "UploadPayload": "upload errors",
+    "UploadRules": "maxBytes formats contentTypes",
     "UploadTarget": "id url method headers fields expiresAt",
-    "User": "isMember maxBatch membership referralCode pass stats storage transactions billingPortalUrl apiKeys",
+    "User": "isMember maxBatch membership referralCode pass stats storage transactions billingPortalUrl apiKeys "
+    "sessions secondFactor identities",
     "UserConnection": "edges nodes pageInfo totalCount",
     "UserEdge": "cursor node",
     "UserError": "code message field",
     "UserPayload": "user errors",
     "UserStats": "totalGenerations failedGenerations favorites creditsSpent lastGenerationAt",
     "UserStorage": "usedBytes maxBytes generations maxGenerations",
+    "WebhookAttempt": "at durationMs status failure response",
+    "WebhookDelivery": "id messageId type payload state attempts nextAttemptAt deliveredAt createdAt",
+    "WebhookDeliveryConnection": "edges nodes pageInfo",
+    "WebhookDeliveryEdge": "cursor node",
+    "WebhookDeliveryPayload": "delivery errors",
+    "WebhookEndpoint": (
+        "id url description events creditsLowBelow isEnabled disabledReason disabledAt failingSince "
+        "previousSecretUntil createdAt deliveries"
+    ),
+    "WebhookEndpointPayload": "endpoint errors",
+    "WebhookSecretPayload": "endpoint secret errors",
 }
 
+# What changes with the catalogue only: the same for all who are signed out, in one language. None of its links expires.
+CATALOGUE: Mapping[str, str] = {
+    "Collection": "id slug baseCost refundPolicy reuseShare qualities video title description styles",
+    "CreditPackage": "id slug credits price currency",
+    "Model": NOT_COVERED["Model"],
+    "PageInfo": COVERED["PageInfo"],
+    "Deployment": NOT_COVERED["Deployment"],
+    "PaymentOptions": NOT_COVERED["PaymentOptions"],
+    "Plan": NOT_COVERED["Plan"],
+    "QualityPrice": "quality multiplier",
+    "Query": "collections style styles models creditPackages plans deployment",
+    "SignInOptions": NOT_COVERED["SignInOptions"],
+    "Style": NOT_COVERED["Style"],
+    "StyleConnection": "edges nodes pageInfo totalCount",
+    "StyleEdge": "cursor node",
+    "StyleVariable": "name label options default required maxLength",
+    "UploadRules": NOT_COVERED["UploadRules"],
+    "VideoPrices": "baseCost qualities",
+}
+# The same for all as well, but it changes at once, and matters at once.
+CURRENT: Mapping[str, str] = {"DeploymentStatus": NOT_COVERED["DeploymentStatus"]}
+
 _COVERED = {name: frozenset(fields.split()) for name, fields in COVERED.items()}
+_CATALOGUE = {name: frozenset(fields.split()) for name, fields in CATALOGUE.items()}
+_CURRENT = {name: frozenset(fields.split()) for name, fields in CURRENT.items()}
+_NONE: frozenset[str] = frozenset()
 # A filter may name what changes without the account, such as the collection of a style.
 _FILTER = "filter"
 
@@ -137,6 +212,40 @@ class Coverage:
     def includes(self, variables: Mapping[str, Any]) -> bool:
         """Return whether an answer with these variables is covered."""
         return not self.null_variables or all(variables.get(name) is None for name in self.null_variables)
+
+
+class Caching(IntEnum):
+    """Who may store the answer to a query; that of several fields is the highest of theirs."""
+
+    CATALOGUE = 0  # any cache, of a caller who is signed out
+    CURRENT = 1  # the same, but it asks this server before each use
+    PRIVATE = 2  # the viewer's browser, which asks as well
+    NONE = 3
+
+
+_LEVELS = ((Caching.CURRENT, _CURRENT), (Caching.PRIVATE, _COVERED))
+
+
+def caching_of(schema: GraphQLSchema, document: DocumentNode) -> Caching:
+    """Return who may store the answer to a valid document. It needs no version: the answers are compared themselves."""
+    info = TypeInfo(schema)
+    visitor = _CachingVisitor(info)
+    visit(document, TypeInfoVisitor(info, visitor))
+    return visitor.found
+
+
+class _CachingVisitor(Visitor):
+    def __init__(self, info: TypeInfo) -> None:
+        super().__init__()
+        self._info = info
+        self.found = Caching.CATALOGUE
+
+    def enter_field(self, node: FieldNode, *_: Any) -> None:
+        parent = self._info.get_parent_type()
+        kind, name = get_named_type(parent).name if parent else "", node.name.value
+        if name != "__typename" and name not in _CATALOGUE.get(kind, _NONE):
+            levels = (level for level, fields in _LEVELS if name in fields.get(kind, _NONE))
+            self.found = max(self.found, next(levels, Caching.NONE))
 
 
 def coverage_of(schema: GraphQLSchema, document: DocumentNode) -> Coverage | None:

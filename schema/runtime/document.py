@@ -29,7 +29,7 @@ from graphql.validation.rules import overlapping_fields_can_be_merged
 from strawberry.types.graphql import OperationType
 
 from schema.runtime import complexity
-from schema.runtime.coverage import Coverage, coverage_of
+from schema.runtime.coverage import Caching, Coverage, caching_of, coverage_of
 from schema.runtime.error_formatting import MAX_ERRORS, TOO_COMPLEX
 from schema.runtime.variables import TooComplexError, count_values, whole_number
 from services.core.pagination import MAX_SIZE
@@ -118,6 +118,7 @@ class PreparedOperation:
         self._is_valid = {True: False, False: False}  # by whether the caller may introspect the schema
         self._costs: dict[tuple[object, ...], int] = {}
         self._known: dict[object, KnownVariables] = {}
+        self._caching: Caching | None = None
         self._coverage: Coverage | None = None
         self._has_coverage = False
 
@@ -182,6 +183,13 @@ class PreparedOperation:
             self._coverage, self._has_coverage = coverage_of(schema, self.document), True
         return self._coverage
 
+    def caching(self, schema: GraphQLSchema) -> Caching:
+        """Return who may store the answer to a valid document."""
+        if self._caching is None:
+            is_query = self.kind is OperationType.QUERY
+            self._caching = caching_of(schema, self.document) if is_query else Caching.NONE
+        return self._caching
+
     def known_cost(
         self,
         variables: Mapping[str, Any] | None,
@@ -211,8 +219,9 @@ class PreparedOperation:
         *,
         is_signed_in: bool,
         allows_introspection: bool,
+        suggests_names: bool = False,
     ) -> int:
-        """Return the cost of the document.
+        """Return the cost of the document. `suggests_names`: errors say what was probably meant.
 
         Raises:
             InvalidDocumentError: it is too complex, ambiguous, or invalid.
@@ -227,10 +236,11 @@ class PreparedOperation:
         if self._needs_name:
             raise InvalidDocumentError([GraphQLError("This document needs an operationName.")])
         if not self._is_valid[allows_introspection]:
-            # Without suggestions, which reveal names of a schema that may be secret, and whose search takes longer
-            # than the rest.
+            # Without suggestions where the schema may be secret, because they reveal its names, and their search takes
+            # longer than the rest.
             rules = _RULES[allows_introspection]
-            if errors := validate(schema, self.document, rules, max_errors=MAX_ERRORS, hide_suggestions=True):
+            hides = not suggests_names
+            if errors := validate(schema, self.document, rules, max_errors=MAX_ERRORS, hide_suggestions=hides):
                 raise InvalidDocumentError(_limited(errors))
             self._is_valid[allows_introspection] = True
         key = self._key(variables or {}, is_signed_in=is_signed_in)

@@ -13,8 +13,9 @@ from models.database.connection import is_outage
 from models.enum import ErrorCode
 from schema.runtime.context import Context
 from schema.runtime.instrumentation import NO_OPERATION, count_error
-from services.core.error import RateLimitedError, Refusal, UnavailableError
+from services.core.error import RateLimitedError, Refusal, RefusalGroup, UnavailableError
 from services.core.message import message
+from services.core.rate_limit import note_retry
 from services.core.text import cut, shortened
 from services.integrations.storage.protocol import StorageError
 from telemetry import crash
@@ -24,8 +25,11 @@ log = structlog.get_logger(__name__)
 TOO_COMPLEX = "too_complex"  # a key in a GraphQLError's extensions: the document exceeds a limit, which is its value
 MAX_ERRORS = 10  # of a document or its variables: enough to fix them, too few for a large response
 _SUGGESTION = re.compile(r" Did you mean [^?]*\?")  # graphql-core's: names of a schema that may be secret
-# Also graphql-core's: it repeats an invalid value in full, even a password.
-_INVALID_VALUE = re.compile(r",? found: .*|(?<= value): .*|(?<=String) ['\"].*", re.IGNORECASE | re.DOTALL)
+# Also graphql-core's: it repeats an invalid value in full, even a password. What was expected comes before it.
+_INVALID_VALUE = re.compile(
+    r"(?:,| ) ?found: .*|(?<= cannot represent)(?P<kind>[^:]{0,80} value): .*|(?<=String) ['\"].*",
+    re.IGNORECASE | re.DOTALL,
+)
 _TYPE_NAMES = {
     OperationType.QUERY: "queries",
     OperationType.MUTATION: "mutations",
@@ -57,24 +61,29 @@ def _format(error: GraphQLError, context: Context | None) -> None:
     original: Any = error.original_error
     while isinstance(original, GraphQLError) and original.original_error is not None:
         original = original.original_error
+    if isinstance(original, RefusalGroup):
+        original = original.refusals[0]
     if isinstance(original, Refusal):
         _set(error, original.code, context.translate(original.message) if context else original.message.text)
         if original.field:
             error.extensions = {**(error.extensions or {}), "field": [cut(part) for part in original.field]}
         if isinstance(original, RateLimitedError):
             error.extensions = {**(error.extensions or {}), "retryAfter": original.retry_after}
+            note_retry(original.retry_after)
     elif (limit := (error.extensions or {}).pop(TOO_COMPLEX, None)) is not None:
         _set(error, ErrorCode.TOO_COMPLEX, shortened(error.message))
         error.extensions = {**(error.extensions or {}), **limit}
     elif error.path is None and (original is None or isinstance(original, (GraphQLError, *NO_OPERATION))):
         # The document or its variables are invalid; graphql-core's message says where.
-        text = _SUGGESTION.sub("", error.message or "No GraphQL query found in the request")
-        text = _INVALID_VALUE.sub(".", text)
+        text = error.message or "No GraphQL query found in the request"
+        if context is None or not context.suggests_names:
+            text = _SUGGESTION.sub("", text)
+        text = _INVALID_VALUE.sub(_without_value, text)
         _set(error, ErrorCode.INVALID_INPUT, shortened(text))
     elif error.path is None and isinstance(original, ValueError) and error.nodes:
         _set(error, ErrorCode.INVALID_INPUT, "A value in this document cannot be read.")  # int() of 5,000 digits
     elif is_outage(original) or isinstance(original, StorageError):
-        log.warning("graphql.unavailable", path=error.path, error=repr(original))
+        log.warning("graphql.unavailable", path=error.path, error=original)
         refusal = UnavailableError()
         _set(error, refusal.code, context.translate(refusal.message) if context else refusal.message.text)
     else:
@@ -85,6 +94,12 @@ def _format(error: GraphQLError, context: Context | None) -> None:
         text = context.translate(internal) if context else internal.text.format(**internal.values)
         _set(error, ErrorCode.INTERNAL, text)
         error.extensions = {**(error.extensions or {}), "reference": reference}
+
+
+def _without_value(found: re.Match[str]) -> str:
+    if found["kind"]:
+        return f"{found['kind']}."
+    return "" if found.string[: found.start()].endswith("?") else "."  # a suggestion
 
 
 def _set(error: GraphQLError, code: ErrorCode, text: str) -> None:

@@ -36,14 +36,24 @@ def _no_plan() -> None:
 class EventExecutor:
     """Executes the events of one subscription for one context."""
 
-    __slots__ = ("_context", "_executor", "_operation", "_plan", "_run")
+    __slots__ = ("_context", "_executor", "_lacks_columns", "_operation", "_plan", "_run")
 
     def __init__(self, operation: EventOperation, context: Context) -> None:
         self._operation = operation
         self._context = context
         self._plan: Callable[[], Plan | None] = _no_plan  # weak: how many plans are kept is limited elsewhere
-        self._run: Run | None = None  # of the events that have had neither errors nor anything to wait for
+        self._run: Run | None = None  # of the events so far, if they had neither errors nor anything to wait for
+        self._lacks_columns = False  # whether `execute_columns` was once not enough
         self._executor: PlannedExecutor | None = None  # graphql-core's, of which each event gets a copy
+
+    def execute_columns(self, columns: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the data of an event of which these columns are known, as JSON has them; None: it takes the event."""
+        plan = self._plan() or self._find_plan()
+        if plan is None or plan.execute_columns is None or self._lacks_columns:
+            return None
+        data = plan.execute_columns(columns)
+        self._lacks_columns = data is None
+        return data
 
     def execute(self, event: Any) -> Executed:
         """Execute an event.
@@ -51,14 +61,16 @@ class EventExecutor:
         Raises:
             ValueError: the variables are invalid, which opening the subscription would have found.
         """
-        plan, run = self._plan(), self._run
-        if plan is None or run is None:
-            plan = self._find_plan()
-            run = self._start() if plan else None
-            if plan is None or run is None:
-                return self._interpret(event)
-            self._plan = ref(plan)
-        self._run = None
+        plan = self._plan() or self._find_plan()
+        if plan is None:
+            return self._interpret(event)
+        if plan.execute_alone is not None:
+            data = plan.execute_alone(event)
+            if data is not None:
+                return data
+        run, self._run = self._run or self._start(), None
+        if run is None:
+            return self._interpret(event)
         found = plan.execute_event(run, event)
         if type(found) is dict:
             self._run = run
@@ -69,7 +81,9 @@ class EventExecutor:
         node = operation.prepared.operation
         if node is None or not self._context.compiles_operations:
             return None
-        return operation.schema.plans.find(node, operation.variables or {})
+        plan = operation.schema.plans.find(node, operation.variables or {})
+        self._plan = ref(plan) if plan else _no_plan
+        return plan
 
     def _start(self) -> Run | None:
         operation = self._operation

@@ -12,7 +12,7 @@ from models.enum import ErrorCode
 from schema.runtime.context import Context
 from schema.runtime.error_formatting import format_errors
 from schema.runtime.event_executor import EventExecutor, EventOperation, Executed
-from schema.runtime.feed import Feed
+from schema.runtime.feed import Feed, as_it_is
 from schema.runtime.instrumentation import collecting_codes
 from schema.runtime.response_json import encode_json
 from services.events.topic import Item, Position
@@ -31,7 +31,7 @@ EncodedItem: TypeAlias = tuple[Position, tuple[bytes, ...], frozenset[ErrorCode]
 class Receiver(Protocol):
     """One subscriber of a view."""
 
-    feed: Feed[Any, Any]
+    position: Position  # of the last item that it was sent
     view: "EventView | None"  # None: it has ended
     task: asyncio.Task[None] | None  # while it cannot be written to; it calls the view's `serve` when it can
 
@@ -54,7 +54,7 @@ def view_key(operation: EventOperation, context: Context) -> Hashable:
     variables = b""
     if operation.variables:  # as a digest, which is small; orjson refuses lone surrogates and large integers
         variables = sha256(json.dumps(operation.variables, sort_keys=True).encode()).digest()
-    rights = (viewer.id, viewer.role, context.uses_api_key)
+    rights = (viewer.id, viewer.role, context.uses_api_key, context.is_admin)
     return (prepared.text, prepared.name, variables, context.locale, rights)
 
 
@@ -74,6 +74,7 @@ class EventView:
         "_key",
         "_newest",
         "_pending",
+        "_reads_columns",
         "_render",
         "_topic",
         "_turns",
@@ -84,6 +85,7 @@ class EventView:
         self._key = key
         self._topic = feed.topic
         self._render = feed.render
+        self._reads_columns = feed.render is as_it_is
         self._context = context
         self._turns = context.services.operations.query_slots.event_turns(context.caller)
         self._cost = operation.cost
@@ -106,10 +108,9 @@ class EventView:
         feed.topic.follow(view)
         return view
 
-    def add(self, receiver: Receiver) -> None:
-        """Send the topic's items to a receiver, whose `view` this is, from now on."""
+    def attach(self, receiver: Receiver) -> None:
+        """Send the topic's changes to a receiver, whose `view` this is, from now on; `serve` sends the items so far."""
         self.receivers = (*self.receivers, receiver)
-        self.serve(receiver)
 
     def remove(self, receiver: Receiver) -> None:
         """Stop sending to a receiver; a view without any is gone."""
@@ -125,28 +126,29 @@ class EventView:
         for receiver in self.receivers:
             self.serve(receiver)
 
-    def replaced(self, position: Position, value: Any) -> None:
+    def replaced(self, position: Position, columns: dict[str, Any]) -> None:
         encoded = None
         for receiver in self.receivers:
             if receiver.task is not None or receiver.view is not self:
                 continue
             if encoded is None:
                 try:
-                    encoded = self._execute_next(position, value)
+                    encoded = self._execute_next(position, None, columns)
                 except Exception as error:  # noqa: BLE001 - as in `serve`
                     receiver.fail(error)
                     continue
                 if encoded is None:
                     return
-            receiver.deliver(*encoded)
-        if len(self.receivers) == 1:
-            self._newest = None  # which would only be in the way of what the processor's cache keeps
+            position, messages, codes = encoded
+            receiver.deliver(position, messages, codes)
+        # Of one receiver it would only be in the way of what the processor's cache keeps.
+        self._newest = encoded if len(self.receivers) > 1 else None
 
     def serve(self, receiver: Receiver) -> None:
         """Send a receiver what it has not received, until it cannot be written to."""
-        feed, topic = receiver.feed, self._topic
+        topic = self._topic
         while receiver.task is None and receiver.view is self:
-            position = feed.position
+            position = receiver.position
             if topic.has_missed(position):
                 receiver.fetch_missed()
                 return
@@ -164,8 +166,9 @@ class EventView:
                 except Exception as error:  # noqa: BLE001 - formatted as any error of an operation
                     receiver.fail(error)
                     return
-            if encoded is None:
-                return  # all receivers are served when it is there
+                if encoded is None:
+                    return  # all receivers are served when it is there
+                self._keep(encoded)
             receiver.deliver(*encoded)
             if topic.keeps_newest and not topic.has_ended:
                 return  # it was the only one
@@ -175,8 +178,13 @@ class EventView:
         await asyncio.sleep(self._turns.count(self._cost))
         return self._encode(item.position, [await _awaited(result) for result in self._execute(item.value)])
 
-    def _execute_next(self, position: Position, value: Any) -> EncodedItem | None:
-        """Execute an item for all receivers; None: it takes longer, or has to wait for its turn."""
+    def _execute_next(
+        self, position: Position, value: Any, columns: dict[str, Any] | None = None
+    ) -> EncodedItem | None:
+        """Execute an item for all receivers; None: it takes longer, or has to wait for its turn.
+
+        `columns`: of the topic's newest item, instead of its value.
+        """
         if self._pending is not None:
             return None
         if not self._is_paid:
@@ -186,18 +194,25 @@ class EventView:
                 self._pending = asyncio.get_running_loop().call_later(delay, self._continue)
                 return None
         self._is_paid = False
+        if columns is not None:
+            data = self._executor.execute_columns(columns) if self._reads_columns else None
+            if data is not None:  # of almost every message
+                return (position, (_DATA + encode_json(data) + _DATA_END,), _NO_CODES)
+            value = self._topic.value_of(columns)
+            if value is None:
+                return None
         events = self._render(value, self._context)
-        if len(events) == 1:  # of almost every message
+        if len(events) == 1:
             result = self._executor.execute(events[0])
             if type(result) is dict:
-                return self._keep((position, (_DATA + encode_json(result) + _DATA_END,), _NO_CODES))
+                return (position, (_DATA + encode_json(result) + _DATA_END,), _NO_CODES)
             results = [result]
         else:
             results = list(map(self._executor.execute, events))
         if any(isinstance(result, Awaitable) for result in results):
             self._pending = asyncio.create_task(self._finish(position, results))
             return None
-        return self._keep(self._encode(position, cast("list[Finished]", results)))
+        return self._encode(position, cast("list[Finished]", results))
 
     async def _finish(self, position: Position, results: list[Executed]) -> None:
         try:
@@ -210,7 +225,7 @@ class EventView:
             self._pending = None
         if self._topic.keeps_newest:  # else a receiver may have to be sent earlier items first
             for receiver in self.receivers:  # also where a newer item has replaced it: that one takes as long
-                if receiver.feed.position < position and receiver.task is None:
+                if receiver.position < position and receiver.task is None:
                     receiver.deliver(*encoded)
         self.changed()
 

@@ -8,11 +8,17 @@ from typing import Any, Generic, TypeVar
 from models import User
 from schema.runtime.context import Context
 from schema.runtime.live_operation import live_operation
+from services.accounts.session import SessionState
 from services.core.error import UnauthenticatedError
 from services.events.topic import Item, Position, Topic
 
 E = TypeVar("E")
 T = TypeVar("T", bound=Topic[Any])
+
+
+def as_it_is(value: E, _: Context) -> list[E]:
+    """Return the event of an item that is one itself, a row, so that its columns may stand for it."""
+    return [value]
 
 
 class Feed(Generic[T, E]):
@@ -53,7 +59,7 @@ class Feed(Generic[T, E]):
         self._user = viewer  # whose role is known to the context
         self._changed: asyncio.Event | None = None
         connections = context.services.accounts.connections
-        self.connection = connections.open_subscription(context.token, viewer, self.changed)
+        self.connection = connections.open_subscription(context.credential, viewer, self.changed)
 
     @property
     def viewer(self) -> User:
@@ -61,19 +67,19 @@ class Feed(Generic[T, E]):
         return self.connection.user
 
     def check(self) -> None:
-        """Check that the session lasts; apply a change of the role, which decides what events show.
+        """Check that the session lasts; apply a change of the rights, which decide what events show.
 
         Raises:
             UnauthenticatedError: the session has ended.
-            ForbiddenError: the stream is for admins, and the subscriber is none any more.
+            ForbiddenError, SecondFactorError: the stream is for admins, and the subscriber is none any more.
         """
         connection, context = self.connection, self.context
         if connection.signed_out or context.viewer is None:
             raise UnauthenticatedError
         user = connection.user
         if user is not self._user:
-            if user.role is not self._user.role:
-                context.set_viewer(user)
+            if SessionState.of(user) != SessionState.of(self._user):
+                context.set_viewer(user, is_authenticated=True)
             self._user = user
         if self.is_for_admins:
             context.require_admin()
@@ -83,30 +89,35 @@ class Feed(Generic[T, E]):
         if self._changed is not None:
             self._changed.set()
 
-    def replaced(self, position: Position, value: Any) -> None:
+    def replaced(self, position: Position, columns: dict[str, Any]) -> None:
         """Continue with the topic's newest item."""
         self.changed()
 
     async def events(self, opening: AsyncIterable[Item[Any]] | list[Item[Any]] | None = None) -> AsyncIterator[E]:
-        """Yield the events of `opening`, of one event each, then those of the topic until it ends.
+        """Yield the events of `opening`, then those of the topic until it ends.
 
         Raises:
             UnauthenticatedError, ForbiddenError: as in `check`.
         """
-        last: Item[Any] | None = None
+        final: list[E] = []  # of the last item, so that it is known to be the last when it is sent
         if isinstance(opening, list):
-            (last,) = opening
+            final = [event for item in opening for event in self.render(item.value, self.context)]
+            self.position = max([self.position, *(item.position for item in opening)])
         elif opening is not None:
-            async for item in opening:  # one behind, so that the last is known when it is sent
-                if last is not None:
-                    for event in self.render(last.value, self.context):
-                        yield event
-                last = item
-        if last is not None:
-            self.position = last.position
-        self.is_live = not self.topic.has_ended
-        for event in self.render(last.value, self.context) if last is not None else ():
+            async for item in opening:
+                for event in final:
+                    yield event
+                final = self.render(item.value, self.context)
+                self.position = item.position
+        for event in final[:-1]:
             yield event
+        self.is_live = not self.topic.has_ended
+        for event in final[-1:]:
+            yield event
+        operation = live_operation.get()
+        if not final and self.is_live and operation is not None:
+            operation.is_handed_over = True  # without an event to wait for
+            return
         self._changed = asyncio.Event()
         self.topic.follow(self)
         while True:

@@ -2,8 +2,9 @@
 
 import hashlib
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import orjson
 from graphql import GraphQLSchema
@@ -12,19 +13,26 @@ from strawberry.types.graphql import OperationType
 
 from schema.runtime.context import Context
 from schema.runtime.document import KnownVariables, PreparedOperation
+from services.accounts.session import SeenSession
 
 _MAX_ANSWER = 256 * 1024  # bytes
 _MAX_VARIABLES = 1024  # bytes of their JSON
 _OVERHEAD = 1024  # bytes of memory of an entry besides the answer and its variables
+_MAX_REQUESTS = 8  # of one answer: the same operation with other headers
+_REQUEST_SIZE = 4096  # bytes of memory of a known request, most of which are the values of its session and user
 
 Key = tuple[object, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Answer:
-    """The JSON of a response without errors, which is the same until the account's version moves."""
+    """The JSON of a response without errors, which is the same until the account's version moves.
+
+    `requests`: the hashes of the requests that it is the answer to, and that are known.
+    """
 
     body: bytes
+    requests: list[bytes] = field(default_factory=list)
 
     @cached_property
     def etag(self) -> str:
@@ -32,11 +40,50 @@ class Answer:
         return f'"{hashlib.sha256(self.body).hexdigest()[:32]}"'
 
 
+class Found(NamedTuple):
+    """Where an answer is kept, and what guards and metrics need of its operation, without its document.
+
+    `field`: its first root field; `name`: of the operation in log lines; `cost`: of executing it.
+    """
+
+    key: Key
+    field: str
+    name: str | None
+    cost: int
+
+
 @dataclass
 class AnsweredResult(ExecutionResult):
-    """A result that is encoded already, or was kept; then it has no `data`."""
+    """A result that is encoded already. `found`: where its answer was kept; then it has no `data`."""
 
     answer: Answer | None = None
+    found: Found | None = None
+
+
+class SeenResponse(NamedTuple):
+    """A response to a request, and the session by which it was authenticated then.
+
+    `before`, `after`: its headers before and after the id of the request.
+    """
+
+    session: SeenSession
+    status: int
+    before: list[tuple[bytes, bytes]]
+    after: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+@dataclass(slots=True)
+class KnownRequest:
+    """A request whose answer was kept when it was sent before.
+
+    `caller`: its account. `response`: None until one is seen together with the session.
+    """
+
+    token_hash: str
+    caller: str
+    found: Found
+    response: SeenResponse | None = None
 
 
 class KeptAnswers:
@@ -47,6 +94,7 @@ class KeptAnswers:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._answers: OrderedDict[Key, Answer] = OrderedDict()
+        self._requests: dict[bytes, KnownRequest] = {}
 
     def key(
         self,
@@ -77,10 +125,22 @@ class KeptAnswers:
             given = _copied(given)
             if known is not None:
                 known.json = given
-        rights = (viewer.role, context.uses_api_key, context.allows_introspection)
+        rights = (viewer.role, context.uses_api_key, context.is_admin, context.allows_introspection)
         # Of the account's own row, which was just read, nothing can be stale, even if it was changed by hand.
-        row = (viewer.credits, viewer.address, viewer.email_verified, viewer.name, viewer.locale, viewer.suspended_at)
-        return (viewer.id, viewer.version, context.locale, *rights, *row, prepared.digest, given)
+        row = (viewer.credits, viewer.address, viewer.email_verified, viewer.name, viewer.image, viewer.locale)
+        # The message of a waiting generation says whether its provider is paused.
+        epoch = context.services.operations.provider_pauses.epoch
+        return (
+            viewer.id,
+            viewer.version,
+            epoch,
+            context.locale,
+            *rights,
+            *row,
+            viewer.suspended_at,
+            prepared.digest,
+            given,
+        )
 
     def find(self, key: Key) -> Answer | None:
         """Return an answer that was kept."""
@@ -95,8 +155,41 @@ class KeptAnswers:
             return
         self._answers[key] = answer = Answer(_copied(answer.body))
         self._bytes += _size(key, answer)
+        self._drop_oldest()
+
+    def request(self, digest: bytes) -> KnownRequest | None:
+        """Return the request with this hash, if its answer is still kept."""
+        known = self._requests.get(digest)
+        if known is not None:
+            self._answers.move_to_end(known.found.key)
+        return known
+
+    def know(self, digest: bytes, known: KnownRequest) -> None:
+        """Keep a request with its answer, in the place of what was known of this request."""
+        self._forget(digest)
+        answer = self._answers.get(known.found.key)
+        if answer is None:
+            return
+        while len(answer.requests) >= _MAX_REQUESTS:
+            self._forget(answer.requests[0])
+        answer.requests.append(digest)
+        self._requests[digest] = known
+        self._bytes += _REQUEST_SIZE
+        self._drop_oldest()
+
+    def _forget(self, digest: bytes) -> None:
+        known = self._requests.pop(digest, None)
+        if known is not None:
+            self._answers[known.found.key].requests.remove(digest)
+            self._bytes -= _REQUEST_SIZE
+
+    def _drop_oldest(self) -> None:
         while self._bytes > self._max_bytes:
-            self._bytes -= _size(*self._answers.popitem(last=False))
+            key, answer = next(iter(self._answers.items()))
+            for digest in answer.requests[:]:
+                self._forget(digest)
+            del self._answers[key]
+            self._bytes -= _size(key, answer)
 
 
 def _copied(json: bytes) -> bytes:

@@ -37,6 +37,11 @@ class SourceClasses:
         return type(value) in self.classes
 
 
+def any_id(value: str, prefix: str) -> str:
+    """Return a well-formed ID with this prefix, or one that no object has: to be refused with what else is wrong."""
+    return str(value) if ids.is_id(value, prefix) else f"{prefix}_"
+
+
 def known_id(value: str, prefix: str, *field: str) -> str:
     """Return a well-formed ID with this prefix.
 

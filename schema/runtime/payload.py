@@ -24,12 +24,6 @@ class Payload:
         return payload
 
 
-@strawberry.type
-class DeletedPayload(Payload):
-    deleted_ids: list[strawberry.ID] = strawberry.field(default_factory=list)
-    errors: list[UserError] = strawberry.field(default_factory=list)
-
-
 class RefusalsAsErrors(FieldExtension):
     """Turns the Refusal that a mutation's resolver raises into the `errors` of the mutation's payload.
 

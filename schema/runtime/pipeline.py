@@ -1,64 +1,36 @@
-"""The way of every operation, over HTTP, sockets and event streams: its guards, its document, its execution."""
+"""The way of every operation, over HTTP, sockets and event streams: its preparation, execution and answer."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import AbstractContextManager, aclosing, nullcontext
 from inspect import isawaitable
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import graphql
 import orjson
 from graphql import GraphQLError
 from strawberry import Schema
-from strawberry.exceptions import MissingQueryError
 from strawberry.execution import optimized_is_awaitable
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from schema.runtime import complexity
-from schema.runtime.compilation.executor import Executable
 from schema.runtime.compilation.plans import Plans
 from schema.runtime.compiled_execution import lazy_executor
 from schema.runtime.context import Context
-from schema.runtime.document import DocumentCache, InvalidDocumentError, KnownVariables, PreparedOperation
+from schema.runtime.document import DocumentCache, InvalidDocumentError, PreparedOperation
 from schema.runtime.error_formatting import MAX_ERRORS, as_graphql_error, format_errors, without_operation
 from schema.runtime.instrumentation import NO_OPERATION, Instrumentation
-from schema.runtime.kept_answers import Answer, AnsweredResult, KeptAnswers
+from schema.runtime.kept_answers import Answer, AnsweredResult, Found, KeptAnswers
 from schema.runtime.live_operation import live_operation
+from schema.runtime.preparation import OperationRequest, Prepared, prepare, register
 from schema.runtime.price import FREE, PRICES
-from services.operations.query_slots import PREPARATION, REQUEST_SECONDS, UPLOAD_SECONDS
 from telemetry.trace import span
 
-# A value that a plan returns takes a seventh of the time of one by graphql-core (benchmarks/execution.py), a statement
-# less of its own: with the reading of its rows, a fourth is left of what complexity.py counts.
-_PLANNED_SHARE = 4
 # The cost above which a caller's operations are executed one at a time; that of a mutation includes its writes.
-_EXPENSIVE = {OperationType.QUERY: 300, OperationType.MUTATION: 2 * complexity.WRITE_COST}
+_EXPENSIVE = {OperationType.QUERY.value: 300, OperationType.MUTATION.value: 2 * complexity.WRITE_COST}
+_ONE_OF = "directive @oneOf on INPUT_OBJECT\n"
 _NO_REPLICA = nullcontext()
-
-
-class OperationRequest(NamedTuple):
-    """An operation as a client sent it. `allowed`: the types that its transport can answer; None: all."""
-
-    query: str | None
-    variables: dict[str, Any] | None
-    operation_name: str | None
-    context: Context
-    allowed: Iterable[OperationType] | None = None
-    extensions: dict[str, Any] | None = None
-
-
-class _Prepared(NamedTuple):
-    """An operation that its caller may execute.
-
-    `plan`: of a query that was compiled, which makes it cost less. `variables`: what is known for those of the request.
-    """
-
-    operation: PreparedOperation
-    cost: int
-    plan: Executable | None = None
-    variables: KnownVariables | None = None
 
 
 class DarkroomSchema(Schema):
@@ -68,6 +40,10 @@ class DarkroomSchema(Schema):
         super().__init__(*args, **kwargs)
         self.documents = DocumentCache()
         self.plans = Plans(self)
+
+    def as_str(self) -> str:
+        """Return the schema as text, with a description of each directive, which linters ask for."""
+        return super().as_str().replace(_ONE_OF, f'"""Exactly one of the fields is given."""\n{_ONE_OF}', 1)
 
     async def execute(
         self,
@@ -121,17 +97,21 @@ async def respond(
     try:
         with Instrumentation(request.query, request.variables) as instrumentation:
             try:
-                prepared = await _prepare(schema, request)
+                prepared = await prepare(schema, request)
             except InvalidDocumentError as invalid:
                 return _refused(invalid.errors, request.context)
+            if request.extensions:
+                await register(request)
             if answers is None:
                 return await _execute(schema, request, prepared, instrumentation)
             key = answers.key(prepared.operation, request.variables, prepared.variables, request.context)
             if key is None:
                 return await _execute(schema, request, prepared, instrumentation)
             if (kept := answers.find(key)) is not None:
-                _identify(request, prepared.operation, instrumentation)
-                return AnsweredResult(None, None, answer=kept)
+                operation = prepared.operation
+                _identify(request, operation, instrumentation)
+                found = Found(key, operation.root_field, operation.label, prepared.cost)
+                return AnsweredResult(None, None, answer=kept, found=found)
             return _kept(await _execute(schema, request, prepared, instrumentation), request, answers, key)
     except NO_OPERATION:
         raise
@@ -144,10 +124,12 @@ async def stream(schema: DarkroomSchema, request: OperationRequest) -> AsyncGene
     try:
         with Instrumentation(request.query, request.variables) as instrumentation:
             try:
-                prepared = await _prepare(schema, request)
+                prepared = await prepare(schema, request)
             except InvalidDocumentError as invalid:
                 yield _refused(invalid.errors, request.context)
                 return
+            if request.extensions:
+                await register(request)
             operation, cost = prepared.operation, prepared.cost
             if operation.kind is not OperationType.SUBSCRIPTION:
                 yield await _execute(schema, request, prepared, instrumentation)
@@ -159,81 +141,6 @@ async def stream(schema: DarkroomSchema, request: OperationRequest) -> AsyncGene
         yield _refused([without_operation(error)], request.context)
     except Exception as error:  # noqa: BLE001 - it becomes the response
         yield _refused([as_graphql_error(error)], request.context)
-
-
-async def _prepare(schema: DarkroomSchema, request: OperationRequest) -> _Prepared:
-    """Authenticate the caller; return the operation when the caller may execute it.
-
-    Raises:
-        InvalidDocumentError: the document cannot be executed.
-        MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError: there is nothing to execute.
-    """
-    context = request.context
-    viewer = await context.authenticate()
-    slots, caller = context.services.operations.query_slots, context.caller
-    slots.note(caller)
-    is_signed_in, allows_introspection = viewer is not None, context.allows_introspection
-    besides = UPLOAD_SECONDS if context.has_files else REQUEST_SECONDS
-    query, name = request.query, request.operation_name
-    known = schema.documents.find(query, name) if query else None
-    if known is not None:
-        given = known.known_variables(request.variables)
-        cost = known.known_cost(
-            request.variables, given, is_signed_in=is_signed_in, allows_introspection=allows_introspection
-        )
-        if cost is not None:
-            _check_type(known, request)
-            prepared = _with_plan(schema, request, known, cost, given)
-            is_due = prepared.plan is None and _is_plan_due(schema, request, known)
-            is_query = known.kind is OperationType.QUERY
-            if context.has_files or is_due or not slots.admits(caller, prepared.cost if is_query else None):
-                async with slots.slot(caller, PREPARATION, besides):
-                    if is_due:
-                        schema.plans.compile(known.document, known.operation, request.variables)
-                        return _with_plan(schema, request, known, cost, given)
-            return prepared
-    async with slots.slot(caller, PREPARATION, besides):
-        if not query:
-            raise MissingQueryError
-        found = schema.documents.prepare(query, name)
-        _check_type(found, request)
-        cost = found.check(
-            schema._schema,
-            request.variables,
-            is_signed_in=is_signed_in,
-            allows_introspection=allows_introspection,
-        )
-        if _is_plan_due(schema, request, found):
-            schema.plans.compile(found.document, found.operation, request.variables)
-        return _with_plan(schema, request, found, cost, found.known_variables(request.variables))
-
-
-def _is_plan_due(schema: DarkroomSchema, request: OperationRequest, prepared: PreparedOperation) -> bool:
-    """Return whether an operation is compiled now; its preparation, which has limits, includes that."""
-    return request.context.compiles_operations and schema.plans.use(
-        prepared.document, prepared.operation, request.variables
-    )
-
-
-def _with_plan(
-    schema: DarkroomSchema,
-    request: OperationRequest,
-    prepared: PreparedOperation,
-    cost: int,
-    variables: KnownVariables | None,
-) -> _Prepared:
-    """Return an operation with its plan, if there is one, and with what it then costs."""
-    node, plan = prepared.operation, None
-    if node is not None and prepared.kind is OperationType.QUERY and request.context.compiles_operations:
-        plan = schema.plans.find(node, request.variables or {})
-    return _Prepared(prepared, max(cost // _PLANNED_SHARE, 1) if plan else cost, plan, variables)
-
-
-def _check_type(prepared: PreparedOperation, request: OperationRequest) -> None:
-    if prepared.kind is None:
-        raise CannotGetOperationTypeError(request.operation_name)
-    if request.allowed is not None and prepared.kind not in request.allowed:
-        raise InvalidOperationTypeError(prepared.kind)
 
 
 def _kept(
@@ -258,13 +165,13 @@ def _identify(request: OperationRequest, prepared: PreparedOperation, instrument
 
 
 async def _execute(
-    schema: DarkroomSchema, request: OperationRequest, prepared: _Prepared, instrumentation: Instrumentation
+    schema: DarkroomSchema, request: OperationRequest, prepared: Prepared, instrumentation: Instrumentation
 ) -> ExecutionResult:
     operation, context = prepared.operation, request.context
     kind = cast(OperationType, operation.kind)
     user_id = _identify(request, operation, instrumentation)
     with span(f"graphql {operation.root_field}", type=operation.kind_name) as found, _replica_reads(kind, context):
-        if prepared.cost > _EXPENSIVE[kind]:
+        if prepared.cost > _EXPENSIVE[operation.kind_name]:
             async with context.services.operations.query_slots.slot(context.caller, operation.kind_name):
                 result = await _run(schema, request, prepared)
         else:
@@ -284,7 +191,7 @@ def _replica_reads(kind: OperationType, context: Context) -> AbstractContextMana
     return replica.read_by(viewer.id, viewer.version) if viewer else replica.read_by(None, 0)
 
 
-async def _run(schema: DarkroomSchema, request: OperationRequest, prepared: _Prepared) -> ExecutionResult:
+async def _run(schema: DarkroomSchema, request: OperationRequest, prepared: Prepared) -> ExecutionResult:
     """Execute a query or mutation by its plan, else by graphql-core."""
     operation, plan = prepared.operation, prepared.plan
     executor = None
@@ -359,7 +266,7 @@ def _options(schema: DarkroomSchema, request: OperationRequest) -> Mapping[str, 
         "operation_extensions": request.extensions,
         # Of variables. Suggestions are searched for even where the text is removed later.
         "max_coercion_errors": MAX_ERRORS - 1,
-        "hide_suggestions": True,
+        "hide_suggestions": not request.context.suggests_names,
     }
 
 

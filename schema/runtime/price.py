@@ -30,15 +30,18 @@ _BATCHED = Price(1, is_batched=True)
 
 PRICES: dict[str, Price] = {
     "Query.node": Price(1, is_batched=True),
-    "Query.nodes": Price(9, is_batched=True),  # one for each type of object, and at most one for each ID
+    "Query.nodes": Price(10, is_batched=True),  # one for each type of object, and at most one for each ID
     "Query.collections": Price(1),
     "Query.style": Price(1),
     "Query.styles": Price(1),
-    "Query.quote": Price(3),
+    "Query.models": FREE,
+    "Query.quote": Price(5),
     "Query.sharedGeneration": Price(1, extra=200),  # takes as long as three statements
     "Query.creditPackages": Price(1),
     "Query.plans": Price(1),
+    "Query.webhookEndpoints": Price(1),
     "Query.admin": FREE,
+    "WebhookEndpoint.deliveries": Price(1),
     "Collection.styles": _BATCHED,
     "StyleConnection.totalCount": Price(1),
     "Pass.plan": _BATCHED,
@@ -49,6 +52,10 @@ PRICES: dict[str, Price] = {
     "User.stats": _BATCHED,
     "User.storage": _BATCHED,
     "User.apiKeys": _BATCHED,
+    "ApiKey.spentThisMonth": _BATCHED,
+    "SecondFactor.recoveryCodesLeft": _BATCHED,
+    "User.sessions": Price(2, is_batched=True),
+    "User.identities": _BATCHED,
     "User.generation": Price(1),
     "User.generations": Price(1),
     "User.transactions": Price(1),
@@ -58,10 +65,15 @@ PRICES: dict[str, Price] = {
     "Generation.estimatedSeconds": _BATCHED,
     "Generation.parent": _BATCHED,
     "Generation.owner": _BATCHED,
+    "Generation.children": Price(1),
+    "Generation.batch": _BATCHED,
     "GenerationConnection.totalCount": Price(1),
     "CreditTransaction.user": _BATCHED,
     "CreditTransaction.generation": _BATCHED,
     "CreditTransactionConnection.totalCount": Price(1),
+    "CreditsChange.user": _BATCHED,
+    "GenerationPayload.viewer": Price(1),
+    "DeletedPayload.viewer": Price(1),
     "AuditEntry.actor": _BATCHED,
     "Admin.users": Price(1),
     "Admin.user": Price(1),
@@ -70,21 +82,24 @@ PRICES: dict[str, Price] = {
     "Admin.auditLog": Price(1),
     "Admin.paymentReviews": Price(1),
     "PaymentReviewConnection.totalCount": Price(1),
-    "Admin.metrics": Price(7, extra=800),  # reads whole tables
+    "Admin.metrics": Price(9, extra=1000),  # reads whole tables
+    "AccountMetric.user": _BATCHED,
     "Admin.catalogue": Price(2),
     "Admin.maintenance": Price(2),
-    "Admin.ledgerCheck": Price(5, extra=2500),  # reads whole tables, and lists all stored objects
+    "Admin.ledgerCheck": Price(7, extra=2300),  # reads whole tables, and lists all stored objects
     "AdminActivity.user": _BATCHED,
     "AdminActivity.generation": _BATCHED,
     "AdminActivity.transaction": _BATCHED,
     "Mutation.createGeneration": Price(6),  # with a photo
     "Mutation.regenerate": Price(2),
     "Mutation.refineGeneration": Price(2),
+    "Mutation.confirmSecondFactor": Price(2),  # with the recovery codes
+    "Mutation.removeSecondFactor": Price(2),
     "Mutation.adminSettlePayment": Price(10),  # grants what was paid
     "Mutation.adminSetMaintenance": Price(5),
     "Subscription.generationProgress": Price(2),  # until the first message
-    "Subscription.galleryChanged": Price(2),
-    "Subscription.favoriteChanged": Price(2),
+    "Subscription.galleryChanged": Price(3),
+    "Subscription.favoriteChanged": Price(3),
     "Subscription.creditsChanged": Price(3),
     "Subscription.adminActivity": Price(2),
 }

@@ -9,6 +9,7 @@ from schema.runtime.context import Context
 from schema.runtime.enum import ErrorCode
 from schema.runtime.instrumentation import count_error
 from services.core import error
+from services.core.rate_limit import note_retry
 from services.core.text import cut
 
 
@@ -50,6 +51,10 @@ class StorageFullError(UserError):
     max_generations: int | None = strawberry.field(description="Null: unlimited.")
 
 
+# The types of `errors`, which no field names.
+REFUSALS = (InputError, InsufficientCreditsError, QuotaExceededError, RateLimitedError, StorageFullError)
+
+
 def user_errors(refusal: error.Refusal | error.RefusalGroup, context: Context) -> list[UserError]:
     """Return the entries of a payload's `errors` for what was refused, in the viewer's language."""
     refusals = refusal.refusals if isinstance(refusal, error.RefusalGroup) else (refusal,)
@@ -66,6 +71,7 @@ def _user_error(refusal: error.Refusal, context: Context) -> UserError:
             code=code, message=message, field=field, required=refusal.required, balance=refusal.balance
         )
     if isinstance(refusal, error.RateLimitedError):
+        note_retry(refusal.retry_after)
         return RateLimitedError(code=code, message=message, field=field, retry_after=refusal.retry_after)
     if isinstance(refusal, error.QuotaExceededError):
         return QuotaExceededError(code=code, message=message, field=field, resets_at=refusal.resets_at)

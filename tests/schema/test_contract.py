@@ -1,6 +1,7 @@
 """The schema as a contract: it is printed, described, and every root field and ID argument has a permission."""
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,17 @@ from strawberry.types.field import StrawberryField
 
 from schema.root import schema
 from schema.runtime.payload import RefusalsAsErrors
-from schema.runtime.permission import ADMIN, ANYONE, ID_ARGUMENTS, SESSION, SIGNED_IN, SUPER_ADMIN, Writable
+from schema.runtime.permission import (
+    ADMIN,
+    ANYONE,
+    ID_ARGUMENTS,
+    PROVEN_SESSION,
+    SESSION,
+    SIGNED_IN,
+    SUPER_ADMIN,
+    Writable,
+)
+from tools import schema_changes
 
 PRINTED = Path(__file__).parents[2] / "schema" / "schema.graphql"
 ROOTS = ("Query", "Mutation", "Subscription")
@@ -77,7 +88,7 @@ def test_every_root_field_has_an_audience() -> None:
     for root in ROOTS:
         for name, field in root_fields(root).items():
             audience = field.permission_classes[-1]
-            assert audience in {ANYONE, SIGNED_IN, SESSION, ADMIN, SUPER_ADMIN}, name
+            assert audience in {ANYONE, SIGNED_IN, SESSION, PROVEN_SESSION, ADMIN, SUPER_ADMIN}, name
             assert issubclass(audience, ADMIN) == name.startswith("admin"), name
 
 
@@ -93,11 +104,15 @@ def test_every_id_argument_has_a_rule() -> None:
     assert all(rule for rules in ID_ARGUMENTS.values() for rule in rules.values())
 
 
+SIGNING_IN = {"signIn", "signOut", "renewConnection", "createSignInNonce", "signInWithIdToken"}
+SIGNING_IN |= {"startSecondFactor", "confirmSecondFactor", "verifySecondFactor"}  # so that an admin can end it
+
+
 @pytest.mark.parametrize("root", ROOTS)
 def test_only_user_mutations_other_than_sign_in_and_out_are_refused_while_read_only(root: str) -> None:
     for name, field in root_fields(root).items():
         *before, _ = field.permission_classes
-        is_refused = root == "Mutation" and not name.startswith("admin") and name not in {"signIn", "signOut"}
+        is_refused = root == "Mutation" and not name.startswith("admin") and name not in SIGNING_IN
         assert before == ([Writable] if is_refused else []), name
 
 
@@ -150,3 +165,43 @@ def test_payload_errors_are_a_non_null_list() -> None:
     errors = {name: str(field.type) for name, field in fields() if name.endswith("Payload.errors")}
     assert errors
     assert set(errors.values()) == {"[UserError!]!"}
+
+
+def test_changelog_is_in_step_with_the_schema() -> None:
+    text = schema_changes.CHANGELOG.read_text(encoding="utf-8")
+    released = schema_changes.read(schema_changes.RELEASED)
+    assert text == schema_changes.changelog(text, released, contract), "run `make schema`"
+
+
+def test_nothing_released_is_removed_or_changed_unless_it_was_deprecated_before() -> None:
+    released = schema_changes.read(schema_changes.RELEASED)
+    assert schema_changes.broken_promises(released, contract, date.today()) == []
+
+
+def test_deprecations_name_what_to_use_and_the_day_up_to_which_they_are_kept() -> None:
+    for name, reason in schema_changes.deprecations(contract).items():
+        assert reason.startswith("Use `"), name
+        assert schema_changes.last_day(reason), name
+
+
+OLD = """
+type Query {
+  gone: Int @deprecated(reason: "Use `new` instead. Kept until 2026-01-31.")
+  soon: Int @deprecated(reason: "Use `new` instead. Kept until 2026-12-31.")
+  kept(size: Int, width: Int @deprecated(reason: "Use `size` instead. Kept until 2026-01-31.")): Kind
+}
+enum Kind { A B @deprecated(reason: "Use `A` instead. Kept until 2026-01-31.") }"""
+
+
+def test_deprecated_parts_may_go_after_their_day_and_nothing_else_ever() -> None:
+    old, today = build_schema(OLD), date(2026, 2, 1)
+    assert set(schema_changes.deprecations(old)) == {"Query.gone", "Query.soon", "Query.kept(width:)", "Kind.B"}
+    new = build_schema("type Query { soon: Int kept(size: Int): Kind new: Int } enum Kind { A }")
+    assert schema_changes.broken_promises(old, new, today) == []
+    assert len(schema_changes.broken_promises(old, new, date(2026, 1, 31))) == 3
+    other = build_schema("type Query { gone: Int kept(size: Int!, width: Int): Kind } enum Kind { A B }")
+    assert len(schema_changes.broken_promises(old, other, today)) == 2  # `soon`, and `size` that is required
+    text = schema_changes.section(old, new)
+    assert "- Field `Query.gone` was removed." in text
+    assert "- Field `Query.new` was added." in text
+    assert schema_changes.section(new, old).count("Kept until") == 4

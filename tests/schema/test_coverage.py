@@ -6,7 +6,7 @@ import pytest
 from graphql import GraphQLObjectType, parse
 
 from schema.root import schema
-from schema.runtime.coverage import COVERED, NOT_COVERED, coverage_of
+from schema.runtime.coverage import CATALOGUE, COVERED, NOT_COVERED, Caching, caching_of, coverage_of
 
 GALLERY = "viewer { credits generations(%s) { nodes { id status } pageInfo { hasNextPage } } }"
 
@@ -76,3 +76,27 @@ def test_filter_in_a_variable_is_covered_while_it_is_null() -> None:
     assert found.includes({})
     assert found.includes({"f": None, "g": 1})
     assert not found.includes({"f": {}})
+
+
+def test_catalogue_is_a_part_of_the_schema_without_accounts() -> None:
+    assert fields_of(CATALOGUE) <= fields_of(COVERED) | fields_of(NOT_COVERED)
+    assert not {"User", "Generation", "MediaFile", "Quote", "Admin"} & set(CATALOGUE)
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ("{ __typename styles { nodes { ...F } } } fragment F on Style { title collection { slug } }", "CATALOGUE"),
+        ("{ deployment { version upload { formats } models { id } } }", "CATALOGUE"),
+        ("{ deployment { version status { readOnly } } styles { nodes { slug } } }", "CURRENT"),
+        ("{ deployment { status { readOnly } } viewer { email } }", "PRIVATE"),
+        ("{ styles { nodes { slug } } viewer { email } }", "PRIVATE"),
+        ("{ viewer { email } styles { nodes { slug } } }", "PRIVATE"),
+        ("{ viewer { isMember } styles { nodes { slug } } }", "NONE"),
+        ("{ quote(input: {}) { cost } }", "NONE"),
+        ('{ node(id: "sty_1") { id } }', "NONE"),
+        ("{ __schema { types { name } } }", "NONE"),
+    ],
+)
+def test_answer_may_be_stored_only_with_all_of_its_fields(document: str, expected: str) -> None:
+    assert caching_of(schema._schema, parse(document)) is Caching[expected]

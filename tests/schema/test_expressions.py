@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime, timedelta, timezone
+from struct import pack
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import enum
+from models.database.moment import EPOCH, moment_of
 from models.generation_row import GENERATIONS
 from schema.generations import Generation
 from schema.root import schema as real_schema
@@ -20,7 +22,7 @@ from schema.runtime.compilation.leaves import leaf_expression
 from schema.runtime.compilation.plan import compile_query
 from schema.runtime.compilation.run import ContextInfo
 from schema.runtime.compilation.source import Source
-from schema.runtime.scalar import SCALARS
+from schema.runtime.scalar import SCALARS, MomentTexts, serialize_datetime
 
 
 class Waited:
@@ -103,6 +105,8 @@ async def test_object_with_a_resolver_that_waits_is_no_expression() -> None:
         {"status": "UNKNOWN"},
         {"status": None},
         {"created_at": "2026"},
+        {"created_at": None},
+        {"created_at": pack(">q", 817_000_000_123_456)},
         {"cost": 2**40},
         {"progress": float("nan")},
         {"variables": '{"a": 1}', "error_code": "TIMEOUT"},
@@ -136,6 +140,19 @@ def test_datetime_is_its_iso_format_in_utc(moment: datetime) -> None:
         return
     assert kind.coerce_output_value(moment) == expected
     assert eval(expression, {**source.values, "value": moment}) == expected  # noqa: S307 - of this package
+
+
+@given(
+    st.datetimes(timezones=st.just(UTC))
+    | st.datetimes(timezones=st.just(UTC)).map(lambda at: at.replace(microsecond=0))
+)
+def test_bytes_of_a_moment_are_shown_as_the_datetime(moment: datetime) -> None:
+    value = pack(">q", (moment - EPOCH) // timedelta(microseconds=1))
+    assert moment_of(value) == moment
+    texts = MomentTexts(2)
+    assert texts[value] == serialize_datetime(moment)
+    assert max(len(texts) for other in range(9) if texts[pack(">q", other)]) == 2
+    assert texts[value] == serialize_datetime(moment)
 
 
 async def test_rows_of_a_list_with_one_style_share_its_response() -> None:

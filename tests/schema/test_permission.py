@@ -21,12 +21,14 @@ from graphql import (
 )
 from strawberry.permission import BasePermission
 
-from models import ExternalEvent, ids
+from models import Collection, ExternalEvent, Identity, ids
 from models.database.connection import rows
 from schema.root import schema
 from schema.runtime.permission import ADMIN, ID_ARGUMENTS, SIGNED_IN
 from tests.conftest import Running
+from tests.support import factories
 from tests.support.client import Api, photo
+from tests.support.factories import insert
 
 pytestmark = pytest.mark.any_database
 
@@ -35,7 +37,11 @@ UNAUTHENTICATED = {"message": "Please sign in.", "code": "UNAUTHENTICATED"}
 MALFORMED = ["", "x", "gen_", "gen_" + "z" * 26, "gen_\x00" + "0" * 25, "' OR 1=1 --", "gen_" + "0" * 5000, "生成"]
 
 # Further fields that an input needs, so that its ID is read.
-INPUT_FIELDS: dict[str, dict[str, Any]] = {"input.uploadId": {"prompt": "A fox"}}
+INPUT_FIELDS: dict[str, dict[str, Any]] = {
+    "input.uploadId": {"prompt": "A fox"},
+    "input.reference.uploadId": {"prompt": "A fox"},
+    "input.generationId": {"styleId": ids.new_id(ids.STYLE)},
+}
 
 # Further arguments that must name an existing object.
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -130,8 +136,10 @@ class Operation:
         first, *rest = path.split(".")
         given = self.variables
         if rest:
-            inner = {**(given.get(first) or {}), rest[0]: value, **INPUT_FIELDS.get(path, {})}
-            assert len(rest) == 1, "the ID is nested in more than one input"
+            nested: Any = value
+            for step in reversed(rest[1:]):
+                nested = {step: nested}
+            inner = {**(given.get(first) or {}), rest[0]: nested, **INPUT_FIELDS.get(path, {})}
             given[first] = inner
         else:
             given[first] = [value] if "[" in str(self.definition.args[first].type) else value
@@ -176,13 +184,19 @@ class OwnedIds:
         )
         await owner.verify_address()
         await owner.execute('mutation { createApiKey(name: "script") { key } }')
-        user, found = owner.user["id"], {}
+        user: Any = owner.user["id"]
+        found: dict[str, str] = {}
         event = {"source": "polar", "event_id": user, "type": "order.paid", "data": {"data": {}}, "outcome": "PARKED"}
         await ExternalEvent.create(**event)
+        endpoint = await insert("webhook_endpoints", factories.webhook_endpoint(user_id=user))
+        delivery = await insert("webhook_deliveries", factories.webhook_delivery(endpoint["id"], state="DEAD"))
+        found |= {ids.WEBHOOK_ENDPOINT: endpoint["id"], ids.WEBHOOK_DELIVERY: delivery["id"]}
+        await Identity.create(user_id=user, issuer="https://id.example.com", subject=user, key_hash=user)
         sources = {
             ids.TRANSACTION: "SELECT id FROM credit_transactions WHERE user_id = $1",
             ids.API_KEY: "SELECT id FROM api_keys WHERE user_id = $1",
             ids.FILE: "SELECT id FROM files WHERE owner_id = $1",
+            ids.IDENTITY: "SELECT id FROM identities WHERE user_id = $1",
             ids.SESSION: "SELECT id FROM sessions WHERE user_id = $1",
             ids.UPLOAD: "SELECT id FROM uploads WHERE owner_id = $1",
             ids.EXTERNAL_EVENT: "SELECT id FROM external_events WHERE event_id = $1",
@@ -213,7 +227,10 @@ async def test_ended_session_is_unauthenticated(server: Running, api: Api) -> No
     ada = await api.sign_up()
     await ada.execute("mutation { signOut { sessionsEnded } }")
     operation = Operation("Mutation.cancelGeneration")
-    assert refusal(await operation.response(ada)) == UNAUTHENTICATED
+    assert refusal(await operation.response(ada)) == {
+        "message": "This token is not valid, or its session has ended. Please sign in again.",
+        "code": "UNAUTHENTICATED",
+    }
 
 
 async def test_another_users_ids_answer_exactly_like_missing_ones(server: Running, api: Api) -> None:
@@ -243,7 +260,9 @@ async def super_admin(api: Api) -> Api:
 async def test_owned_ids_answer_differently_from_missing_ones(server: Running, api: Api) -> None:
     ada, bob, admin = await api.sign_up(), await api.sign_up("bob@example.com"), await super_admin(api)
     own, bobs = (await OwnedIds.collect(ada)).of, (await OwnedIds.collect(bob)).of
-    for name, path in sorted(PATHS, key=lambda argument: "Mutation.delete" in argument[0]):  # deletions last
+    await Collection.all().update(reuse_share=0.5)  # so that a quote reads the photo
+    ending = ("Mutation.delete", "Mutation.revokeSession")
+    for name, path in sorted(PATHS, key=lambda argument: argument[0].startswith(ending)):  # deletions last
         # An admin's fields are requested by the admin, about another account that the test does not need.
         caller, existing = (admin, bobs) if issubclass(AUDIENCES[name], ADMIN) else (ada, own)
         differing = set()

@@ -5,6 +5,7 @@ falls back on, becomes a function of (run, source, path) for each object, which 
 response, one by one. What a resolver returns is made a response by a function of (run, value, path).
 """
 
+import re
 from collections.abc import Iterable
 from types import CoroutineType
 from typing import Any
@@ -40,6 +41,8 @@ class Compiler:
         self._source, self._selections, self._resolvers, self._schema = source, selections, resolvers, schema
         self._module = Module(source, selections, resolvers)
         self._functions: dict[tuple[Any, ...], str] = {}  # of objects, by type and selection
+        # Expressions that need nothing but the object, and whether that may be a message, by function.
+        self._alone: dict[str, tuple[str, bool]] = {}
         self._plans: list[tuple[FieldPlan | ItemPlan, str]] = []  # with the name of its `complete`
         self._abstract: list[tuple[str, GraphQLAbstractType, dict[str, tuple[str, str]]]] = []
         for known in (RerunError, ResolverInfo, check_list, unexpected):
@@ -78,6 +81,8 @@ class Compiler:
         expression, test = builder.object(kind, sets, "source")
         if expression is None:
             return None
+        if not builder.dictionaries and not re.search(r"\brun\b", expression):
+            self._alone[name] = (expression, builder.is_plain)
         if builder.is_sure:
             return [f"def {name}(run, source, path):", *_sure_lines(expression)]
         # The caller knows that it is an object of the type, but not whether it is a row.
@@ -115,6 +120,22 @@ class Compiler:
         lines += ["    waiting = []", "    try:", *(f"    {step}" for step in steps)]
         lines += ["    except Exception as error:", "        run.abandon(error, data, waiting)", "        raise"]
         return [*lines, "    return run.settle(data, waiting) if waiting else data"]
+
+    def alone_function(self, name: str, *, of_columns: bool = False) -> str | None:
+        """Add a function of the object alone that returns what the function `name` does, and return its name.
+
+        It returns None where something is not as usual. There is none where the function needs the run. `of_columns`:
+        a dictionary of columns as JSON has them stands for the object; there is none where more of it is read.
+        """
+        expression, is_plain = self._alone.get(name, ("", False))
+        if not expression or (of_columns and not is_plain):
+            return None
+        alone = self._source.new_name(f"{name}_of_columns" if of_columns else f"{name}_alone")
+        if of_columns:
+            expression = re.sub(r"type\((\w+)\) in \w+_rows or unexpected\(\)", r"type(\1) is dict", expression)
+        lines = [f"def {alone}(source):", "    try:", f"        return {indented(expression, 2)}"]
+        self._source.add([*lines, "    except Exception:", "        return None"])
+        return alone
 
     # Resolvers
 

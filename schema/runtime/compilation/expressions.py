@@ -14,7 +14,7 @@ from graphql import (
     is_object_type,
 )
 
-from schema.runtime.compilation.leaves import column_expression, leaf_expression
+from schema.runtime.compilation.leaves import column_expression, is_plain, leaf_expression
 from schema.runtime.compilation.objects import KnownClasses, Rows, rows_of
 from schema.runtime.compilation.resolvers import Resolvers, declaration
 from schema.runtime.compilation.run import FieldPlan
@@ -62,13 +62,14 @@ class Expression:
     wherever something is not as usual, and the functions that do the same step by step have to run instead; `is_sure`
     is whether it has neither. Without `calls`, and where `is_sure`, graphql-core has to execute the operation then.
 
-    `is_repeated`: for each item of a list. `dictionaries`: names of empty ones that it needs.
+    `is_repeated`: for each item of a list. `dictionaries`: names of empty ones that it needs. `is_plain`: it reads
+    nothing but columns, which may also be those of a message, as text or numbers.
     """
 
     def __init__(self, module: Module, *, calls: bool, is_repeated: bool = False) -> None:
         self._module, self._calls, self._is_repeated = module, calls, is_repeated
         self._source = module.source
-        self.is_sure = True
+        self.is_sure = self.is_plain = True
         self.dictionaries: list[str] = []
 
     def value(self, kind: GraphQLOutputType, nodes: list[FieldNode], raw: str) -> str | None:
@@ -130,7 +131,9 @@ class Expression:
         if rows and attribute in rows.columns:
             found = column_expression(self._source, field.type, rows.columns[attribute], name)
             if found is not None:
+                self.is_plain &= is_plain(field.type)
                 return found
+        self.is_plain = False
         return self.value(field.type, nodes, f"{name}.{attribute}")
 
     def _call(
@@ -141,6 +144,7 @@ class Expression:
         plan = FieldPlan(field, nodes, kind, is_nullable(field.type))
         call = self._module.resolvers.prompt_call(self._source, plan, name)
         self.is_sure = False
+        self.is_plain &= call == name  # the event itself
         value = call and self.value(field.type, nodes, call)
         column = rows.shared.get(plan.strawberry_field.python_name) if rows else None
         if not value or not column or not self._is_repeated:

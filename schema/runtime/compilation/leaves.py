@@ -25,7 +25,7 @@ from strawberry.execution import optimized_is_awaitable as is_awaitable
 from models.database.fixed_sql import Column
 from schema.runtime.compilation.run import RerunError
 from schema.runtime.compilation.source import Source
-from schema.runtime.scalar import serialize_datetime
+from schema.runtime.scalar import MOMENT_TEXTS, serialize_datetime
 
 # Whether a value is its own response; `{0}` is a name.
 _UNCHANGED: dict[GraphQLLeafType, str] = {
@@ -82,10 +82,31 @@ def column_expression(source: Source, kind: GraphQLOutputType, column: Column, r
     if isinstance(inner, GraphQLEnumType) and column.members:
         found = stored_names(inner, tuple(column.members.items()), is_nullable=is_nullable)
         return f"{source.bind(found, f'{inner.name}_stored')}[{row}[{column.key!r}]]" if found else None
-    if not is_leaf_type(inner) or not column.is_value:
+    if not is_leaf_type(inner) or not (column.is_value or column.is_moment):
         return None
     name = source.new_name("value")
+    if column.is_moment:
+        return _moment_expression(source, inner, f"({name} := {row}[{column.key!r}])", name, is_nullable=is_nullable)
     return leaf_expression(source, inner, f"({name} := {row}[{column.key!r}])", name, is_nullable=is_nullable)
+
+
+def _moment_expression(
+    source: Source, kind: GraphQLLeafType, value: str, name: str, *, is_nullable: bool
+) -> str | None:
+    """Return the expression of a column of points in time; None if the field's type is another than theirs."""
+    if not isinstance(kind, GraphQLScalarType) or kind.coerce_output_value is not serialize_datetime:
+        return None
+    texts, other = (
+        source.let("MOMENT_TEXTS", MOMENT_TEXTS),
+        leaf_expression(source, kind, name, name, is_nullable=is_nullable),
+    )
+    return f"({texts}[{name}] if type({value}) is bytes else {other})"
+
+
+def is_plain(kind: GraphQLOutputType) -> bool:
+    """Return whether a column of this type is in JSON as it is stored, so that `column_expression` reads both."""
+    inner = kind.of_type if isinstance(kind, GraphQLNonNull) else kind
+    return isinstance(inner, GraphQLEnumType) or inner in _UNCHANGED
 
 
 @cache

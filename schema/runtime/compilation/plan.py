@@ -39,7 +39,9 @@ _MAX_RERUNS = 3  # by graphql-core; then the operation is not tried again
 class Plan:
     """A compiled operation.
 
-    `source`: the text of the generated module. `fields`: how many it has, each for each type.
+    `source`: the text of the generated module. `fields`: how many it has, each for each type. `execute_alone`: of a
+    subscription that reads nothing but its event, whose data it returns, or None where something is not as usual.
+    `execute_columns`: the same of one that reads nothing but columns, of a dictionary of them as JSON has them.
     """
 
     def __init__(
@@ -49,10 +51,14 @@ class Plan:
         operation: OperationDefinitionNode,
         module: tuple[str, Callable[[Run, Any, ResponsePath | None], Any]],
         fields: int,
+        execute_alone: Callable[[Any], dict[str, Any] | None] | None = None,
+        execute_columns: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None,
     ) -> None:
         self.schema, self.document, self.operation = schema, document, operation
         self.source, self._execute = module
         self.fields = fields
+        self.execute_alone = execute_alone
+        self.execute_columns = execute_columns
         self._reruns = 0
 
     async def run(self, context: Any, variables: Mapping[str, Any] | None = None, event: Any = None) -> ExecutionResult:
@@ -175,6 +181,10 @@ def _compile(
     selections = Selections(built, fragments, switches or {})
     compiler = Compiler(source, selections, Resolvers(schema), built)
     function = compiler.object_function(root, [operation.selection_set])
+    alone = columns = None
+    if kind is OperationType.SUBSCRIPTION:
+        alone, columns = compiler.alone_function(function), compiler.alone_function(function, of_columns=True)
     module = source.execute()
     compiler.link(module)
-    return Plan(schema, document, operation, (source.text, module[function]), compiler.fields)
+    found = (source.text, module[function])
+    return Plan(schema, document, operation, found, compiler.fields, module.get(alone or ""), module.get(columns or ""))
