@@ -1,0 +1,159 @@
+"""The endpoints of OpenAI's image API: generations, edits, and the models that are offered."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import structlog
+from starlette.exceptions import HTTPException as FormError
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from models import Generation
+from models.enum import ErrorCode, MediaKind
+from schema.runtime.context import Context
+from services.core.error import Refusal, RefusalGroup, UnavailableError
+from services.core.message import message
+from web.body import MAX_JSON_BYTES, TooLargeError, limited
+from web.connection_limit import ConnectionLimits, TooManyConnectionsError
+from web.http_exchange import STOPPING
+from web.limit_headers import limit_headers
+from web.multipart import MULTIPART_OVERHEAD_BYTES, form_bytes
+from web.openai_api.api_error import ApiError, invalid, refused
+from web.openai_api.caller import context_of, sign_in
+from web.openai_api.image_request import ImageBody, generation_request, read_form, read_json
+from web.openai_api.image_result import images_response, wait_for_ends
+from web.openai_api.image_stream import events
+from web.outage_response import is_unavailable
+from web.upload_slots import UploadSlots, announced_bytes
+
+log = structlog.get_logger(__name__)
+
+_MAX_FILES, _MAX_FIELDS = 4, 40  # of a form; a mask beside the picture is refused by its name
+_NO_FORM = message("The body must be a form: multipart/form-data.")
+_TOO_MANY = message("Too many connections are open. Please close some of them.")
+_GONE = message("The pictures of the first request with this Idempotency-Key were deleted.")
+
+Answer = Callable[[Request, Context, AsyncExitStack], Awaitable[Response]]
+
+
+class OpenAIEndpoints:
+    """Takes orders in the form of OpenAI's API, and answers when their pictures are made.
+
+    `connections`: an order holds one of its client's and of its account's until it is answered. `patience`: seconds
+    after which an order is answered although its pictures are not made.
+    """
+
+    def __init__(self, uploads: UploadSlots, connections: ConnectionLimits, patience: float) -> None:
+        self._uploads = uploads
+        self._connections = connections
+        self._patience = patience
+
+    def routes(self) -> list[Route]:
+        """Return the routes below /v1."""
+        return [
+            Route("/v1/images/generations", _answered(self._generate), methods=["POST"]),
+            Route("/v1/images/edits", _answered(self._edit), methods=["POST"]),
+            Route("/v1/models", _answered(_models), methods=["GET"]),
+        ]
+
+    async def _generate(self, request: Request, context: Context, stack: AsyncExitStack) -> Response:
+        await sign_in(context, request, "Mutation.createGeneration")
+        received = _limited(request, MAX_JSON_BYTES)
+        return await self._order(request, context, stack, read_json(await received.body()), None)
+
+    async def _edit(self, request: Request, context: Context, stack: AsyncExitStack) -> Response:
+        await sign_in(context, request, "Mutation.createGeneration")
+        most = form_bytes(context.services.media.files.limits.max_bytes) + MULTIPART_OVERHEAD_BYTES
+        size = announced_bytes(request.headers, most)
+        with self._uploads.receiving(context.require_viewer().id, context.client, size):
+            form = _limited(request, most).form(
+                max_files=_MAX_FILES, max_fields=_MAX_FIELDS, max_part_size=MAX_JSON_BYTES
+            )
+            try:
+                async with form as fields:
+                    body, photo = read_form(fields)
+                    data = await photo.read()
+            except (FormError, ValueError):
+                raise invalid(None, _NO_FORM) from None
+        return await self._order(request, context, stack, body, data)
+
+    async def _order(
+        self, request: Request, context: Context, stack: AsyncExitStack, body: ImageBody, photo: bytes | None
+    ) -> Response:
+        viewer, services = context.require_viewer(), context.services
+        services.operations.maintenance.check_writable()
+        key = request.headers.get("idempotency-key")
+        order = generation_request(body, photo, key)
+        stack.enter_context(self._connections.client(context.client))
+        most = services.products.profile.limits.connections_per_account
+        stack.enter_context(self._connections.account(viewer.id, most))
+        submitted: list[Generation] = await services.generations.requests.create(viewer, order)
+        if not submitted:
+            raise ApiError(ErrorCode.NOT_FOUND, _GONE, may_repeat=False)
+        log.info("images.ordered", generations=[row.id for row in submitted], stream=bool(body.stream))
+        stopping = request.scope["extensions"][STOPPING]["event"]
+        if body.stream:
+            kind = "image_generation" if photo is None else "image_edit"
+            held = stack.pop_all()  # until the stream has ended
+            return StreamingResponse(
+                events(context, body, submitted[0], kind, stopping, held),
+                media_type="text/event-stream",
+                headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"},
+            )
+        ended = await wait_for_ends(context, submitted, stopping, may_repeat=key is not None, patience=self._patience)
+        return JSONResponse(await images_response(context, body, ended))
+
+
+async def _models(request: Request, context: Context, stack: AsyncExitStack) -> Response:
+    """Answer with the models that make images."""
+    await sign_in(context, request, "Query.models")
+    offered = context.services.catalogue.models.models(MediaKind.IMAGE)
+    data = [{"id": model.id, "object": "model", "created": 0, "owned_by": model.provider} for model in offered]
+    return JSONResponse({"object": "list", "data": data})
+
+
+def _limited(request: Request, max_bytes: int) -> Request:
+    """Return the request with a body of at most `max_bytes`. Raises TooLargeError, also while it is read."""
+    request.state.max_bytes = max_bytes
+    return Request(request.scope, limited(request.receive, request.headers, max_bytes))
+
+
+def _answered(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
+    """Return a handler that answers every refusal with an error in OpenAI's form."""
+
+    async def handle(request: Request) -> Response:
+        return await _answer(answer, request)
+
+    return handle
+
+
+async def _answer(answer: Answer, request: Request) -> Response:
+    context = context_of(request)
+    async with AsyncExitStack() as stack:
+        try:
+            response = await answer(request, context, stack)
+        except ClientDisconnect:
+            return Response(status_code=400)  # not delivered; ends the request without an error in the log
+        except ApiError as error:
+            response = _error_response(context, error)
+        except (Refusal, RefusalGroup) as refusal:
+            response = _error_response(context, refused(refusal))
+        except TooLargeError:
+            text = message("The request is too large: it can have up to {bytes} bytes.", bytes=request.state.max_bytes)
+            response = _error_response(context, invalid(None, text), status=413)
+        except TooManyConnectionsError:
+            response = _error_response(context, ApiError(ErrorCode.RATE_LIMITED, _TOO_MANY, may_repeat=True))
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+            log.warning("http.unavailable", error=error)
+            response = _error_response(context, refused(UnavailableError()))
+    if context.limits:
+        response.raw_headers.extend(limit_headers(context.limits))
+    return response
+
+
+def _error_response(context: Context, error: ApiError, status: int | None = None) -> Response:
+    log.info("images.refused", code=error.error_code.value, parameter=error.parameter)
+    return JSONResponse(error.body(context.translate(error.message)), status or error.status, error.headers())

@@ -1,0 +1,92 @@
+"""The events of one picture while it is made, as OpenAI's API streams them."""
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, aclosing
+from typing import Any
+
+from models import Generation
+from models.enum import ErrorCode, GenerationStatus
+from models.generation_row import GenerationRow
+from schema.runtime.context import Context
+from services.core.error import Refusal, UnavailableError
+from services.core.message import message
+from services.events.generation_states import states
+from services.integrations.lazy_event import LazyEvent
+from web.openai_api.api_error import ApiError, refused
+from web.openai_api.image_request import ImageBody
+from web.openai_api.image_result import failed, picture
+from web.outage_response import is_unavailable
+from web.streaming import until_stop
+
+_STOPPING = message("The server restarts. The picture is still being made: find it in the gallery.")
+
+
+def events(
+    context: Context, body: ImageBody, submitted: Generation, kind: str, stopping: LazyEvent, held: AsyncExitStack
+) -> AsyncIterator[str]:
+    """Return the events of a picture, up to the completed one or an error. `held`: closed after the last.
+
+    `kind`: image_generation or image_edit.
+    """
+    stopped = ApiError(ErrorCode.UNAVAILABLE, _STOPPING, may_repeat=False)
+    end = [_error(context, stopped)]
+    return _closing(until_stop(lambda: _events(context, body, submitted, kind), stopping, end)(), held)
+
+
+async def _closing(stream: AsyncGenerator[str, None], held: AsyncExitStack) -> AsyncIterator[str]:
+    async with held, aclosing(stream):
+        async for event in stream:
+            yield event
+
+
+async def _events(context: Context, body: ImageBody, submitted: Generation, kind: str) -> AsyncGenerator[str, None]:
+    left = body.partial_images or 0
+    shown: str | None = None
+    number = 0
+    last: GenerationRow | None = None
+    try:
+        async with aclosing(states(context.services.events.topics, submitted.id)) as found:
+            async for row in found:
+                last = row
+                if row.preview is not None and row.preview != shown and number < left:
+                    shown = row.preview
+                    yield _event(f"{kind}.partial_image", _partial(shown, number))
+                    number += 1
+        if last is None or last.status is not GenerationStatus.COMPLETED:
+            raise failed(last)
+        made = await picture(context, body, last)
+        yield _event(f"{kind}.completed", made | _shape(last))
+    except ApiError as error:
+        yield _error(context, error)
+    except Refusal as refusal:
+        yield _error(context, refused(refusal))
+    except Exception as error:
+        if not is_unavailable(error):
+            raise
+        yield _error(context, refused(UnavailableError()))
+
+
+def _partial(preview: str, number: int) -> dict[str, Any]:
+    """Return the event of a preview, a small WebP as a data URI."""
+    return {
+        "b64_json": preview.partition(",")[2],
+        "partial_image_index": number,
+        "output_format": "webp",
+    }
+
+
+def _shape(row: GenerationRow) -> dict[str, Any]:
+    return {
+        "created_at": int(row.created_at.timestamp()),
+        "size": f"{row.result.width}x{row.result.height}",
+        "quality": row.quality.value.lower(),
+    }
+
+
+def _event(kind: str, fields: dict[str, Any]) -> str:
+    return f"event: {kind}\ndata: {json.dumps({'type': kind} | fields, separators=(',', ':'))}\n\n"
+
+
+def _error(context: Context, error: ApiError) -> str:
+    return _event("error", error.body(context.translate(error.message)))
