@@ -1,19 +1,22 @@
 """GraphiQL in the browser: its page, the page's files, and the example operations for its tabs."""
 
-import re
+import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from models.enum import Role
 from schema.runtime.access import Audience
 from schema.runtime.context import Context
-from services.core.message import Message, message
+from services.core.error import Refusal
+from services.core.message import message
 from services.services import Services
+from web.built_page import BuiltPage
 from web.example_operations import example_operations
-from web.html import Reader, message_page, templates
+from web.html import Reader, message_page
 
 FOLDER = Path(__file__).parent / "graphiql"
 BUILD = FOLDER / "dist"  # written by `npm run build`: index.html, and its assets in graphiql/
@@ -24,8 +27,6 @@ _HOW_TO_BUILD = message(
     " The API at this address works without it."
 )
 _RELOAD_SECONDS = "5"
-_OPENING_TAG = re.compile(r"<html\b[^>]*>")
-_OPENING_TAG_TEMPLATE = "<html{{ attributes|xmlattr }}>"
 
 
 def policy(store: str | None) -> str:
@@ -56,15 +57,11 @@ class GraphiQL:
     def __init__(self, audience: Audience, address: str, build: Path) -> None:
         self._audience = audience
         self._address = address
-        self._build = build
+        self._page = BuiltPage("graphiql", build)
 
     async def page(self, request: Request) -> Response:
         """Return the page in the browser's language; 503 if it has not been built."""
         reader = Reader.of(request)
-        try:
-            markup = (self._build / "index.html").read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return message_page(reader, _NOT_BUILT, _HOW_TO_BUILD, status=503, Refresh=_RELOAD_SECONDS)
         services: Services = request.state.services
         store = services.integrations.storage.origin
         attributes = {
@@ -73,14 +70,16 @@ class GraphiQL:
             "data-address": self._address,
             "data-store": store,  # left out if None
         }
-        opening_tag = templates().from_string(_OPENING_TAG_TEMPLATE).render(attributes=attributes)
+        markup = self._page.markup(attributes)
+        if markup is None:
+            return message_page(reader, _NOT_BUILT, _HOW_TO_BUILD, status=503, Refresh=_RELOAD_SECONDS)
         headers = {
             "Content-Security-Policy": policy(store),
             "Content-Language": reader.locale,
             "Cache-Control": "no-cache",  # it names the files of this build
             "Vary": "Accept, Accept-Language",
         }
-        return HTMLResponse(_OPENING_TAG.sub(lambda _: opening_tag, markup, count=1), headers=headers)
+        return HTMLResponse(markup, headers=headers)
 
     def routes(self, context_of: Callable[[Request, Response], Awaitable[Context]]) -> list[Route]:
         """Return the routes of the page's own requests; `context_of` authenticates a request."""
@@ -88,30 +87,25 @@ class GraphiQL:
         async def tabs(request: Request) -> Response:
             response = Response()
             context = await context_of(request, response)
-            await context.authenticate()
-            found = self._tabs(context.translate, is_admin=context.is_admin)
+            with contextlib.suppress(Refusal):  # the operations of this page say why
+                await context.authenticate()
+            found = self._tabs(context)
             return JSONResponse(found, headers={"Cache-Control": "no-store"})
 
         return [
             Route("/graphiql/tabs", tabs),
-            Route("/graphiql/{name}", self._file),
+            self._page.files(),
         ]
 
-    async def _file(self, request: Request) -> Response:
-        path = self._build / "graphiql" / request.path_params["name"]
-        try:
-            exists = path.is_file()
-        except OSError:  # longer than a file name can be
-            exists = False
-        if not exists:
-            return Response(status_code=404)
-        # File names contain a hash of the content.
-        return FileResponse(path, headers={"Cache-Control": "public, max-age=31536000, immutable"})
-
-    def _tabs(self, translate: Callable[[Message], str], *, is_admin: bool) -> dict[str, list[dict[str, str | None]]]:
+    def _tabs(self, context: Context) -> dict[str, list[dict[str, str | None]]]:
         """Return `tabs`, all operations of this user's menu, and `opening`, the tabs of a first visit."""
-        if is_admin:
+        translate, viewer = context.translate, context.viewer
+        if context.is_admin:
             opening = list(example_operations("admin", translate))
             return {"tabs": [*opening, *example_operations("everyone", translate)], "opening": opening}
+        if viewer is not None and viewer.role is not Role.USER and not context.uses_api_key:
+            *setup, proof = example_operations("second-factor", translate)
+            opening = setup if viewer.second_factor_since is None else [proof]
+            return {"tabs": opening, "opening": opening}
         opening = [] if self._audience is Audience.ADMINS else list(example_operations("everyone", translate))
         return {"tabs": opening, "opening": opening}

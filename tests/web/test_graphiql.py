@@ -14,10 +14,13 @@ from graphql.execution.values import get_variable_values
 from models import User
 from models.enum import Role
 from schema.root import schema
-from setting_types import Access
+from setting_types import Access, AdminSecondFactor
 from settings import Settings
+from tests.accounts.test_second_factor import sign_in
 from tests.conftest import Running, running
+from tests.support.authenticator_app import VERIFY, set_up
 from tests.support.client import Api
+from tests.support.integrity import make_admin
 from web.example_operations import example_operations
 from web.graphiql import BUILD, FOLDER
 
@@ -35,7 +38,9 @@ def in_english(audience: str) -> list[dict[str, str | None]]:
     return list(example_operations(audience, lambda text: text.text))
 
 
-EXAMPLES = [(audience, tab["name"], tab) for audience in ("everyone", "admin") for tab in in_english(audience)]
+EXAMPLES = [
+    (audience, tab["name"], tab) for audience in ("everyone", "admin", "second-factor") for tab in in_english(audience)
+]
 
 
 def built() -> Path:
@@ -109,9 +114,8 @@ async def test_policy_allows_images_and_uploads_of_the_object_storage_only(
     assert f'data-store="{store}"' in page.text
 
 
-async def test_page_is_translated_and_linked_from_the_root(server: Running) -> None:
-    page = await server.api.http.get("/", headers={**HTML, "accept-language": "zh-CN,zh;q=0.9"}, follow_redirects=True)
-    assert page.url.path == "/graphql"
+async def test_page_is_translated(server: Running) -> None:
+    page = await server.api.http.get("/graphql", headers={**HTML, "accept-language": "zh-CN,zh;q=0.9"})
     assert '<html lang="zh-CN" data-audience="everyone" ' in page.text
 
 
@@ -130,6 +134,19 @@ async def test_admin_operations_are_served_to_signed_in_admins_only(server: Runn
     await User.filter(email="ada@example.com").update(email_verified=True, owner_proven=True)
     key = await visitor.one('mutation { createApiKey(name: "script") { key } }')
     assert await tabs(Api(server.api.http, server.api.address, key["key"])) == (everyone, everyone)
+
+
+async def test_admin_gets_the_operations_of_the_second_factor_until_it_is_proved(settings: Settings) -> None:
+    required = settings.model_copy(update={"admin_second_factor": AdminSecondFactor.REQUIRED})
+    async with running(required, idle=True) as server:
+        admin = await make_admin(server.api)
+        assert await tabs(admin) == ({"set-up-app", "confirm-app"},) * 2
+        app = await set_up(admin)
+        assert (await tabs(admin))[1] == names("admin")
+        other = await sign_in(admin)
+        assert await tabs(other) == ({"enter-code"},) * 2
+        assert (await other.one(VERIFY, code=await app.fresh_code()))["errors"] == []
+        assert (await tabs(other))[1] == names("admin")
 
 
 async def test_example_operations_have_translated_comments_that_fit_the_editor(server: Running) -> None:
@@ -174,7 +191,7 @@ async def test_cached_introspection_of_an_admin_is_not_served_to_others(settings
 
 async def test_graphiql_can_be_switched_off(settings: Settings) -> None:
     async with running(settings.model_copy(update={"graphiql": Access.OFF})) as server:
-        for path in ("/", "/graphql", "/graphiql/tabs", "/graphiql/index.js"):
+        for path in ("/graphql", "/graphiql/tabs", "/graphiql/index.js"):
             assert (await server.api.http.get(path, headers=HTML)).status_code == 404
         assert await server.api.execute("{ __typename }") == {"__typename": "Query"}
 

@@ -95,11 +95,44 @@ function VariableFiller({ revision }: { revision: number }) {
   return null;
 }
 
-/** The menu that opens an example operation in a new tab. */
-function ExampleMenu({ tabs, text }: { tabs: Tab[]; text: Text }) {
+/** Return a function that opens an operation in a new tab; undefined while the editors load. */
+function useOpenTab(): ((query: string, variables: string) => void) | undefined {
   const { addTab } = useGraphiQLActions();
   const queryEditor = useGraphiQL((state) => state.queryEditor);
   const variableEditor = useGraphiQL((state) => state.variableEditor);
+  if (!queryEditor || !variableEditor) return undefined;
+  return (query, variables) => {
+    addTab();
+    queryEditor.setValue(query);
+    variableEditor.setValue(fill(variables) ?? variables);
+  };
+}
+
+/** Opens the operation of a link to this page, `#query=...&variables=...`, as the documentation has them. */
+function LinkedOperation() {
+  const open = useOpenTab();
+  const opening = useRef(open);
+  opening.current = open;
+  const isReady = open !== undefined;
+  useEffect(() => {
+    if (!isReady) return;
+    const openLinked = () => {
+      const parameters = new URLSearchParams(location.hash.slice(1));
+      const query = parameters.get("query");
+      if (query === null) return;
+      history.replaceState(null, "", location.pathname + location.search); // once, also if the page is loaded again
+      opening.current?.(query, parameters.get("variables") ?? "");
+    };
+    openLinked();
+    addEventListener("hashchange", openLinked);
+    return () => removeEventListener("hashchange", openLinked);
+  }, [isReady]);
+  return null;
+}
+
+/** The menu that opens an example operation in a new tab. */
+function ExampleMenu({ tabs, text }: { tabs: Tab[]; text: Text }) {
+  const open = useOpenTab();
   return (
     <select
       className="examples"
@@ -108,11 +141,7 @@ function ExampleMenu({ tabs, text }: { tabs: Tab[]; text: Text }) {
       value=""
       onChange={(event) => {
         const tab = tabs.find(({ name }) => name === event.target.value);
-        if (!tab) return;
-        addTab();
-        const variables = tab.variables ?? "";
-        queryEditor?.setValue(tab.query);
-        variableEditor?.setValue(fill(variables) ?? variables);
+        if (tab) open?.(tab.query, tab.variables ?? "");
       }}
     >
       <option value="" disabled>
@@ -188,6 +217,7 @@ export default function Workbench({ audience, tabs, opening, socket, slot, photo
             {merge}
             {copy}
             <VariableFiller revision={revision} />
+            <LinkedOperation />
             {slot && createPortal(<ExampleMenu tabs={tabs} text={text} />, slot)}
           </>
         )}

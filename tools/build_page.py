@@ -1,4 +1,7 @@
-"""Build GraphiQL from its npm packages, with Node from PATH or else from a wheel.
+"""Build a page of web/ from its npm packages, with Node from PATH or else from a wheel.
+
+    .venv/bin/python tools/build_page.py graphiql
+    .venv/bin/python tools/build_page.py studio
 
 make runs it whenever the sources change. A failure is reported in one line.
 """
@@ -12,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-SOURCE = ROOT / "web" / "graphiql"
+TITLES = {"graphiql": "GraphiQL", "studio": "the studio"}  # of the folders in web/
 LOCK = ROOT / "requirements" / "node.lock"
 MIN_NODE = (20, 19)  # required by Vite, which does not support 21 and 22.0 to 22.11
 TIMEOUT = 600  # seconds for npm, which waits long for an unreachable registry
@@ -68,19 +71,21 @@ def node_from_wheel() -> tuple[Path, list[str]]:
     return node.parent, [str(node), str(npm)]
 
 
-def main() -> int:
+def main(page: str) -> int:
+    """Build web/{page} into its folder dist; return the exit code."""
     started = time.monotonic()
-    print("Building GraphiQL (once, about half a minute) ...", flush=True)
+    title, source = TITLES[page], ROOT / "web" / page
+    print(f"Building {title} (once, about half a minute) ...", flush=True)
     try:
         first, npm = node_on_path() or node_from_wheel()
-        run(*npm, "ci", "--ignore-scripts", "--no-audit", first=first, folder=SOURCE)
-        run(*npm, "run", "build", first=first, folder=SOURCE)
+        run(*npm, "ci", "--ignore-scripts", "--no-audit", first=first, folder=source)
+        run(*npm, "run", "build", first=first, folder=source)
     except BuildError as error:
-        print(f"GraphiQL cannot be built: {error}", file=sys.stderr)
+        print(f"{title[:1].upper()}{title[1:]} cannot be built: {error}", file=sys.stderr)
         return 1
-    print(f"Built GraphiQL in {time.monotonic() - started:.0f} s.")
+    print(f"Built {title} in {time.monotonic() - started:.0f} s.")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1]))

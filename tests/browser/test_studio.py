@@ -1,0 +1,246 @@
+"""The studio in a real browser without a network: a new user's first minutes, in every product, language and width."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from tests.support.client import Api
+from tests.support.graphiql_page import PASSWORD, Server, open_browser, run_server
+from tests.support.studio_page import StudioPage, open_studio
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
+pytestmark = pytest.mark.browser
+
+DESK: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}}
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+ADJUST = """mutation($input: AdjustCreditsInput!) { adminAdjustCredits(input: $input) { errors { message } } }"""
+
+
+@pytest.fixture(scope="module")
+async def chromium() -> AsyncIterator["Browser"]:
+    async with open_browser() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    async with run_server(tmp_path_factory.mktemp("server"), DEMO_SECONDS="1", RATE_LIMITS="off") as found:
+        yield found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _pictures(pytestconfig: pytest.Config) -> None:
+    StudioPage.takes_pictures = bool(pytestconfig.getoption("--pictures"))
+
+
+@pytest.mark.parametrize("width", [360, 768, 1440])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_guest_makes_shares_and_keeps_a_picture(
+    width: int, scheme: str, chromium: "Browser", server: Server
+) -> None:
+    window = {"width": width, "height": 860}
+    async with open_studio(chromium, server, viewport=window, color_scheme=scheme) as studio:
+        page = studio.page
+        await page.get_by_role("heading", name="Styles").wait_for()
+        await studio.check(f"start-{scheme}-{width}")
+        await page.get_by_role("link", name=re.compile("Cute")).click()
+        await page.get_by_text("Add a photo first.").wait_for()
+        await studio.check()
+        await studio.add_photo()
+        await studio.button("Turn right").click()
+        await studio.button("Crop").click()
+        await studio.check()
+        await page.get_by_role("dialog").get_by_role("radio", name="1:1").click()
+        await studio.button("Use this part").click()
+        await studio.check(f"order-{scheme}-{width}")
+        await studio.order()
+        await studio.wait_for_credits(2)
+        await studio.check()
+        await studio.wait_for_picture()
+        slider = page.get_by_role("slider", name="Compare before and after")
+        await slider.press("Home")
+        await slider.press("ArrowRight")
+        assert await slider.input_value() == "1"
+        await studio.check(f"picture-{scheme}-{width}")
+
+        # Refined in words: the chain shows both.
+        await page.get_by_label("Refine it").fill("Make it night")
+        await studio.button("Refine").click()
+        await page.get_by_role("link", name="Step 2").wait_for()
+        await studio.wait_for_picture()
+        await studio.wait_for_credits(1)
+
+        # Shared by a link, that the public may open until it is taken back.
+        await studio.button("Share").click()
+        await studio.button("Create the link").click()
+        link = await page.get_by_label("Link", exact=True).input_value()
+        await studio.check()
+        async with httpx.AsyncClient() as http:
+            assert (await http.get(link)).status_code == 200
+            await studio.button("Stop sharing").click()
+            await studio.button("Create the link").wait_for()
+            assert (await http.get(link)).status_code == 404
+        await page.keyboard.press("Escape")
+
+        # Kept by an account.
+        await studio.button("Keep my pictures").last.click()
+        await studio.check()
+        await studio.sign_in(f"guest-{width}-{scheme}@example.com")
+        await studio.wait_for_credits(28)
+        await page.get_by_role("link", name="Gallery").first.click()
+        await studio.wait_for_tiles(2)
+        await studio.check(f"gallery-{scheme}-{width}")
+
+
+@dataclass(frozen=True)
+class Product:
+    profile: str
+    style: str
+    start: int  # credits after sign-up
+    cost: int
+    needs_photo: bool
+    options: dict[str, Any]
+
+
+PRODUCTS = [
+    Product("plushify", "Cute", 10, 1, True, PHONE),
+    Product("plushify-quality", "Cute", 10, 1, True, DESK),
+    Product("avenger", "Noir", 30, 10, True, PHONE),
+    Product("scenes", "Starry Night", 100, 5, False, DESK),
+]
+
+
+@pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.profile)
+async def test_new_user_of_every_product_makes_and_shares_a_picture(
+    product: Product, chromium: "Browser", tmp_path: Path
+) -> None:
+    settings = {"PROFILE": product.profile, "DEMO_SECONDS": "1"}
+    async with run_server(tmp_path, **settings) as server, open_studio(chromium, server, **product.options) as studio:
+        page = studio.page
+        await page.get_by_role("link", name=re.compile(product.style)).first.click()
+        await studio.button("Create an account to make it").click()
+        await studio.sign_in("ada@example.com")
+        await studio.wait_for_credits(product.start)
+        if product.needs_photo:
+            await studio.add_photo()
+        await studio.order()
+        await studio.wait_for_picture()
+        await studio.wait_for_credits(product.start - product.cost)
+        await studio.button("Share").click()
+        await studio.button("Create the link").click()
+        link = await page.get_by_label("Link", exact=True).input_value()
+        async with httpx.AsyncClient() as http:
+            assert (await http.get(link)).status_code == 200
+
+
+async def test_studio_is_chinese_for_chinese_browsers_and_switches(chromium: "Browser", server: Server) -> None:
+    async with open_studio(chromium, server, locale="zh-CN", color_scheme="dark", **PHONE) as studio:
+        page = studio.page
+        await page.get_by_role("heading", name="看着您的图片显影").wait_for()
+        await studio.check("start-zh")
+        await page.get_by_role("link", name=re.compile("星空夜景")).click()
+        await page.get_by_label("您的补充").wait_for()
+        await studio.check()
+        await studio.button("账户").click()
+        await page.get_by_role("menuitem", name="English").click()
+        await page.get_by_role("heading", name="Starry Night").wait_for()
+        await page.reload()
+        await page.get_by_role("heading", name="Starry Night").wait_for()
+
+
+async def test_batch_develops_side_by_side_and_can_be_canceled_and_deleted(chromium: "Browser", server: Server) -> None:
+    async with server.api() as api:
+        await api.sign_up("batch@example.com", PASSWORD)
+    async with open_studio(chromium, server) as studio:
+        page = studio.page
+        await studio.button("Sign in").click()
+        await studio.sign_in("batch@example.com")
+        await studio.open("/create/sandbox/free")
+        await page.get_by_label("Describe your picture").fill("A lighthouse at dusk")
+        await page.get_by_role("radio", name="4", exact=True).click()
+        await page.get_by_text("4 credits").wait_for()
+        await studio.order()
+        await studio.wait_for_credits(26)
+        await page.reload()  # it goes on
+        await page.get_by_text("4 of 4 are ready").wait_for()
+        await studio.check()
+        await studio.button("Favorite").first.click()
+        await page.get_by_role("link", name="Gallery").click()
+        await studio.wait_for_tiles(4)
+
+        # Deleted, undone, and deleted.
+        await studio.button("Select").click()
+        await page.get_by_role("row").first.click()
+        await page.get_by_text("1 selected").wait_for()
+        await studio.check()
+        await studio.button("Delete").click()
+        await studio.wait_for_tiles(3)
+        await studio.button("Undo").click()
+        await studio.wait_for_tiles(4)
+        await studio.button("Select").click()
+        await studio.button("Select all").click()
+        await studio.button("Delete").click()
+        await page.get_by_role("heading", name="Nothing has developed yet").wait_for()
+        await studio.check()
+
+
+async def test_demo_account_is_one_click(chromium: "Browser", server: Server) -> None:
+    async with open_studio(chromium, server) as studio:
+        await studio.button("Sign in").click()
+        await studio.check()
+        await studio.button("Use the demo account").click()
+        await studio.page.locator("output[data-credits]").wait_for()
+
+
+async def test_keyboard_alone_makes_a_picture(chromium: "Browser", server: Server) -> None:
+    async with open_studio(chromium, server) as studio:
+        page = studio.page
+        await studio.open("/create/sandbox/free")
+        await page.get_by_role("heading", name="Free prompt").wait_for()
+        await page.keyboard.press("Tab")
+        assert await page.evaluate("document.activeElement.getAttribute('href')") == "#main", "the way past the header"
+        await page.get_by_label("Describe your picture").focus()
+        await page.keyboard.type("A comet over the sea")
+        await page.locator("button[type=submit]:not([data-disabled])").focus()
+        await page.keyboard.press("Enter")
+        await page.wait_for_url(re.compile("/pictures/"))
+
+
+async def give(api: Api, server: Server, user: str, credits: int) -> None:
+    """Add credits to an account, as an admin."""
+    admin = await api.sign_up("root@example.com", PASSWORD)
+    await server.make_admin("root@example.com")
+    await admin.one(ADJUST, input={"userId": user, "amount": credits, "reason": "for a test"})
+
+
+async def test_gallery_of_hundreds_is_scrolled_and_searched(chromium: "Browser", server: Server) -> None:
+    async with server.api() as api:
+        ada = await api.sign_up("many@example.com", PASSWORD)
+        await give(api, server, ada.user["id"], 500)
+        for number in range(30):
+            await ada.create(prompt=f"A lighthouse at dusk {number:03}", count=4)
+        async with open_studio(chromium, server) as studio:
+            page = studio.page
+            await studio.button("Sign in").click()
+            await studio.sign_in("many@example.com")
+            await page.get_by_role("link", name="Gallery").click()
+            await page.get_by_text("120 pictures").wait_for()
+            rows = page.get_by_role("row")
+            assert 0 < await rows.count() < 80, "only what is seen is in the page"
+            for _ in range(40):
+                await page.mouse.wheel(0, 1500)
+                if await page.locator("[role=row][aria-rowindex='120'], [role=row][aria-posinset='120']").count():
+                    break
+                await page.wait_for_timeout(50)
+            await page.get_by_label("Search your pictures").fill("dusk 007")
+            await studio.wait_for_tiles(4)
+            assert "search=dusk+007" in page.url
+            await page.reload()
+            await studio.wait_for_tiles(4)

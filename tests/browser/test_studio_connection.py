@@ -1,0 +1,145 @@
+"""The studio with a connection that is lost: nothing is missed or doubled, in two tabs and across reloads."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.cut_proxy import CutProxy
+from tests.support.graphiql_page import PASSWORD, Server, open_browser, run_server
+from tests.support.studio_page import StudioPage, open_studio
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
+pytestmark = pytest.mark.browser
+
+LIST = "query { viewer { credits generations(first: 100) { nodes { id } } } }"
+
+
+@pytest.fixture(scope="module")
+async def chromium() -> AsyncIterator["Browser"]:
+    async with open_browser() as found:
+        yield found
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    async with run_server(tmp_path, DEMO_SECONDS="1") as found:
+        yield found
+
+
+async def sign_in(studio: StudioPage) -> None:
+    await studio.button("Sign in").click()
+    await studio.sign_in("ada@example.com")
+    await studio.page.get_by_role("link", name="Gallery").click()
+    await studio.page.get_by_role("heading", name="Gallery").wait_for()
+
+
+async def order(studio: StudioPage, words: str, *, wait: bool = True) -> None:
+    await studio.open("/create/sandbox/free")
+    await studio.page.get_by_label("Describe your picture").fill(words)
+    if wait:
+        await studio.order()
+        await studio.wait_for_picture()
+
+
+async def shown(studio: StudioPage) -> set[str]:
+    """Return the ids of the pictures in the gallery."""
+    keys: list[str] = await studio.page.evaluate(
+        "() => [...document.querySelectorAll('[role=row]')].map((row) => row.dataset.key ?? row.dataset.href ?? '')"
+    )
+    return {re.sub(r".*/", "", key) for key in keys if key}
+
+
+async def test_tab_that_was_offline_ends_with_the_same_gallery_and_balance(chromium: "Browser", server: Server) -> None:
+    async with (
+        server.api() as api,
+        CutProxy.open(server.address) as network,
+        open_studio(chromium, server) as here,
+        open_studio(chromium, server, address=network.address) as there,
+    ):
+        ada = await api.sign_up("ada@example.com", PASSWORD)
+        for studio in (here, there):
+            await sign_in(studio)
+        await order(here, "A fox in the snow")
+        await there.wait_for_tiles(1)
+        await there.wait_for_credits(29)
+
+        # Offline, while pictures are made and one is deleted elsewhere.
+        there.tolerates_lost_connections = True
+        network.is_down = True
+        network.cut()
+        for words in ("An owl at noon", "Rain over Lisbon"):
+            await order(here, words)
+        await here.button("Delete").click()
+        await here.page.get_by_role("link", name="Create").click()
+        await here.page.get_by_role("link", name="Gallery").click()
+        await here.wait_for_tiles(2)
+        await (
+            here.page.get_by_role("alertdialog")
+            .or_(here.page.get_by_role("region", name="Messages"))
+            .first.wait_for(state="detached")
+        )
+        network.is_down = False
+
+        await there.wait_for_credits(27)
+        await there.wait_for_tiles(2)
+        account = await ada.one(LIST)
+        wanted = {one["id"] for one in account["generations"]["nodes"]}
+        assert account["credits"] == 27
+        assert len(wanted) == 2
+        assert await shown(here) == await shown(there) == wanted
+
+
+async def test_order_without_a_connection_is_placed_once_when_it_is_back(chromium: "Browser", server: Server) -> None:
+    async with (
+        server.api() as api,
+        CutProxy.open(server.address) as network,
+        open_studio(chromium, server, address=network.address) as studio,
+    ):
+        ada = await api.sign_up("ada@example.com", PASSWORD)
+        await sign_in(studio)
+        await order(studio, "A fox in the snow", wait=False)
+        submit = studio.page.locator("button[type=submit]:not([data-disabled])").last
+        await submit.wait_for()
+        studio.tolerates_lost_connections = True
+        network.is_down = True
+        network.cut()
+        await submit.click()
+        await studio.page.get_by_text("No connection. Your order is sent as soon as it is back.").wait_for()
+        network.is_down = False
+        await studio.page.wait_for_url(re.compile("/pictures/"))
+        await studio.wait_for_picture()
+        account = await ada.one(LIST)
+        assert (account["credits"], len(account["generations"]["nodes"])) == (29, 1)
+
+
+async def test_order_whose_answer_was_lost_with_the_page_is_not_doubled(chromium: "Browser", server: Server) -> None:
+    async with server.api() as api, open_studio(chromium, server) as studio:
+        ada = await api.sign_up("ada@example.com", PASSWORD)
+        await sign_in(studio)
+        await order(studio, "A fox in the snow", wait=False)
+        page = studio.page
+        studio.tolerates_lost_connections = True
+
+        async def lose(route: object) -> None:
+            """Let the server answer, and the page not hear it."""
+            request = route.request  # type: ignore[attr-defined]
+            if "createGeneration" in (request.post_data or ""):
+                await route.fetch()  # type: ignore[attr-defined]
+                await route.abort()  # type: ignore[attr-defined]
+            else:
+                await route.continue_()  # type: ignore[attr-defined]
+
+        await page.route("**/graphql", lose)
+        await page.locator("button[type=submit]:not([data-disabled])").last.click()
+        await page.get_by_text("No connection").wait_for()
+        await page.unroute("**/graphql")
+        await page.reload()
+        await page.wait_for_url(re.compile("/pictures/"))
+        await studio.wait_for_picture()
+        account = await ada.one(LIST)
+        assert (account["credits"], len(account["generations"]["nodes"])) == (29, 1)

@@ -1,0 +1,121 @@
+"""A page object for the studio in a real browser: actions of a user, and checks of what every view must be."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from tests.support.client import photo
+from tests.support.graphiql_page import PASSWORD, PATIENCE, PICTURES, Server
+from web.studio import FOLDER
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, BrowserContext, Locator, Page
+
+AXE = FOLDER / "node_modules" / "axe-core" / "axe.min.js"
+# Everything but what only a person can judge.
+_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_AUDIT = """async (tags) => {
+  await Promise.all(document.getAnimations().map((one) => one.finished.catch(() => null)));  // opacity is contrast
+  const found = await axe.run(document, { runOnly: tags });
+  return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).slice(0, 3).join(" | ")}`);
+}"""
+_OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+class StudioPage:
+    """The studio, at an address of a server."""
+
+    takes_pictures = False
+
+    def __init__(self, page: "Page", address: str, public: str) -> None:
+        """`public`: PUBLIC_URL, to which links of pictures lead."""
+        self.page = page
+        self.address = address
+        self.problems: list[str] = []  # errors on the console, and requests to other hosts
+        self.tolerates_lost_connections = False
+        ours = (address, public, address.replace("http", "ws"), "data:", "blob:")
+        page.on("console", lambda message: self._note(message.type, message.text))
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("request", lambda request: None if request.url.startswith(ours) else self.problems.append(request.url))
+
+    def _note(self, kind: str, text: str) -> None:
+        is_lost = self.tolerates_lost_connections and re.search("ERR_|WebSocket", text)
+        if kind in ("error", "warning") and not is_lost:
+            self.problems.append(f"{kind}: {text}")
+
+    async def open(self, path: str = "/") -> None:
+        await self.page.goto(f"{self.address}{path}")
+
+    def button(self, name: str) -> "Locator":
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    async def add_photo(self, name: str = "me.jpg") -> None:
+        """Choose a photo by the dialog of the browser."""
+        await self.page.locator("input[type=file]").first.set_input_files(
+            {"name": name, "mimeType": "image/jpeg", "buffer": photo(640, 480)}
+        )
+
+    async def order(self) -> str:
+        """Press the button that orders; return the address of what is made."""
+        await self.page.locator("button[type=submit]:not([data-disabled])").last.click()
+        await self.page.wait_for_url(re.compile(r"/(pictures|batches)/"))
+        # Without the browser's packages (make check), the page is untyped.
+        address: str = self.page.url
+        return address
+
+    async def wait_for_picture(self) -> None:
+        await self.page.locator("a[download]").wait_for()
+
+    async def credits(self) -> int:
+        return int(await self.page.locator("output[data-credits]").get_attribute("data-credits") or "")
+
+    async def wait_for_credits(self, expected: int) -> None:
+        await self.page.locator(f'output[data-credits="{expected}"]').wait_for()
+
+    async def wait_for_tiles(self, count: int) -> None:
+        await self.page.wait_for_function(
+            "count => document.querySelectorAll('[role=grid] [role=row]').length === count", arg=count
+        )
+
+    async def sign_in(self, email: str) -> None:
+        await self.page.locator("input[name=email]").fill(email)
+        await self.page.locator("input[name=password]").fill(PASSWORD)
+        await self.page.locator("[role=dialog] button[type=submit]").click()
+        await self.page.locator("[role=dialog]").wait_for(state="detached")
+
+    async def check(self, name: str = "") -> None:
+        """Assert that the view is accessible and no wider than the window; `name`: of its picture for the docs."""
+        if not await self.page.evaluate("() => 'axe' in window"):
+            await self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        found = await self.page.evaluate(_AUDIT, _RULES)
+        assert not found, (self.page.url, found)
+        assert await self.page.evaluate(_OVERFLOW) <= 0, f"{self.page.url} scrolls sideways"
+        if name and self.takes_pictures:
+            await self.page.screenshot(path=PICTURES / f"studio-{name}.jpg", type="jpeg", quality=82)
+
+
+@asynccontextmanager
+async def open_studio(
+    browser: "Browser", server: Server, *, address: str = "", **options: Any
+) -> AsyncIterator[StudioPage]:
+    """Open the studio in a fresh browser context; at the end, assert that the page had no problems.
+
+    `address`: of a proxy of the server; by default, the server's own.
+    """
+    context = await new_context(browser, **options)
+    try:
+        studio = StudioPage(await context.new_page(), address or server.address, server.address)
+        await studio.open()
+        yield studio
+        assert studio.problems == [], studio.problems
+    finally:
+        await context.close()
+
+
+async def new_context(browser: "Browser", **options: Any) -> "BrowserContext":
+    view = {"width": 1440, "height": 900}
+    usual = {"viewport": view, "color_scheme": "light", "locale": "en", "reduced_motion": "reduce"}
+    context = await browser.new_context(**{**usual, **options})
+    context.set_default_timeout(PATIENCE)
+    return context

@@ -1,0 +1,61 @@
+"""Pages that Vite builds from npm packages: their markup with attributes of this server, and their files."""
+
+import mimetypes
+import re
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from web.html import templates
+
+_OPENING_TAG = re.compile(r"<html\b[^>]*>")
+_OPENING_TAG_TEMPLATE = "<html{{ attributes|xmlattr }}>"
+_NONCE_TEMPLATE = '<meta property="csp-nonce" nonce="{{ nonce }}">'
+# File names contain a hash of the content.
+_HEADERS = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+_COMPRESSED = ".br"  # what the build compresses, beside each file
+_ACCEPTS_BROTLI = re.compile(r"(?:^|,)\s*br\s*(?:;\s*q=(?!0(?:\.0*)?\s*(?:,|$))|,|$)")
+
+
+class BuiltPage:
+    """`build`: the folder with index.html, and its assets in a folder called `name`."""
+
+    def __init__(self, name: str, build: Path) -> None:
+        self._name = name
+        self._build = build
+
+    def markup(self, attributes: dict[str, str | None], nonce: str | None = None) -> str | None:
+        """Return the page's HTML, or None if it has not been built.
+
+        `attributes`: of the html element; None leaves one out. `nonce`: for the style elements that its scripts write.
+        """
+        try:
+            markup = (self._build / "index.html").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        opening_tag = templates().from_string(_OPENING_TAG_TEMPLATE).render(attributes=attributes)
+        markup = _OPENING_TAG.sub(lambda _: opening_tag, markup, count=1)
+        if nonce is None:
+            return markup
+        meta = templates().from_string(_NONCE_TEMPLATE).render(nonce=nonce)
+        return markup.replace("<head>", f"<head>{meta}", 1)
+
+    def files(self) -> Route:
+        """Return the route of the page's assets."""
+        return Route(f"/{self._name}/{{name}}", self._file)
+
+    async def _file(self, request: Request) -> Response:
+        path = self._build / self._name / request.path_params["name"]
+        try:
+            exists = path.is_file()
+        except OSError:  # longer than a file name can be
+            exists = False
+        if not exists or path.suffix == _COMPRESSED:
+            return Response(status_code=404)
+        compressed = path.with_name(path.name + _COMPRESSED)
+        if _ACCEPTS_BROTLI.search(request.headers.get("accept-encoding", "")) and compressed.is_file():
+            kind, _ = mimetypes.guess_type(path.name)
+            return FileResponse(compressed, headers={**_HEADERS, "Content-Encoding": "br"}, media_type=kind)
+        return FileResponse(path, headers=_HEADERS)

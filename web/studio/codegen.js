@@ -1,0 +1,45 @@
+// Writes src/gql/: types and documents of the operations of this page and of the client package, from the printed schema.
+import { codegen } from "@graphql-codegen/core";
+import * as typedDocuments from "@graphql-codegen/typed-document-node";
+import * as operations from "@graphql-codegen/typescript-operations";
+import { buildSchema, parse } from "graphql";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import * as cache from "../../examples/typescript/codegen/cache.js";
+
+const SCHEMA = "../../schema/schema.graphql";
+const FOLDERS = ["../../examples/typescript/src/operations", "src/operations"];
+
+const here = (path) => new URL(path, import.meta.url);
+const read = (path) => readFile(here(path), "utf8");
+
+async function documents() {
+  const names = await Promise.all(
+    FOLDERS.map(async (folder) => (await readdir(here(folder))).map((name) => `${folder}/${name}`)),
+  );
+  const files = names.flat().filter((name) => name.endsWith(".graphql")).sort();
+  return Promise.all(files.map(async (location) => ({ location, document: parse(await read(location)) })));
+}
+
+const text = await read(SCHEMA);
+const common = {
+  schema: parse(text),
+  schemaAst: buildSchema(text),
+  documents: await documents(),
+  config: {
+    enumsAsTypes: true,
+    useTypeImports: true,
+    strictScalars: true,
+    scalars: { ID: "string", DateTime: "string", JSON: "Record<string, unknown>", Upload: "Blob" },
+  },
+};
+await mkdir(here("src/gql"), { recursive: true });
+await writeFile(
+  here("src/gql/graphql.ts"),
+  await codegen({
+    ...common,
+    filename: "graphql.ts",
+    plugins: [{ operations: {} }, { documents: { optimizeDocumentNode: true } }],
+    pluginMap: { operations, documents: typedDocuments },
+  }),
+);
+await writeFile(here("src/gql/cache.ts"), cache.plugin(common.schemaAst));

@@ -1,0 +1,87 @@
+// The client of the API with its session cookie, and the normalised cache that every view reads.
+import { Client, fetchExchange, type Exchange, type OperationResult } from "@urql/core";
+import { cacheExchange, type Cache, type UpdateResolver } from "@urql/exchange-graphcache";
+import { Darkroom } from "@darkroom/client/client.ts";
+import { cacheOptions, liveExchange } from "@darkroom/client/urql.ts";
+import { filter, pipe } from "wonka";
+import type { PicturesChangedSubscription } from "../gql/graphql.ts";
+
+export type Clients = { readonly darkroom: Darkroom; readonly urql: Client };
+
+/** Create the clients of one session in one language; the socket is authenticated once, so another session has others. */
+export function createClients(locale: string): Clients {
+  const darkroom = new Darkroom({ url: new URL("/graphql", location.href).href, locale });
+  const urql = new Client({
+    url: "/graphql",
+    preferGetMethod: false,
+    exchanges: [cacheExchange(studioCache()), newestOnly(), liveExchange(darkroom), fetchExchange],
+    fetchOptions: () => ({ headers: darkroom.headers, credentials: "same-origin" }),
+  });
+  return { darkroom, urql };
+}
+
+type Change = PicturesChangedSubscription["galleryChanged"];
+
+/** The cache of the client package; a SNAPSHOT, or a change that a filter may let in or out, reads the lists again. */
+function studioCache() {
+  const options = cacheOptions();
+  const apply = options.updates?.["Subscription"]?.["galleryChanged"] as UpdateResolver | undefined;
+  let seen: number | null = null; // the version of the last change
+  const subscriptions = {
+    ...options.updates?.["Subscription"],
+    galleryChanged: (...[result, args, cache, info]: Parameters<UpdateResolver>) => {
+      const change = result["galleryChanged"] as unknown as Change;
+      if (change.kind === "SNAPSHOT") {
+        if (change.version !== seen) rereadLists(cache, () => true);
+        seen = change.version;
+        return;
+      }
+      seen = change.version;
+      apply?.(result, args, cache, info);
+      const hasEnded = !["PENDING", "PROCESSING"].includes(change.generation?.status ?? "");
+      if (change.kind !== "DELETED" && hasEnded) rereadLists(cache, (list) => Boolean(list["filter"]));
+    },
+  };
+  return {
+    ...options,
+    keys: { ...options.keys, StyleValue: () => null },
+    updates: { ...options.updates, Subscription: subscriptions },
+  };
+}
+
+const rereads = new Set<() => void>();
+
+/** Call `listener` when lists are read again, because changes may have been missed; return a function that stops it. */
+export function onReread(listener: () => void): () => void {
+  rereads.add(listener);
+  return () => void rereads.delete(listener);
+}
+
+function rereadLists(cache: Cache, isConcerned: (list: Record<string, unknown>) => boolean): void {
+  const user = cache.resolve("Query", "viewer") as string | null;
+  if (!user) return;
+  let isAny = false;
+  for (const field of cache.inspectFields(user)) {
+    if (field.fieldName === "generations" && isConcerned(field.arguments ?? {})) {
+      cache.invalidate(user, field.fieldName, field.arguments ?? {});
+      isAny = true;
+    }
+  }
+  if (isAny) queueMicrotask(() => rereads.forEach((listener) => listener()));
+}
+
+/** Drop a message about a generation that is older than what another stream has said already. */
+function newestOnly(): Exchange {
+  const versions = new Map<string, number>();
+  const isNewest = ({ operation, data }: OperationResult): boolean => {
+    if (operation.kind !== "subscription") return true;
+    const said = data?.generationProgress ?? data?.galleryChanged?.generation;
+    if (!said?.id || typeof said.version !== "number") return true;
+    const known = versions.get(said.id) ?? 0;
+    versions.set(said.id, Math.max(known, said.version));
+    return said.version >= known;
+  };
+  return ({ forward }) =>
+    (operations) =>
+      pipe(forward(operations), filter(isNewest));
+}

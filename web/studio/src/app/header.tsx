@@ -1,0 +1,118 @@
+// The bar at the top: where one is, what one has, and the ways in and out.
+import { Link, useLocation, useRoute } from "wouter";
+import icon from "../assets/icon.svg";
+import { Button, IconButton } from "../components/button.tsx";
+import { Icon } from "../components/icons.tsx";
+import { Divider, Item, Menu } from "../components/menu.tsx";
+import { useSignIn } from "../features/auth/sign-in.tsx";
+import { common } from "../locales/common.ts";
+import style from "./app.module.css";
+import { LOCALES, useLocale, useText } from "./locale.tsx";
+import { useChooseLocale } from "./choose-locale.ts";
+import { useSession, type Viewer } from "./session.tsx";
+import { setTheme, useTheme } from "./theme.ts";
+
+export const title = document.documentElement.dataset["title"] ?? "Darkroom";
+
+export function Header() {
+  const t = useText(common);
+  const { viewer } = useSession();
+  const { open } = useSignIn();
+  return (
+    <header className={style["bar"]}>
+      <a className={style["skip"]} href="#main">
+        {t.skip}
+      </a>
+      <div className={style["inner"]}>
+        <Link href="/" className={style["brand"]} aria-label={title}>
+          <img src={icon} alt="" width="32" height="32" />
+          <span>{title}</span>
+        </Link>
+        <nav className={style["nav"]} aria-label={t.main}>
+          <NavLink to="/" also="/create/*?" icon="wand" label={t.create} />
+          {viewer && <NavLink to="/gallery" also="/pictures/*" icon="album" label={t.gallery} />}
+        </nav>
+        <div className={style["tools"]}>
+          {viewer && <Credits viewer={viewer} />}
+          {viewer?.isGuest && (
+            <span className={style["wide"]}>
+              <Button look="primary" size="small" onPress={() => open("signUp")}>
+                {t.keep}
+              </Button>
+            </span>
+          )}
+          {viewer === null && (
+            <Button look="outline" size="small" onPress={() => open("signIn")}>
+              {t.signIn}
+            </Button>
+          )}
+          <Preferences />
+        </div>
+      </div>
+    </header>
+  );
+}
+
+type NavProps = { readonly to: string; readonly also: string; readonly icon: "wand" | "album"; readonly label: string };
+
+function NavLink({ to, also, icon: name, label }: NavProps) {
+  const [isHere] = useRoute(to);
+  const [isBelow] = useRoute(also);
+  return (
+    <Link href={to} aria-current={isHere || isBelow ? "page" : undefined}>
+      <Icon name={name} />
+      {label}
+    </Link>
+  );
+}
+
+function Credits({ viewer }: { readonly viewer: Viewer }) {
+  const t = useText(common);
+  const images = viewer.pass?.images;
+  const count = images ? images.remaining : viewer.credits;
+  return (
+    <span className={style["credits"]}>
+      <Icon name={images ? "image" : "coin"} />
+      <output aria-label={t.credits(count)} data-credits={viewer.credits}>
+        {count}
+      </output>
+    </span>
+  );
+}
+
+/** The account's menu; signed out, language and theme alone. */
+function Preferences() {
+  const t = useText(common);
+  const theme = useTheme();
+  const { locale } = useLocale();
+  const choose = useChooseLocale();
+  const { viewer, signOut } = useSession();
+  const { open } = useSignIn();
+  const [, navigate] = useLocation();
+  return (
+    <Menu label={t.account} trigger={<IconButton icon={viewer ? "person" : "menu"} label={viewer?.name ?? viewer?.email ?? t.account} />}>
+      {viewer?.isGuest && (
+        <Item icon="heart" onAction={() => open("signUp")}>
+          {t.keep}
+        </Item>
+      )}
+      <Item icon={theme === "dark" ? "sun" : "moon"} onAction={() => setTheme(theme === "dark" ? "light" : "dark")}>
+        {theme === "dark" ? t.light : t.dark}
+      </Item>
+      {LOCALES.map(({ id, name }) => (
+        <Item key={id} icon="language" isMarked={id === locale} onAction={() => choose(id)}>
+          {name}
+        </Item>
+      ))}
+      <Item icon="code" href="/graphql" target="_blank">
+        {t.developers}
+      </Item>
+      {viewer ? <Divider /> : null}
+      {viewer ? (
+        <Item icon="arrowRight" onAction={() => void signOut().then(() => navigate("/"))}>
+          {t.signOut}
+        </Item>
+      ) : null}
+    </Menu>
+  );
+}

@@ -1,0 +1,57 @@
+// The page's language: chosen by the visitor, else the browser's. Texts are in src/locales, both languages side by side.
+import { createContext, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
+import { I18nProvider } from "react-aria-components/I18nProvider";
+
+export type Locale = "en" | "zh-CN";
+export const LOCALES: readonly { id: Locale; name: string }[] = [
+  { id: "en", name: "English" },
+  { id: "zh-CN", name: "简体中文" },
+];
+
+/** The texts of one part of the page. Each language has the same keys: the compiler sees what is missing. */
+export type Texts<T> = { readonly en: T; readonly zh: T };
+export function texts<T>(both: { en: T; zh: NoInfer<T> }): Texts<T> {
+  return both;
+}
+
+const KEY = "studio.locale";
+type Value = { readonly locale: Locale; readonly setLocale: (locale: Locale) => void };
+const Context = createContext<Value | null>(null);
+
+function initial(): Locale {
+  const stored = localStorage.getItem(KEY);
+  const wanted = stored ?? document.documentElement.lang;
+  return wanted.startsWith("zh") ? "zh-CN" : "en";
+}
+
+export function LocaleProvider({ children }: { readonly children: ReactNode }) {
+  const [locale, setState] = useState(initial);
+  useEffect(() => {
+    document.documentElement.lang = locale;
+  }, [locale]);
+  const value = useMemo(
+    () => ({
+      locale,
+      setLocale: (next: Locale) => {
+        localStorage.setItem(KEY, next);
+        setState(next);
+      },
+    }),
+    [locale],
+  );
+  return (
+    <Context value={value}>
+      <I18nProvider locale={locale}>{children}</I18nProvider>
+    </Context>
+  );
+}
+
+export function useLocale(): Value {
+  const value = useContext(Context);
+  if (!value) throw new Error("useLocale needs a LocaleProvider above it.");
+  return value;
+}
+
+export function useText<T>(both: Texts<T>): T {
+  return useLocale().locale === "en" ? both.en : both.zh;
+}

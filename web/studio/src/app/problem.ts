@@ -1,0 +1,28 @@
+// What went wrong, in a sentence for people.
+import { CombinedError } from "@urql/core";
+import { InputRefusedError, RefusedError } from "@darkroom/client/errors.ts";
+import { texts } from "./locale.tsx";
+
+export const problemTexts = texts({
+  en: {
+    unreachable: "The server cannot be reached. Please check your connection.",
+    unknown: "Something went wrong. Please try again.",
+  },
+  zh: { unreachable: "无法连接服务器，请检查网络。", unknown: "出错了，请重试。" },
+});
+
+type Texts = typeof problemTexts.en;
+
+/** The message of an error; `text`: in the visitor's language. */
+export function messageOf(problem: unknown, text: Texts): string {
+  if (problem instanceof InputRefusedError || problem instanceof RefusedError) return problem.message;
+  if (problem instanceof CombinedError) {
+    return problem.graphQLErrors.map(({ message }) => message).join(" ") || text.unreachable;
+  }
+  return problem instanceof TypeError ? text.unreachable : text.unknown;
+}
+
+/** Whether the request may not have reached the server, so that sending it again can help. */
+export function isOffline(problem: unknown): boolean {
+  return problem instanceof TypeError || (problem instanceof CombinedError && Boolean(problem.networkError));
+}

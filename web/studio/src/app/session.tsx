@@ -1,0 +1,114 @@
+// The session: who is signed in, and the ways in and out. It is a cookie that scripts cannot read.
+import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import { Provider as UrqlProvider, useQuery } from "urql";
+import { accepted } from "@darkroom/client/errors.ts";
+import { createClients, type Clients } from "./clients.ts";
+import { useLocale } from "./locale.tsx";
+import {
+  BeginAsGuestDocument,
+  MeDocument,
+  SignInHereDocument,
+  SignOutDocument,
+  SignUpDocument,
+  type MePartsFragment,
+} from "../gql/graphql.ts";
+
+export type Viewer = MePartsFragment;
+
+export type Session = {
+  /** Undefined while it is not known yet; null: signed out. */
+  readonly viewer: Viewer | null | undefined;
+  readonly clients: Clients;
+  readonly signIn: (email: string, password: string) => Promise<void>;
+  /** Create an account, or complete the guest's; false: a mail says how to go on. */
+  readonly signUp: (input: { email: string; password: string; name?: string }) => Promise<boolean>;
+  /** Begin as a guest, unless signed in already; return the clients of the session. */
+  readonly begin: () => Promise<Clients>;
+  readonly signOut: () => Promise<void>;
+  /** Read the session again, after something else changed its cookie. */
+  readonly restart: () => void;
+};
+
+const Context = createContext<Session | null>(null);
+
+export function SessionProvider({ children }: { readonly children: ReactNode }) {
+  const { locale } = useLocale();
+  const [state, setState] = useState(() => ({ locale, clients: createClients(locale) }));
+  const restart = useCallback(() => {
+    const clients = createClients(locale);
+    setState({ locale, clients });
+    return clients;
+  }, [locale]);
+  if (state.locale !== locale) restart(); // the cache has texts in one language
+  const { clients } = state;
+  useEffect(() => () => clients.darkroom.close(), [clients]);
+  return (
+    <UrqlProvider value={clients.urql}>
+      <Actions clients={clients} restart={restart}>
+        {children}
+      </Actions>
+    </UrqlProvider>
+  );
+}
+
+type ActionsProps = { readonly clients: Clients; readonly restart: () => Clients; readonly children: ReactNode };
+
+function Actions({ clients, restart, children }: ActionsProps) {
+  const [{ data, error }] = useQuery({ query: MeDocument });
+  const { locale } = useLocale();
+  const found = data ? (data.viewer ?? null) : error ? null : undefined;
+  const known = useRef(found);
+  if (found !== undefined) known.current = found;
+  const viewer = found === undefined ? known.current : found; // the last one, while another client reads
+  const isIn = Boolean(viewer);
+
+  useEffect(() => {
+    const channel = new BroadcastChannel("studio.session"); // other tabs sign in and out, too
+    channel.onmessage = () => void restart();
+    return () => channel.close();
+  }, [restart]);
+
+  const value = useMemo<Session>(() => {
+    const { darkroom } = clients;
+    const changed = () => {
+      const channel = new BroadcastChannel("studio.session");
+      channel.postMessage(null);
+      channel.close();
+      return restart();
+    };
+    const signIn = async (email: string, password: string) => {
+      accepted((await darkroom.run(SignInHereDocument, { input: { email, password, cookie: true } })).signIn);
+      changed();
+    };
+    return {
+      viewer,
+      clients,
+      signIn,
+      signUp: async (input) => {
+        const { signUp } = await darkroom.run(SignUpDocument, { input: { ...input, locale } });
+        if (accepted(signUp).mustVerifyEmail) return false;
+        await signIn(input.email, input.password); // only signIn sets the cookie
+        return true;
+      },
+      begin: async () => {
+        if (isIn) return clients;
+        accepted((await darkroom.run(BeginAsGuestDocument, {})).createGuest);
+        return changed();
+      },
+      signOut: async () => {
+        await darkroom.run(SignOutDocument, {}).catch(() => undefined); // the session may have ended already
+        known.current = null;
+        changed();
+      },
+      restart: () => void restart(),
+    };
+  }, [clients, isIn, viewer, locale, restart]);
+
+  return <Context value={value}>{children}</Context>;
+}
+
+export function useSession(): Session {
+  const session = useContext(Context);
+  if (!session) throw new Error("useSession needs a SessionProvider above it.");
+  return session;
+}

@@ -1,0 +1,60 @@
+// Buttons, and links that look like them.
+import type { ReactNode } from "react";
+import { Button as AriaButton, type ButtonProps } from "react-aria-components/Button";
+import { Tooltip, TooltipTrigger } from "react-aria-components/Tooltip";
+import { Link } from "wouter";
+import { Icon, type IconName } from "./icons.tsx";
+import style from "./button.module.css";
+import tip from "./overlay.module.css";
+
+export type Look = "primary" | "outline" | "quiet" | "danger";
+type Shape = { readonly look?: Look; readonly size?: "small" | "medium" | "large"; readonly full?: boolean };
+
+export function buttonClass({ look = "outline", size = "medium", full = false }: Shape, extra = ""): string {
+  return [style["button"], style[look], style[size], full ? style["full"] : "", extra].filter(Boolean).join(" ");
+}
+
+type Props = Omit<ButtonProps, "children" | "className" | "style"> &
+  Shape & { readonly icon?: IconName; readonly busy?: boolean; readonly children: ReactNode };
+
+export function Button({ look, size, full, icon, busy = false, children, ...rest }: Props) {
+  return (
+    <AriaButton {...rest} isDisabled={(rest.isDisabled ?? false) || busy} className={buttonClass({ look, size, full })}>
+      {busy ? <Spinner /> : icon && <Icon name={icon} />}
+      {children}
+    </AriaButton>
+  );
+}
+
+type IconProps = Omit<ButtonProps, "children" | "className" | "style"> &
+  Shape & { readonly icon: IconName; readonly label: string; readonly filled?: boolean };
+
+/** A round button with an icon; its label is said, and shown as a tooltip. */
+export function IconButton({ look = "quiet", size, icon, label, filled, ...rest }: IconProps) {
+  return (
+    <TooltipTrigger delay={600}>
+      <AriaButton {...rest} aria-label={label} className={buttonClass({ look, size }, style["round"])}>
+        <Icon name={icon} filled={filled ?? false} />
+      </AriaButton>
+      <Tooltip className={tip["tooltip"] ?? ""} offset={6}>
+        {label}
+      </Tooltip>
+    </TooltipTrigger>
+  );
+}
+
+type LinkProps = Shape & { readonly to: string; readonly icon?: IconName; readonly children: ReactNode };
+
+/** A link to another view. */
+export function ButtonLink({ look, size, full, to, icon, children }: LinkProps) {
+  return (
+    <Link href={to} className={buttonClass({ look, size, full })}>
+      {icon && <Icon name={icon} />}
+      {children}
+    </Link>
+  );
+}
+
+export function Spinner() {
+  return <span className={style["spinner"]} aria-hidden="true" />;
+}

@@ -1,0 +1,83 @@
+// What the visitor has filled in for a style; it survives a reload of the page.
+import { useCallback, useState } from "react";
+import type { CreateGenerationInput, MediaKind, Quality, QuoteInput, Size } from "../../gql/graphql.ts";
+import type { Style } from "../styles/wall.tsx";
+
+export type Draft = {
+  readonly prompt: string;
+  readonly variables: Readonly<Record<string, string>>;
+  readonly media: MediaKind;
+  readonly quality: Quality;
+  readonly size: Size;
+  readonly count: number;
+  /** Empty: as the server decides. */
+  readonly aspectRatio: string;
+  readonly model: string;
+  readonly duration: number | null;
+  readonly enhance: boolean;
+};
+
+const BEGINNING: Draft = {
+  prompt: "",
+  variables: {},
+  media: "IMAGE",
+  quality: "STANDARD",
+  size: "MEDIUM",
+  count: 1,
+  aspectRatio: "",
+  model: "",
+  duration: null,
+  enhance: false,
+};
+
+export type ChangeDraft = (change: Partial<Draft>) => void;
+
+/** Use it in a component with the style as its key: each style has its own draft. */
+export function useDraft(style: Style): [Draft, ChangeDraft] {
+  const key = `studio.draft.${style.id}`;
+  const [draft, setDraft] = useState<Draft>(() => {
+    try {
+      return { ...BEGINNING, ...(JSON.parse(sessionStorage.getItem(key) ?? "{}") as Partial<Draft>) };
+    } catch {
+      return BEGINNING;
+    }
+  });
+  const change = useCallback<ChangeDraft>(
+    (part) =>
+      setDraft((before) => {
+        const next = { ...before, ...part };
+        sessionStorage.setItem(key, JSON.stringify(next));
+        return next;
+      }),
+    [key],
+  );
+  return [draft, change];
+}
+
+function common(style: Style, draft: Draft) {
+  return {
+    styleId: style.id,
+    media: draft.media,
+    quality: draft.quality,
+    count: draft.count,
+    ...(draft.aspectRatio && { aspectRatio: draft.aspectRatio }),
+    ...(draft.model && { model: draft.model }),
+    ...(draft.media === "VIDEO" && draft.duration && { durationSeconds: draft.duration }),
+  };
+}
+
+export function quoteOf(style: Style, draft: Draft, hasPhoto: boolean): QuoteInput {
+  return { ...common(style, draft), hasPhoto };
+}
+
+export function orderOf(style: Style, draft: Draft, uploadId: string | null): CreateGenerationInput {
+  const variables = Object.fromEntries(Object.entries(draft.variables).filter(([, value]) => value.trim()));
+  const prompt = draft.prompt.trim();
+  return {
+    ...common(style, draft),
+    size: draft.size,
+    ...(prompt && { prompt, enhancePrompt: draft.enhance }),
+    ...(uploadId && { uploadId }),
+    ...(Object.keys(variables).length > 0 && { variables }),
+  };
+}

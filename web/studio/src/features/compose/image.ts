@@ -1,0 +1,73 @@
+// Photos before they are sent: read, turned, cropped, and made smaller where they are larger than the server takes.
+
+export type Rules = { readonly maxBytes: number; readonly contentTypes: readonly string[] };
+export type Prepared = { readonly file: Blob; readonly url: string | null; readonly width: number; readonly height: number };
+export type Area = { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
+
+/** The browser cannot read the file, or it is no picture. */
+export class UnreadableError extends Error {}
+
+const LARGEST_SIDE = 4096; // pixels of a photo that is made smaller
+const JPEG_QUALITY = 0.92;
+
+/** Return the photo as it is sent, with what is shown of it. HEIC goes as it is where only the server can read it. */
+export async function prepared(file: Blob, rules: Rules): Promise<Prepared> {
+  const type = typeOf(file);
+  const accepted = rules.contentTypes.includes(type);
+  let bitmap: ImageBitmap;
+  try {
+    bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
+  } catch {
+    if (accepted && file.size <= rules.maxBytes && /hei|avif/.test(type)) return { file, url: null, width: 0, height: 0 };
+    throw new UnreadableError();
+  }
+  const { width, height } = bitmap;
+  if (accepted && file.size <= rules.maxBytes) {
+    bitmap.close();
+    return { file, url: URL.createObjectURL(file), width, height };
+  }
+  const smaller = await drawn(bitmap, { x: 0, y: 0, width, height }, 0);
+  return shown(smaller);
+}
+
+/** Return the photo turned by quarter turns to the right, and then cropped to an area of what is turned. */
+export async function edited(file: Blob, turns: number, area?: Area): Promise<Blob> {
+  const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
+  return drawn(bitmap, area ?? { x: 0, y: 0, ...turned(bitmap, turns) }, turns);
+}
+
+function turned({ width, height }: ImageBitmap, turns: number): { width: number; height: number } {
+  return turns % 2 ? { width: height, height: width } : { width, height };
+}
+
+async function drawn(bitmap: ImageBitmap, area: Area, turns: number): Promise<Blob> {
+  const whole = turned(bitmap, turns);
+  const scale = Math.min(1, LARGEST_SIDE / Math.max(area.width, area.height));
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.max(1, Math.round(area.width * scale));
+  canvas.height = Math.max(1, Math.round(area.height * scale));
+  const context = canvas.getContext("2d");
+  if (!context) throw new UnreadableError();
+  context.scale(scale, scale);
+  context.translate(whole.width / 2 - area.x, whole.height / 2 - area.y);
+  context.rotate((turns * Math.PI) / 2);
+  context.drawImage(bitmap, -bitmap.width / 2, -bitmap.height / 2);
+  bitmap.close();
+  return new Promise((resolve, reject) =>
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new UnreadableError())), "image/jpeg", JPEG_QUALITY),
+  );
+}
+
+async function shown(file: Blob): Promise<Prepared> {
+  const bitmap = await createImageBitmap(file);
+  const { width, height } = bitmap;
+  bitmap.close();
+  return { file, url: URL.createObjectURL(file), width, height };
+}
+
+/** Some browsers do not know the types of .heic and .avif. */
+function typeOf(file: Blob): string {
+  if (file.type) return file.type.toLowerCase().replace("image/jpg", "image/jpeg").replace("image/heif", "image/heic");
+  const ending = "name" in file ? /\.(heic|heif|avif)$/i.exec(String(file.name))?.[1]?.toLowerCase() : undefined;
+  return ending ? `image/${ending === "heif" ? "heic" : ending}` : "";
+}

@@ -1,0 +1,93 @@
+// The button that orders, with its price, and the reasons where it cannot be ordered.
+import { useDeferredValue, useEffect } from "react";
+import { useQuery } from "urql";
+import { useText } from "../../app/locale.tsx";
+import { messageOf, problemTexts } from "../../app/problem.ts";
+import { useSession } from "../../app/session.tsx";
+import { Button } from "../../components/button.tsx";
+import { Problem } from "../../components/field.tsx";
+import { Icon } from "../../components/icons.tsx";
+import { QuoteDocument, type DeploymentQuery } from "../../gql/graphql.ts";
+import { compose } from "../../locales/compose.ts";
+import { useSignIn } from "../auth/sign-in.tsx";
+import type { Style } from "../styles/wall.tsx";
+import { quoteOf, type Draft } from "./draft.ts";
+import type { Order } from "./order.ts";
+import style from "./composer.module.css";
+
+type Props = {
+  readonly picked: Style;
+  readonly draft: Draft;
+  readonly hasPhoto: boolean;
+  /** What the visitor has to do first. */
+  readonly missing: readonly string[];
+  readonly order: Order;
+  readonly deployment: DeploymentQuery["deployment"];
+};
+
+export function OrderBar({ picked, draft, hasPhoto, missing, order, deployment }: Props) {
+  const t = useText(compose);
+  const problems = useText(problemTexts);
+  const { viewer } = useSession();
+  const { open } = useSignIn();
+  const photoIsComing = hasPhoto || picked.referenceImage === "REQUIRED";
+  const input = useDeferredValue(JSON.stringify(quoteOf(picked, draft, photoIsComing)));
+  const [{ data }, reread] = useQuery({ query: QuoteDocument, variables: { input: JSON.parse(input) as never } });
+  const quote = data?.quote;
+
+  // What is left to pay with changes elsewhere, too.
+  const state = `${viewer?.id} ${viewer?.credits} ${viewer?.isMember} ${viewer?.pass?.images.remaining}`;
+  useEffect(() => reread({ requestPolicy: "network-only" }), [state, reread]);
+
+  // A visitor gets credits with the first order.
+  const refusals = (quote?.errors ?? []).filter(({ code }) => viewer || !["INSUFFICIENT_CREDITS", "UNAUTHENTICATED"].includes(code));
+  const isShort = refusals.some(({ code }) => code === "INSUFFICIENT_CREDITS");
+  const isForMembers = refusals.some(({ code }) => code === "MEMBERSHIP_REQUIRED");
+  const price =
+    quote && { CREDITS: t.cost(quote.cost), PASS: t.byPass, PLAN: t.byPlan }[quote.paidBy];
+  const isBusy = order.state !== "idle";
+  return (
+    <div className={style["bar"]}>
+      {(refusals.length > 0 || missing.length > 0) && (
+        <ul className={style["reasons"]}>
+          {[...missing, ...refusals.map(({ message }) => message)].map((reason) => (
+            <li key={reason}>
+              <Icon name={isForMembers ? "lock" : "warning"} />
+              {reason}
+            </li>
+          ))}
+          {isForMembers && <li>{t.unlock}</li>}
+        </ul>
+      )}
+      {order.problem !== null && <Problem>{messageOf(order.problem, problems)}</Problem>}
+      {viewer === null && deployment.signIn.guestCredits === null ? (
+        <Button look="primary" size="large" full onPress={() => open("signUp")}>
+          {t.needsAccount}
+        </Button>
+      ) : isShort && viewer?.isGuest ? (
+        <Button look="primary" size="large" full onPress={() => open("signUp")}>
+          {t.moreCredits(deployment.signIn.signupCredits)}
+        </Button>
+      ) : (
+        <Button
+          type="submit" look="primary" size="large" full icon="wand" busy={isBusy}
+          isDisabled={missing.length > 0 || refusals.length > 0 || !quote}
+        >
+          <span>{draft.count > 1 ? t.makeMany(draft.count) : t.make}</span>
+          {price && <span className={style["price"]}>{price}</span>}
+        </Button>
+      )}
+      <p className={style["under"]} role="status">
+        {order.state === "waiting"
+          ? t.waiting
+          : isBusy
+            ? t.working
+            : viewer === null && deployment.signIn.guestCredits !== null
+              ? t.asGuest
+              : quote?.paidBy === "CREDITS" && quote.affordable
+                ? t.after(quote.balanceAfter)
+                : null}
+      </p>
+    </div>
+  );
+}

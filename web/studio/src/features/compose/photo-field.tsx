@@ -1,0 +1,148 @@
+// The photo of an order: dropped, pasted, chosen or taken; shown, turned, cropped; with the progress of its upload.
+import { lazy, Suspense, useEffect, useState, type ReactNode } from "react";
+import type { FileDropItem } from "react-aria-components";
+import { DropZone } from "react-aria-components/DropZone";
+import { FileTrigger } from "react-aria-components/FileTrigger";
+import { ProgressBar } from "react-aria-components/ProgressBar";
+import { Text } from "react-aria-components/Text";
+import { useText } from "../../app/locale.tsx";
+import { messageOf, problemTexts } from "../../app/problem.ts";
+import { Button, IconButton } from "../../components/button.tsx";
+import { Picture } from "../../components/card.tsx";
+import { Problem } from "../../components/field.tsx";
+import { Icon } from "../../components/icons.tsx";
+import { compose } from "../../locales/compose.ts";
+import { edited, UnreadableError, type Rules } from "./image.ts";
+import { usePhoto, type Photo } from "./photo.tsx";
+import style from "./photo-field.module.css";
+
+const CropDialog = lazy(() => import("./crop-dialog.tsx"));
+const CameraDialog = lazy(() => import("./camera-dialog.tsx"));
+
+type Props = { readonly rules: Rules; readonly isRequired: boolean; readonly example: string | null };
+
+export function PhotoField({ rules, isRequired, example }: Props) {
+  const t = useText(compose);
+  const problems = useText(problemTexts);
+  const { photo, problem, choose, clear } = usePhoto();
+  const [dialog, setDialog] = useState<"crop" | "camera" | null>(null);
+  const accept = (file: File | undefined) => file && void choose(file, file.name, rules);
+
+  useEffect(() => {
+    const paste = (event: ClipboardEvent) => {
+      const file = [...(event.clipboardData?.files ?? [])].find(({ type }) => type.startsWith("image/"));
+      if (!file) return;
+      event.preventDefault();
+      void choose(file, file.name, rules);
+    };
+    addEventListener("paste", paste);
+    return () => removeEventListener("paste", paste);
+  }, [choose, rules]);
+
+  const files = (trigger: ReactNode) => (
+    <FileTrigger acceptedFileTypes={[...rules.contentTypes, ".heic", ".avif"]} onSelect={(list) => accept(list?.[0])}>
+      {trigger}
+    </FileTrigger>
+  );
+  return (
+    <div>
+      <DropZone
+        className={`${style["zone"]} ${photo ? style["filled"] : ""}`}
+        aria-label={t.photo}
+        getDropOperation={(types) => (rules.contentTypes.some((type) => types.has(type)) ? "copy" : "cancel")}
+        onDrop={({ items }) => {
+          const file = items.find((item): item is FileDropItem => item.kind === "file");
+          void file?.getFile().then(accept);
+        }}
+      >
+        {photo ? (
+          <Chosen photo={photo} onCrop={() => setDialog("crop")} onTurn={() => void turn()} onRemove={clear}>
+            {files(<IconButton icon="image" label={t.replace} />)}
+          </Chosen>
+        ) : (
+          <div className={style["inside"]}>
+            {example ? (
+              <div className={style["example"]}>
+                <Picture src={example} alt={t.example} eager />
+              </div>
+            ) : (
+              <Icon name="upload" />
+            )}
+            <Text slot="label" className={style["hint"] ?? ""}>
+              {isRequired ? t.photoHint : t.photoOptional}
+            </Text>
+            <div className={style["acts"]}>
+              {files(
+                <Button look={isRequired ? "primary" : "outline"} icon="image">
+                  {t.choose}
+                </Button>,
+              )}
+              <Button icon="camera" onPress={() => setDialog("camera")}>
+                {t.camera}
+              </Button>
+            </div>
+          </div>
+        )}
+      </DropZone>
+      {problem !== null && (
+        <Problem>{problem instanceof UnreadableError ? t.unreadable : messageOf(problem, problems)}</Problem>
+      )}
+      <Suspense>
+        {dialog === "crop" && photo && (
+          <CropDialog photo={photo} onClose={() => setDialog(null)} onDone={(file) => void choose(file, photo.name, rules)} />
+        )}
+        {dialog === "camera" && (
+          <CameraDialog onClose={() => setDialog(null)} onDone={(file) => void choose(file, "camera.jpg", rules)} />
+        )}
+      </Suspense>
+    </div>
+  );
+
+  async function turn(): Promise<void> {
+    if (photo) await choose(await edited(photo.file, 1), photo.name, rules);
+  }
+}
+
+type ChosenProps = {
+  readonly photo: Photo;
+  readonly onCrop: () => void;
+  readonly onTurn: () => void;
+  readonly onRemove: () => void;
+  readonly children: ReactNode;
+};
+
+function Chosen({ photo, onCrop, onTurn, onRemove, children }: ChosenProps) {
+  const t = useText(compose);
+  const { isSending, progress } = usePhoto();
+  return (
+    <>
+      {photo.url ? (
+        <img className={style["photo"]} src={photo.url} alt={t.photo} />
+      ) : (
+        <div className={style["inside"]}>
+          <Icon name="image" />
+          <p className={style["hint"]}>{`${photo.name}. ${t.noPreview}`}</p>
+        </div>
+      )}
+      {isSending && (
+        <ProgressBar className={style["upload"] ?? ""} value={progress * 100} aria-label={t.sending}>
+          {({ percentage, valueText }) => (
+            <>
+              <span>{t.sending}</span>
+              <span className={style["track"]}>
+                <span className={style["fill"]} style={{ display: "block", width: `${percentage}%` }} />
+              </span>
+              <span>{valueText}</span>
+            </>
+          )}
+        </ProgressBar>
+      )}
+      <div className={style["tools"]} role="toolbar" aria-label={t.photo}>
+        {photo.url && <IconButton icon="rotate" label={t.rotate} onPress={onTurn} />}
+        {photo.url && <IconButton icon="crop" label={t.crop} onPress={onCrop} />}
+        {children}
+        <IconButton icon="trash" label={t.remove} onPress={onRemove} />
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,46 @@
+// The pictures of the gallery as a grid of any length, of which what is seen is in the page.
+import { useSyncExternalStore } from "react";
+import { GridList, GridListLoadMoreItem } from "react-aria-components/GridList";
+import type { Selection } from "react-aria-components";
+import { GridLayout, Size, Virtualizer } from "react-aria-components/Virtualizer";
+import { useText } from "../../app/locale.tsx";
+import { Spinner } from "../../components/button.tsx";
+import { gallery } from "../../locales/gallery.ts";
+import type { List } from "./query.ts";
+import { Tile } from "./tile.tsx";
+
+const narrow = matchMedia("(max-width: 40rem)");
+const onNarrow = (listener: () => void) => {
+  narrow.addEventListener("change", listener);
+  return () => narrow.removeEventListener("change", listener);
+};
+const NARROW = { minItemSize: new Size(140, 140), minSpace: new Size(8, 8), preserveAspectRatio: true, maxHorizontalSpace: 8 };
+const WIDE = { minItemSize: new Size(216, 216), minSpace: new Size(14, 14), preserveAspectRatio: true, maxHorizontalSpace: 14 };
+
+type Props = {
+  readonly list: List;
+  readonly isSelecting: boolean;
+  readonly selected: Selection;
+  readonly onSelect: (selected: Selection) => void;
+};
+
+export function Wall({ list, isSelecting, selected, onSelect }: Props) {
+  const t = useText(gallery);
+  const isNarrow = useSyncExternalStore(onNarrow, () => narrow.matches);
+  return (
+    <Virtualizer layout={GridLayout} layoutOptions={isNarrow ? NARROW : WIDE}>
+      <GridList
+        aria-label={t.title} layout="grid" style={{ display: "block", outline: "none", margin: isNarrow ? "0 -8px" : "0 -12px" }}
+        selectionMode={isSelecting ? "multiple" : "none"} selectionBehavior="toggle" selectedKeys={selected} onSelectionChange={onSelect}
+        dependencies={[isSelecting]}
+      >
+        {list.pictures.map((one) => (
+          <Tile key={one.id} picture={one} isSelecting={isSelecting} />
+        ))}
+        <GridListLoadMoreItem onLoadMore={list.loadMore} isLoading={list.isLoadingMore}>
+          <Spinner />
+        </GridListLoadMoreItem>
+      </GridList>
+    </Virtualizer>
+  );
+}

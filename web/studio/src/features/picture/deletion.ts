@@ -1,0 +1,74 @@
+// Deletion that can be undone: pictures disappear at once, and are deleted when the offer to undo has gone.
+import { useCallback, useSyncExternalStore } from "react";
+import { accepted } from "@darkroom/client/errors.ts";
+import { useText } from "../../app/locale.tsx";
+import { messageOf, problemTexts } from "../../app/problem.ts";
+import { useSession } from "../../app/session.tsx";
+import { closeToast, toast } from "../../components/toast.tsx";
+import { DeleteGenerationsDocument } from "../../gql/graphql.ts";
+import { picture } from "../../locales/picture.ts";
+
+let hidden: ReadonlySet<string> = new Set();
+const listeners = new Set<() => void>();
+
+function change(ids: readonly string[], isHidden: boolean): void {
+  const next = new Set(hidden);
+  for (const id of ids) {
+    if (isHidden) next.add(id);
+    else next.delete(id);
+  }
+  hidden = next;
+  for (const listener of listeners) listener();
+}
+
+/** The pictures that are about to be deleted, and shown nowhere. */
+export function useHidden(): ReadonlySet<string> {
+  return useSyncExternalStore((listener) => {
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  }, () => hidden);
+}
+
+export function useDeletion(): (ids: readonly string[]) => void {
+  const t = useText(picture);
+  const problems = useText(problemTexts);
+  const { clients } = useSession();
+  return useCallback(
+    (ids) => {
+      let isUndone = false;
+      let isDone = false;
+      change(ids, true);
+      const run = async () => {
+        if (isUndone || isDone) return;
+        isDone = true;
+        removeEventListener("pagehide", close);
+        try {
+          const { data, error } = await clients.urql.mutation(DeleteGenerationsDocument, { ids: [...ids] }).toPromise();
+          if (!data) throw error;
+          accepted(data.deleteGenerations);
+        } catch (problem) {
+          change(ids, false);
+          toast(messageOf(problem, problems));
+        }
+      };
+      const key = toast(
+        t.deleted(ids.length),
+        {
+          label: t.undo,
+          run: () => {
+            isUndone = true;
+            removeEventListener("pagehide", close);
+            change(ids, false);
+          },
+        },
+        () => void run(),
+      );
+      const close = () => {
+        closeToast(key);
+        void run();
+      };
+      addEventListener("pagehide", close);
+    },
+    [clients, problems, t],
+  );
+}

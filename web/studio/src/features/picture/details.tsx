@@ -1,0 +1,49 @@
+// The facts about a picture.
+import { Link } from "wouter";
+import { useLocale, useText } from "../../app/locale.tsx";
+import { compose } from "../../locales/compose.ts";
+import { picture as texts } from "../../locales/picture.ts";
+import type { Shown } from "./state.ts";
+import style from "./view.module.css";
+
+export function Details({ picture }: { readonly picture: Shown }) {
+  const t = useText(texts);
+  const c = useText(compose);
+  const { locale } = useLocale();
+  const { style: made, result } = picture;
+  const when = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }).format(new Date(picture.createdAt));
+  const variables = Object.values(picture.variables).map(String).filter(Boolean).join(", ");
+  const rows: [string, React.ReactNode][] = [
+    [
+      t.style,
+      made ? (
+        <Link href={`/create/${made.collection ? `${made.collection.slug}/${made.slug}` : `own/${made.id}`}`}>{made.title}</Link>
+      ) : (
+        picture.styleTitle
+      ),
+    ],
+    [t.words, [picture.prompt, variables].filter(Boolean).join(" · ")],
+    [t.enriched, picture.enhancedPrompt],
+    [t.quality, c.qualities[picture.quality]],
+    [t.size, result?.width && result.height ? `${result.width} × ${result.height}` : picture.aspectRatio],
+    [t.cost, picture.paidBy === "CREDITS" ? c.cost(picture.cost) : picture.paidBy === "PASS" ? c.byPass : c.byPlan],
+    [t.model, picture.model],
+    [t.made, when],
+  ];
+  return (
+    <section className={style["details"]}>
+      <h2>{t.details}</h2>
+      <dl>
+        {rows.map(([name, value]) =>
+          value ? (
+            <div key={name} style={{ display: "contents" }}>
+              <dt>{name}</dt>
+              <dd>{value}</dd>
+            </div>
+          ) : null,
+        )}
+      </dl>
+      {picture.sizeRefund > 0 && <p className={style["quiet"]}>{t.sizeRefund(picture.sizeRefund)}</p>}
+    </section>
+  );
+}

@@ -1,0 +1,153 @@
+// One picture with everything that belongs to it, in whatever state it is.
+import { lazy, Suspense, useRef, useState, type FormEvent } from "react";
+import { Link, useLocation } from "wouter";
+import { useText } from "../../app/locale.tsx";
+import { messageOf, problemTexts } from "../../app/problem.ts";
+import { useSession } from "../../app/session.tsx";
+import { Button, buttonClass, IconButton } from "../../components/button.tsx";
+import { Problem, TextField } from "../../components/field.tsx";
+import { Icon } from "../../components/icons.tsx";
+import { common } from "../../locales/common.ts";
+import { picture as texts } from "../../locales/picture.ts";
+import { useSignIn } from "../auth/sign-in.tsx";
+import { useActions, type Actions } from "./actions.ts";
+import { Compare } from "./compare.tsx";
+import { useDeletion } from "./deletion.ts";
+import { Details } from "./details.tsx";
+import { Developing, Ended } from "./developing.tsx";
+import { Steps, type Relatives } from "./steps.tsx";
+import { isEnded, nameOf, useProgress, type Shown } from "./state.ts";
+import style from "./view.module.css";
+
+const ShareDialog = lazy(() => import("./share-dialog.tsx"));
+
+export function PictureView({ picture, relatives }: { readonly picture: Shown; readonly relatives: Relatives }) {
+  const t = useText(texts);
+  const c = useText(common);
+  const problems = useText(problemTexts);
+  const { viewer } = useSession();
+  const { open } = useSignIn();
+  const actions = useActions(picture);
+  useProgress(picture);
+  const isDone = picture.status === "COMPLETED";
+  const wasSeenDeveloping = useRef(!isEnded(picture));
+  return (
+    <div className={style["page"]}>
+      <div className={style["stage"]}>
+        {isDone ? <Result picture={picture} isFresh={wasSeenDeveloping.current} /> : isEnded(picture) ? <Ended picture={picture} /> : <Developing picture={picture} />}
+        {!isEnded(picture) && <p className={style["quiet"]} style={{ textAlign: "center" }}>{t.leave}</p>}
+      </div>
+      <div className={style["side"]}>
+        <header className={style["head"]}>
+          <Link href="/gallery" className={style["back"]}>
+            <Icon name="back" />
+            {t.back}
+          </Link>
+          <h1 className={style["title"]}>{nameOf(picture, t.free)}</h1>
+        </header>
+        <Acts picture={picture} actions={actions} />
+        {actions.problem !== null && <Problem>{messageOf(actions.problem, problems)}</Problem>}
+        {isDone && viewer?.isGuest && (
+          <Button look="outline" full icon="heart" onPress={() => open("signUp")}>
+            {c.keep}
+          </Button>
+        )}
+        {isDone && picture.media === "IMAGE" && <Refine actions={actions} />}
+        <Steps picture={picture} relatives={relatives} />
+        <Details picture={picture} />
+      </div>
+    </div>
+  );
+}
+
+function Result({ picture, isFresh }: { readonly picture: Shown; readonly isFresh: boolean }) {
+  const t = useText(texts);
+  const { result, original } = picture;
+  const alt = `${nameOf(picture, t.picture)}${picture.prompt ? `: ${picture.prompt}` : ""}`;
+  if (!result) return null;
+  if (picture.media === "VIDEO") {
+    return (
+      <div className={style["plain"]}>
+        <video src={result.url} poster={result.posterUrl ?? ""} controls loop playsInline aria-label={alt} />
+      </div>
+    );
+  }
+  const { width, height } = result;
+  if (original && width && height) return <Compare before={original.url} after={result.url} width={width} height={height} alt={alt} isFresh={isFresh} />;
+  return (
+    <div className={`${style["plain"]} ${isFresh ? style["fresh"] : ""}`}>
+      <img src={result.url} alt={alt} width={width ?? undefined} height={height ?? undefined} />
+    </div>
+  );
+}
+
+function Acts({ picture, actions }: { readonly picture: Shown; readonly actions: Actions }) {
+  const t = useText(texts);
+  const remove = useDeletion();
+  const [, navigate] = useLocation();
+  const [isSharing, setSharing] = useState(false);
+  const { id, status, isFavorite, result } = picture;
+  const isDone = status === "COMPLETED";
+  const deleteIt = () => {
+    remove([id]);
+    navigate("/gallery");
+  };
+  if (!isEnded(picture)) {
+    return (
+      <div className={style["acts"]}>
+        <Button icon="stop" busy={actions.busy === "cancel"} onPress={actions.cancel}>
+          {t.cancel}
+        </Button>
+      </div>
+    );
+  }
+  return (
+    <div className={style["acts"]} role="group" aria-label={t.picture}>
+      {isDone && result && (
+        <a className={buttonClass({ look: "primary" })} href={result.downloadUrl} download>
+          <Icon name="download" />
+          {t.download}
+        </a>
+      )}
+      {isDone && (
+        <Button icon="share" onPress={() => setSharing(true)}>
+          {picture.shareUrl ? t.shared : t.share}
+        </Button>
+      )}
+      {isDone && picture.media === "IMAGE" && (
+        <Button icon="variants" busy={actions.busy === "vary"} onPress={() => actions.repeat(true)}>
+          {t.vary}
+        </Button>
+      )}
+      <Button look={isDone ? "outline" : "primary"} icon="repeat" busy={actions.busy === "repeat"} onPress={() => actions.repeat(false)}>
+        {isDone ? t.repeat : t.again}
+      </Button>
+      {isDone && (
+        <IconButton
+          icon="heart" filled={isFavorite} label={isFavorite ? t.unfavorite : t.favorite}
+          onPress={() => actions.setFavorite(!isFavorite)}
+        />
+      )}
+      <IconButton icon="trash" look="danger" label={t.remove} onPress={deleteIt} />
+      <Suspense>{isSharing && <ShareDialog picture={picture} onClose={() => setSharing(false)} />}</Suspense>
+    </div>
+  );
+}
+
+function Refine({ actions }: { readonly actions: Actions }) {
+  const t = useText(texts);
+  const [words, setWords] = useState("");
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (words.trim()) void actions.refine(words.trim()).then((done) => done && setWords(""));
+  };
+  return (
+    <form className={style["refine"]} onSubmit={submit}>
+      <TextField label={t.refine} placeholder={t.refineHint} rows={2} value={words} onChange={setWords} />
+      <Button type="submit" icon="wand" full isDisabled={!words.trim()} busy={actions.busy === "refine"}>
+        {t.refineDo}
+      </Button>
+    </form>
+  );
+}
+

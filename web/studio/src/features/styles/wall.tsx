@@ -1,0 +1,135 @@
+// The wall of styles: every style with its picture, by collection and category, and found by words.
+import { useDeferredValue, useMemo, useState } from "react";
+import { useQuery } from "urql";
+import { Link } from "wouter";
+import { useText } from "../../app/locale.tsx";
+import { useSession } from "../../app/session.tsx";
+import { Button } from "../../components/button.tsx";
+import { Chips, Empty, Picture, Skeleton } from "../../components/card.tsx";
+import { SearchField } from "../../components/field.tsx";
+import { Icon } from "../../components/icons.tsx";
+import { CatalogueDocument, OwnStylesDocument, type CatalogueQuery } from "../../gql/graphql.ts";
+import { common } from "../../locales/common.ts";
+import { home } from "../../locales/home.ts";
+import style from "./wall.module.css";
+
+export type Collection = CatalogueQuery["collections"][number];
+export type Style = Collection["styles"][number];
+type Entry = { readonly style: Style; readonly collection: Collection | null };
+
+export function StyleWall() {
+  const t = useText(home);
+  const c = useText(common);
+  const { viewer } = useSession();
+  const [{ data, fetching, error }, reread] = useQuery({ query: CatalogueDocument });
+  const [{ data: ownData }] = useQuery({ query: OwnStylesDocument, pause: !viewer });
+  const [search, setSearch] = useState("");
+  const [group, setGroup] = useState("");
+  const words = useDeferredValue(search);
+
+  const own = ownData?.styles.edges ?? [];
+  const entries = useMemo<Entry[]>(
+    () => [
+      ...own.map(({ node }) => ({ style: node, collection: null })),
+      ...(data?.collections ?? []).flatMap((collection) => collection.styles.map((one) => ({ style: one, collection }))),
+    ],
+    [data, own],
+  );
+  const shown = entries.filter((entry) => isIn(entry, group) && matches(entry, words));
+  const collections = data?.collections ?? [];
+  const categories = [...new Set(entries.flatMap(({ style: one }) => one.category ?? []))];
+  const groups = [
+    { id: "", label: t.all },
+    ...(own.length ? [{ id: "own", label: t.own }] : []),
+    // A product with one collection is divided by categories.
+    ...(collections.length > 1
+      ? collections.map(({ slug, title }) => ({ id: slug, label: title }))
+      : categories.map((name) => ({ id: `category ${name}`, label: name }))),
+  ];
+
+  return (
+    <section aria-label={t.styles}>
+      <div className={style["tools"]}>
+        <div className={style["head"]}>
+          <h2>{t.styles}</h2>
+          <div className={style["search"]}>
+            <SearchField label={t.search} value={search} onChange={setSearch} />
+          </div>
+        </div>
+        {groups.length > 2 && <Chips label={t.styles} choices={groups} value={group} onChange={setGroup} scrolls />}
+      </div>
+      <p role="status" className="visually-hidden">
+        {words && t.found(shown.length)}
+      </p>
+      {error && !data ? (
+        <Empty isPart icon="warning" title={c.failed}>
+          <Button onPress={() => reread({ requestPolicy: "network-only" })}>{c.retry}</Button>
+        </Empty>
+      ) : shown.length || (fetching && !data) ? (
+        <ul className={style["grid"]}>
+          {shown.map((entry, index) => (
+            <StyleCard key={entry.style.id} {...entry} isFirst={index < 6} />
+          ))}
+          {!data && Array.from({ length: 12 }, (_, index) => <SkeletonCard key={index} />)}
+        </ul>
+      ) : (
+        <Empty isPart icon="search" title={t.none} text={t.noneText}>
+          <Button onPress={() => (setSearch(""), setGroup(""))}>{t.clear}</Button>
+        </Empty>
+      )}
+    </section>
+  );
+}
+
+function isIn({ style: one, collection }: Entry, group: string): boolean {
+  if (group.startsWith("category ")) return group === `category ${one.category}`;
+  return group === "" || (group === "own" ? collection === null : collection?.slug === group);
+}
+
+function matches({ style: { title, description, category }, collection }: Entry, words: string): boolean {
+  const text = [title, description, category, collection?.title].join(" ").toLowerCase();
+  return words.toLowerCase().split(/\s+/).every((word) => text.includes(word));
+}
+
+export function addressOf(one: Style, collection: Collection | null): string {
+  return `/create/${collection?.slug ?? "own"}/${collection ? one.slug : one.id}`;
+}
+
+function StyleCard({ style: one, collection, isFirst }: Entry & { readonly isFirst: boolean }) {
+  const t = useText(home);
+  const c = useText(common);
+  return (
+    <li>
+      <Link href={addressOf(one, collection)} className={`${style["card"]} ${one.locked ? style["locked"] : ""}`}>
+        <div className={style["frame"]}>
+          <Picture src={one.previewUrl} alt="" eager={isFirst} className={style["image"] ?? ""} />
+          <div className={style["marks"]}>
+            {one.membersOnly && (
+              <span className={style["mark"]}>
+                <Icon name={one.locked ? "lock" : "sparkle"} />
+                {t.members}
+              </span>
+            )}
+            <span className={style["mark"]} aria-label={c.credits(one.cost)}>
+              <Icon name="coin" />
+              {one.cost}
+            </span>
+          </div>
+        </div>
+        <div>
+          <h3 className={style["title"]}>{one.title}</h3>
+          {one.description && <p className={style["text"]}>{one.description}</p>}
+        </div>
+      </Link>
+    </li>
+  );
+}
+
+function SkeletonCard() {
+  return (
+    <li className={style["card"]} aria-hidden="true">
+      <Skeleton css={{ aspectRatio: "1" }} />
+      <Skeleton css={{ height: "1.25rem", width: "60%" }} />
+    </li>
+  );
+}

@@ -1,0 +1,41 @@
+// The start of the page: the wall of styles.
+import { texts } from "../app/locale.tsx";
+
+export const home = texts({
+  en: {
+    title: "Watch your picture develop",
+    lead: "Pick a style, add a photo or a sentence, and see it come out of the tray.",
+    tryIt: "Try it, no account needed",
+    start: "Make a picture",
+    bonus: (credits: number) => `${credits} credits to begin with`,
+    styles: "Styles",
+    search: "Search styles",
+    all: "All",
+    own: "Yours",
+    none: "No style matches",
+    noneText: "Try another word, or describe the picture in your own.",
+    clear: "Clear the search",
+    members: "Members",
+    photo: "With a photo",
+    video: "Video",
+    found: (count: number) => (count === 1 ? "1 style" : `${count} styles`),
+  },
+  zh: {
+    title: "看着您的图片显影",
+    lead: "选择风格，添加照片或一句话，看它在显影盘中慢慢浮现。",
+    tryIt: "无需注册，直接试用",
+    start: "创作图片",
+    bonus: (credits: number) => `注册即送 ${credits} 积分`,
+    styles: "风格",
+    search: "搜索风格",
+    all: "全部",
+    own: "我的",
+    none: "没有匹配的风格",
+    noneText: "换个词试试，或用自己的话描述图片。",
+    clear: "清除搜索",
+    members: "会员",
+    photo: "需要照片",
+    video: "视频",
+    found: (count: number) => `${count} 种风格`,
+  },
+});

@@ -1,0 +1,14 @@
+// The studio: the page of Darkroom for its users.
+import "@fontsource/instrument-serif/latin-400.css";
+import "./styles/base.css";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { App } from "./app/app.tsx";
+import { startTheme } from "./app/theme.ts";
+
+startTheme();
+createRoot(document.getElementById("root")!).render(
+  <StrictMode>
+    <App />
+  </StrictMode>,
+);

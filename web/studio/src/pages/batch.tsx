@@ -1,0 +1,92 @@
+// The pictures of one order, side by side.
+import { useQuery } from "urql";
+import { Link, useParams } from "wouter";
+import { useText } from "../app/locale.tsx";
+import { useSession } from "../app/session.tsx";
+import { Button, ButtonLink, IconButton } from "../components/button.tsx";
+import { Empty, Loading, Picture, Skeleton } from "../components/card.tsx";
+import { useActions } from "../features/picture/actions.ts";
+import { useDeletion, useHidden } from "../features/picture/deletion.ts";
+import { Developing, Ended, ratioOf } from "../features/picture/developing.tsx";
+import { isEnded, nameOf, useProgress, type Shown } from "../features/picture/state.ts";
+import { BatchOfDocument } from "../gql/graphql.ts";
+import { picture as texts } from "../locales/picture.ts";
+import style from "./batch.module.css";
+
+export default function BatchPage() {
+  const t = useText(texts);
+  const { id } = useParams<{ id: string }>();
+  const { viewer } = useSession();
+  const hidden = useHidden();
+  const [{ data, fetching }] = useQuery({ query: BatchOfDocument, variables: { id }, pause: !viewer });
+  const batch = data?.node && "generations" in data.node ? data.node : null;
+  const shown = (batch?.generations ?? []).filter((one) => !hidden.has(one.id));
+  const [first] = shown;
+  if (!first) {
+    if (fetching || viewer === undefined || (viewer && !data)) return <Loading><Skeleton css={{ minHeight: "20rem" }} /></Loading>;
+    return (
+      <Empty icon="image" title={t.missing} text={t.missingText}>
+        <ButtonLink look="primary" to="/gallery">
+          {t.back}
+        </ButtonLink>
+      </Empty>
+    );
+  }
+  const done = shown.filter(isEnded).length;
+  return (
+    <>
+      <header className={style["head"]}>
+        <h1>{nameOf(first, t.batch)}</h1>
+        <p role="status">{t.progress(done, shown.length)}</p>
+      </header>
+      <ul className={style["grid"]}>
+        {shown.map((one) => (
+          <Cell key={one.id} picture={one} />
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function Cell({ picture }: { readonly picture: Shown }) {
+  const t = useText(texts);
+  const actions = useActions(picture);
+  const remove = useDeletion();
+  useProgress(picture);
+  const { id, status, result, isFavorite } = picture;
+  const isDone = status === "COMPLETED";
+  return (
+    <li className={style["cell"]}>
+      {isDone ? (
+        <Link href={`/pictures/${id}`} className={style["link"]} aria-label={t.openPicture}>
+          <Picture
+            src={picture.media === "VIDEO" ? result?.posterUrl : result?.url} placeholder={result?.placeholder ?? null} alt=""
+            css={{ aspectRatio: result?.width && result.height ? result.width / result.height : ratioOf(picture) }} eager
+          />
+        </Link>
+      ) : isEnded(picture) ? (
+        <Ended picture={picture} />
+      ) : (
+        <Developing picture={picture} />
+      )}
+      <div className={style["foot"]}>
+        {isEnded(picture) ? (
+          <ButtonLink size="small" to={`/pictures/${id}`}>
+            {t.openPicture}
+          </ButtonLink>
+        ) : (
+          <Button size="small" icon="stop" busy={actions.busy === "cancel"} onPress={actions.cancel}>
+            {t.cancel}
+          </Button>
+        )}
+        {isDone && (
+          <IconButton
+            icon="heart" filled={isFavorite} label={isFavorite ? t.unfavorite : t.favorite}
+            onPress={() => actions.setFavorite(!isFavorite)}
+          />
+        )}
+        {isEnded(picture) && <IconButton icon="trash" look="danger" label={t.remove} onPress={() => remove([id])} />}
+      </div>
+    </li>
+  );
+}

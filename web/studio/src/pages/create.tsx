@@ -1,0 +1,71 @@
+// The view of one style, or of the visitor's own words, from which pictures are ordered.
+import { useQuery } from "urql";
+import { Redirect, useParams } from "wouter";
+import { useText } from "../app/locale.tsx";
+import { useSession } from "../app/session.tsx";
+import { Button, ButtonLink } from "../components/button.tsx";
+import { Empty, Loading, Skeleton } from "../components/card.tsx";
+import { Composer } from "../features/compose/composer.tsx";
+import { addressOf, type Collection } from "../features/styles/wall.tsx";
+import { CatalogueDocument, DeploymentDocument, OwnStylesDocument } from "../gql/graphql.ts";
+import { common } from "../locales/common.ts";
+import { compose } from "../locales/compose.ts";
+
+export default function CreatePage() {
+  const t = useText(compose);
+  const c = useText(common);
+  const { viewer } = useSession();
+  const params = useParams<{ collection?: string; style?: string }>();
+  const isOwn = params.collection === "own";
+  const [{ data: catalogue, error }, reread] = useQuery({ query: CatalogueDocument });
+  const [{ data: own }] = useQuery({ query: OwnStylesDocument, pause: !viewer || !isOwn });
+  const [{ data: deployed, error: noDeployment }] = useQuery({ query: DeploymentDocument });
+
+  if ((error && !catalogue) || (noDeployment && !deployed)) {
+    return (
+      <Empty icon="warning" title={c.failed}>
+        <Button onPress={() => reread({ requestPolicy: "network-only" })}>{c.retry}</Button>
+      </Empty>
+    );
+  }
+  if (!catalogue || !deployed || viewer === undefined || (isOwn && viewer && !own)) return <Waiting />;
+  const { deployment } = deployed;
+  if (!params.style) return <Redirect to={beginning(catalogue.collections)} replace />;
+  const collection = catalogue.collections.find(({ slug }) => slug === params.collection) ?? null;
+  const picked = isOwn
+    ? own?.styles.edges.find(({ node }) => node.id === params.style)?.node
+    : collection?.styles.find(({ slug }) => slug === params.style);
+  if (!picked) {
+    return (
+      <Empty icon="image" title={t.missing}>
+        <ButtonLink look="primary" to="/">
+          {t.back}
+        </ButtonLink>
+      </Empty>
+    );
+  }
+  return <Composer key={picked.id} picked={picked} collection={collection} deployment={deployment} />;
+}
+
+/** The address of the visitor's own words where the product has them, else of its first style. */
+function beginning(collections: readonly Collection[]): string {
+  const all = collections.flatMap((collection) => collection.styles.map((one) => ({ one, collection })));
+  const first = all.find(({ one }) => one.slug === "free") ?? all.find(({ one }) => !one.locked);
+  return first ? addressOf(first.one, first.collection) : "/";
+}
+
+function Waiting() {
+  return (
+    <Loading>
+    <div style={{ display: "grid", gap: "2rem", gridTemplateColumns: "repeat(auto-fit, minmax(min(22rem, 100%), 1fr))" }}>
+      <Skeleton css={{ minHeight: "50vh" }} />
+      <div style={{ display: "grid", gap: "1rem", alignContent: "start" }}>
+        <Skeleton css={{ height: "3rem", width: "60%" }} />
+        <Skeleton css={{ height: "7rem" }} />
+        <Skeleton css={{ height: "3rem" }} />
+        <Skeleton css={{ height: "3rem" }} />
+      </div>
+    </div>
+    </Loading>
+  );
+}

@@ -1,0 +1,74 @@
+// The start: what this is, for those who are new, and the wall of styles.
+import { useQuery } from "urql";
+import { useText } from "../app/locale.tsx";
+import { useSession } from "../app/session.tsx";
+import { ButtonLink, Button } from "../components/button.tsx";
+import { useSignIn } from "../features/auth/sign-in.tsx";
+import { StyleWall } from "../features/styles/wall.tsx";
+import { CatalogueDocument, DeploymentDocument } from "../gql/graphql.ts";
+import { common } from "../locales/common.ts";
+import { home } from "../locales/home.ts";
+import style from "./home.module.css";
+
+export function HomePage() {
+  const t = useText(home);
+  const { viewer } = useSession();
+  if (viewer) {
+    return (
+      <>
+        <h1 className="visually-hidden">{t.title}</h1>
+        <StyleWall />
+      </>
+    );
+  }
+  return (
+    <>
+      <Hero />
+      <StyleWall />
+    </>
+  );
+}
+
+function Hero() {
+  const t = useText(home);
+  const c = useText(common);
+  const { open } = useSignIn();
+  const [{ data }] = useQuery({ query: DeploymentDocument });
+  const rules = data?.deployment.signIn;
+  const bonus = rules?.signupCredits ?? 0;
+  return (
+    <div className={style["hero"]}>
+      <div className={style["words"]}>
+      <h1>{t.title}</h1>
+      <p>{t.lead}</p>
+      <div className={style["acts"]}>
+        <ButtonLink look="primary" size="large" icon="wand" to="/create">
+          {rules && rules.guestCredits === null ? t.start : t.tryIt}
+        </ButtonLink>
+        <Button size="large" onPress={() => open("signUp")}>
+          {c.signUp}
+        </Button>
+      </div>
+      {bonus > 0 && <p className={style["bonus"]}>{t.bonus(bonus)}</p>}
+      </div>
+      <Prints />
+    </div>
+  );
+}
+
+/** Some of the pictures below, as prints on a table. */
+function Prints() {
+  const [{ data }] = useQuery({ query: CatalogueDocument });
+  const pictures = (data?.collections ?? [])
+    .flatMap(({ styles }) => styles.slice(-2))
+    .map(({ previewUrl }) => previewUrl)
+    .filter((url) => url !== null)
+    .slice(0, 5);
+  return (
+    <div className={style["prints"]} aria-hidden="true">
+      {pictures.map((url) => (
+        <img key={url} src={url} alt="" />
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,53 @@
+// Assets with a hash in their name go to dist/studio/, with absolute URLs: the page is served at many addresses.
+import react from "@vitejs/plugin-react";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { brotliCompress } from "node:zlib";
+import { defineConfig, type Plugin } from "vite";
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const client = here("../../examples/typescript/src/");
+
+/** The client package imports what is generated from its operations; here that is src/gql, with this page's added. */
+const generated: Plugin = {
+  name: "generated",
+  enforce: "pre",
+  resolveId(source, importer) {
+    const file = /^\.\.?\/gql\/(\w+\.ts)$/.exec(source)?.[1];
+    return file && importer?.startsWith(client) ? here(`src/gql/${file}`) : null;
+  },
+};
+
+/** The server sends these to browsers that take them. */
+const compressed: Plugin = {
+  name: "compressed",
+  apply: "build",
+  async closeBundle() {
+    const folder = here("dist/studio/");
+    for (const name of await readdir(folder)) {
+      if (!/\.(js|css|svg)$/.test(name)) continue;
+      await writeFile(`${folder}${name}.br`, await promisify(brotliCompress)(await readFile(folder + name)));
+    }
+  },
+};
+
+export default defineConfig({
+  plugins: [generated, react(), compressed],
+  resolve: {
+    alias: [
+      { find: "@darkroom/client", replacement: client.replace(/\/$/, "") },
+      { find: /^graphql$/, replacement: "@0no-co/graphql.web" }, // parse and print alone, an eighth of its size
+      // Their clients alone: the servers beside them need the whole of graphql.
+      { find: /^graphql-ws$/, replacement: here("node_modules/graphql-ws/dist/client.js") },
+      { find: /^graphql-sse$/, replacement: here("node_modules/graphql-sse/lib/client.mjs") },
+    ],
+    dedupe: ["@0no-co/graphql.web", "@urql/core", "@urql/exchange-graphcache", "react"],
+  },
+  build: {
+    assetsDir: "studio",
+    assetsInlineLimit: 0, // data: URLs of fonts and scripts would need a wider policy
+    modulePreload: { polyfill: false },
+  },
+  server: { proxy: { "/graphql": { target: "http://127.0.0.1:8000", ws: true }, "/files": "http://127.0.0.1:8000" } },
+});
