@@ -4,6 +4,7 @@ from functools import lru_cache
 
 JSON = "application/json"
 RESPONSE_JSON = "application/graphql-response+json"  # of GraphQL over HTTP, which defines status codes for it
+VARY_ORIGIN = (b"vary", b"Origin")  # a cached response without CORS headers must not be used for another origin
 _MAX_LENGTH = 1000  # characters of a header that are parsed
 
 

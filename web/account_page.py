@@ -7,7 +7,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from models import User
+from services.accounts import mail_token
 from services.accounts.credential import PASSWORD_MAX, PASSWORD_MIN
+from services.accounts.sign_ins.origin import SignInOrigin
 from services.core.error import RateLimitedError, Refusal, UnavailableError
 from services.core.message import Message, message
 from services.services import Services
@@ -21,6 +23,7 @@ _MAX_TOKEN = 100  # characters
 _VERIFY_TITLE = message("Confirm your e-mail address")
 _RESET_TITLE = message("Choose a new password")
 _CHANGE_TITLE = message("Confirm your new e-mail address")
+_SIGN_IN_TITLE = message("Sign in")
 
 
 async def show_verification(request: Request) -> Response:
@@ -66,6 +69,33 @@ async def change(request: Request, cookie: SessionCookie) -> Response:
         return _refusal_page(request, _CHANGE_TITLE, refusal)
     done = message("Your new address is confirmed: sign in with it from now on. All other sessions have ended.")
     return message_page(Reader.of(request), _CHANGE_TITLE, done, role="status")
+
+
+async def show_sign_in(request: Request) -> Response:
+    """Show a button that signs in."""
+    return _form_page(request, _SIGN_IN_TITLE, message("Sign in"))
+
+
+async def sign_in(request: Request, cookie: SessionCookie) -> Response:
+    """Sign the browser in, by a cookie, with the token of the submitted form."""
+    services: Services = request.state.services
+    try:
+        services.operations.maintenance.check_writable()
+        # A page of another site must not sign its visitor in to its own account.
+        if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            raise mail_token.invalid_link()
+        client, agent = request.state.client, request.headers.get("user-agent", "")
+        session = await services.accounts.sign_ins.links.sign_in(
+            (await _read_form(request))["token"],
+            client=client,
+            origin=SignInOrigin(client, agent),
+            session=cookie.token_of_form(request),
+        )
+    except Refusal as refusal:
+        return _refusal_page(request, _SIGN_IN_TITLE, refusal)
+    response = message_page(Reader.of(request), _SIGN_IN_TITLE, message("You are signed in."), role="status")
+    cookie.write_session(response, session)
+    return response
 
 
 async def show_reset(request: Request) -> Response:

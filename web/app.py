@@ -7,22 +7,26 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from schema.runtime.access import Audience
+from schema.runtime.kept_answers import KeptAnswers
+from services.catalogue import style_picture
 from services.services import Services
-from web.account_page import change, reset, show_change, show_reset, show_verification, verify
+from web.account_page import change, reset, show_change, show_reset, show_sign_in, show_verification, sign_in, verify
 from web.client_address import ClientAddress
 from web.connection_limit import ConnectionLimits
 from web.cookie import SessionCookie
 from web.development_checkout import pay, show_checkout
+from web.documentation import BUILD as DOCUMENTATION
+from web.documentation import Documentation
 from web.graphiql import BUILD, GraphiQL
 from web.graphql import GraphQLEndpoint
 from web.health import Readiness, live, ready
@@ -30,11 +34,21 @@ from web.json_request import JsonFirst
 from web.local_file import serve_file
 from web.local_upload import receive_upload
 from web.metrics import show_metrics
+from web.openai_api.endpoint import OpenAIEndpoints
+from web.origin import AllowedOrigins, Cors
+from web.outage_response import OutageResponses
+from web.public_address import PublicAddress
+from web.repeated_request import RepeatedRequests
 from web.request_log import RequestLog
 from web.security_headers import SecurityHeaders
-from web.shared_picture import send_picture, send_preview, send_thumbnail, show_not_found, show_page
+from web.shared_picture import send_media, send_poster, send_preview, send_thumbnail, show_not_found, show_page
+from web.studio import BUILD as STUDIO_BUILD
+from web.studio import Studio
+from web.style_picture import send_shipped, send_style_picture
 from web.upload_slots import ReceivingLimits, UploadSlots
-from web.webhook import MAX_BODY_BYTES, receive_polar
+from web.webhook import MAX_BODY_BYTES, receive_openrouter, receive_polar
+
+_GRAPHQL = "/graphql"
 
 
 class State(TypedDict):
@@ -52,29 +66,40 @@ class WebOptions:
     introspection: Audience
     address: str  # PUBLIC_URL; with https, cookies are Secure
     cors_origins: tuple[str, ...] = ()
+    is_development: bool = False  # pages of this machine may use the API, and its Host is trusted
     trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-For is trusted
     metrics_token: str | None = None  # None: /metrics is served to localhost only
     init_seconds: float = 3.0  # until a socket without connection_init is closed with 4408
+    socket_max_seconds: float = 0.0  # about how long a socket stays open; 0: any time
     health_seconds: float = 2.0  # timeout of each health check
     upload_seconds: float = 60.0  # base timeout of an upload, to which its maximum size adds
     connection_limits: ConnectionLimits = field(default_factory=ConnectionLimits.off)  # of sockets and streams
     receiving: ReceivingLimits = field(default_factory=ReceivingLimits)  # of uploads
+    order_seconds: float = 290.0  # until OpenAI's API answers; its clients wait 600, proxies often 300
     heartbeat_seconds: float = 15.0  # between pings on an idle event stream; proxies close it after 30 or 60
     graphiql_files: Path = BUILD
+    studio: bool = True  # whether the page for users is served at /
+    studio_files: Path = STUDIO_BUILD
+    documentation_files: Path = DOCUMENTATION
     compiles_operations: bool = True
     answers_json: bool = True  # without the framework's view, where it is not needed
     kept_answers_bytes: int = 16 * 2**20  # memory for answers of unchanged accounts; 0: none are kept
 
 
 class Application(Starlette):
-    """Starlette with the security headers outermost, so that they are also on its own 404, 405 and 500."""
+    """Starlette with the security headers outermost, so that they are also on its own 404, 405 and 500.
 
-    def __init__(self, address: str, *args: Any, **kwargs: Any) -> None:
+    `answers`: those that are kept, of which repeated requests are answered before all else.
+    """
+
+    def __init__(self, address: str, answers: KeptAnswers | None, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._address = address
+        self._answers = answers
 
     def build_middleware_stack(self) -> ASGIApp:
-        return SecurityHeaders(super().build_middleware_stack(), self._address)
+        app = SecurityHeaders(super().build_middleware_stack(), self._address)
+        return app if self._answers is None else RepeatedRequests(app, _GRAPHQL, self._answers)
 
 
 async def home(request: Request) -> Response:
@@ -89,9 +114,20 @@ def _account_pages(cookie: SessionCookie) -> list[Route]:
         Route("/verify-email", partial(verify, cookie=cookie), methods=["POST"]),
         Route("/change-email", show_change, methods=["GET"]),
         Route("/change-email", partial(change, cookie=cookie), methods=["POST"]),
+        Route("/sign-in", show_sign_in, methods=["GET"]),
+        Route("/sign-in", partial(sign_in, cookie=cookie), methods=["POST"]),
         Route("/reset-password", show_reset, methods=["GET"]),
         Route("/reset-password", reset, methods=["POST"]),
     ]
+
+
+def _pages(options: WebOptions, graphiql: GraphiQL | None, endpoint: GraphQLEndpoint) -> list[Route]:
+    """Return the routes of the pages that Vite builds."""
+    routes = graphiql.routes(endpoint.get_context) if graphiql else []
+    if options.studio:
+        studio = Studio(options.address, options.studio_files, is_development=options.is_development)
+        return [*studio.routes(), *routes]
+    return [Route("/", home), *routes] if graphiql else routes
 
 
 def _middleware(
@@ -100,20 +136,37 @@ def _middleware(
     middleware = [
         Middleware(RequestLog, [route.path for route in routes]),
         Middleware(ClientAddress, options.trusted_proxies),
+        Middleware(Cors, endpoint.origins),
+        Middleware(OutageResponses),
     ]
-    if options.cors_origins:
-        middleware.append(
-            Middleware(
-                CORSMiddleware,
-                allow_origins=list(options.cors_origins),
-                allow_methods=["*"],
-                allow_headers=["*"],
-                allow_credentials="*" not in options.cors_origins,  # cookies only for explicitly listed origins
-            )
-        )
     if endpoint.json is not None:
-        middleware.append(Middleware(JsonFirst, "/graphql", endpoint.json))
+        middleware.append(Middleware(JsonFirst, _GRAPHQL, endpoint.json))
     return middleware
+
+
+def _origins(options: WebOptions) -> AllowedOrigins:
+    own = urlsplit(options.address)
+    return AllowedOrigins(f"{own.scheme}://{own.netloc}", options.cors_origins, loopback=options.is_development)
+
+
+def _endpoint(
+    options: WebOptions, graphiql: GraphiQL | None, origins: AllowedOrigins, cookie: SessionCookie, uploads: UploadSlots
+) -> GraphQLEndpoint:
+    return GraphQLEndpoint(
+        graphiql=graphiql,
+        introspection=options.introspection,
+        origins=origins,
+        public_address=PublicAddress(options.address, options.trusted_proxies, follows_loopback=options.is_development),
+        init_seconds=options.init_seconds,
+        socket_max_seconds=options.socket_max_seconds,
+        heartbeat_seconds=options.heartbeat_seconds,
+        cookie=cookie,
+        connections=options.connection_limits,
+        uploads=uploads,
+        compiles_operations=options.compiles_operations,
+        answers_json=options.answers_json,
+        kept_answers_bytes=options.kept_answers_bytes,
+    )
 
 
 def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]], options: WebOptions) -> Starlette:
@@ -127,47 +180,44 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
     graphiql = None
     if options.graphiql is not Audience.NONE:
         graphiql = GraphiQL(options.graphiql, options.address, options.graphiql_files)
-    cookie = SessionCookie(options.address, options.cors_origins)
+    origins = _origins(options)
+    cookie = SessionCookie(options.address, origins)
     uploads = UploadSlots(options.receiving)
-    endpoint = GraphQLEndpoint(
-        graphiql=graphiql,
-        introspection=options.introspection,
-        allowed_origins=options.cors_origins,
-        init_seconds=options.init_seconds,
-        heartbeat_seconds=options.heartbeat_seconds,
-        cookie=cookie,
-        connections=options.connection_limits,
-        uploads=uploads,
-        compiles_operations=options.compiles_operations,
-        answers_json=options.answers_json,
-        kept_answers_bytes=options.kept_answers_bytes,
-    )
+    endpoint = _endpoint(options, graphiql, origins, cookie, uploads)
     routes: list[Route | WebSocketRoute] = [
-        Route("/graphql", endpoint),
-        WebSocketRoute("/graphql", endpoint),
-        Route("/files/{token}", serve_file),
+        Route(_GRAPHQL, endpoint),
+        WebSocketRoute(_GRAPHQL, endpoint),
+        Route("/files/{path:path}", serve_file),
         Route(
             "/uploads/{token}",
             partial(receive_upload, slots=uploads, base_timeout=options.upload_seconds),
             methods=["POST", "PUT"],
         ),
         Route("/s/{slug}", show_page),
-        Route("/s/{slug}/picture", send_picture),
+        Route("/s/{slug}/picture", send_media),
+        Route("/s/{slug}/video", send_media),
+        Route("/s/{slug}/poster", send_poster),
         Route("/s/{slug}/thumbnail", send_thumbnail),
         Route("/s/{slug}/preview.jpg", send_preview),
         Route("/s/{rest:path}", show_not_found),
+        Route(f"{style_picture.PATH}/{{name}}", send_style_picture),
+        Route(f"{style_picture.PATH}/{{collection}}/{{name}}", send_shipped),
         *_account_pages(cookie),
+        *Documentation(options.documentation_files).routes(),
+        *OpenAIEndpoints(uploads, options.connection_limits, options.order_seconds).routes(),
         Route("/checkout/{id}", show_checkout, methods=["GET"]),
         Route("/checkout/{id}", pay, methods=["POST"]),
         Route("/webhooks/polar", receive_polar, methods=["POST"], max_body_size=MAX_BODY_BYTES),
+        Route("/webhooks/openrouter", receive_openrouter, methods=["POST"], max_body_size=MAX_BODY_BYTES),
         Route("/health/live", live),
-        Route("/health/ready", ready),
+        Route("/health", partial(ready, token=options.metrics_token)),
+        Route("/health/ready", partial(ready, token=options.metrics_token)),
         Route("/metrics", partial(show_metrics, token=options.metrics_token)),
     ]
-    if graphiql:
-        routes += [Route("/", home), *graphiql.routes(endpoint.get_context)]
+    routes += _pages(options, graphiql, endpoint)
+    middleware = _middleware(options, routes, endpoint)
     application = Application(
-        options.address, routes=routes, middleware=_middleware(options, routes, endpoint), lifespan=lifespan
+        options.address, endpoint.answers, routes=routes, middleware=middleware, lifespan=lifespan
     )
     application.router.redirect_slashes = False  # redirects would contain the request's unchecked Host header
     return application

@@ -5,7 +5,7 @@ Starlette's `max_body_size` replaces the response with a plain text of its own. 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import orjson
@@ -18,16 +18,23 @@ from services.core.message import message
 
 MAX_JSON_BYTES = 100 * 1024  # of a GraphQL request
 
-TOO_LARGE = message("The request is too large.")
 _UTF_8_BOM = b"\xef\xbb\xbf"
-_STATUS = {ErrorCode.UNAUTHENTICATED: 401, ErrorCode.RATE_LIMITED: 429, ErrorCode.UNAVAILABLE: 503}
+_STATUS = {
+    ErrorCode.UNAUTHENTICATED: 401,
+    ErrorCode.FORBIDDEN: 403,
+    ErrorCode.RATE_LIMITED: 429,
+    ErrorCode.UNAVAILABLE: 503,
+}
 
 
 class TooLargeError(HTTPException):
-    """The body exceeds its limit."""
+    """The body exceeds its limit of `max_bytes`. None: the client has announced it itself."""
 
-    def __init__(self) -> None:
-        super().__init__(413, TOO_LARGE.text)
+    def __init__(self, max_bytes: int | None = None) -> None:
+        self.message = message("The request is too large.")
+        if max_bytes is not None:
+            self.message = message("The request is too large: it can have up to {size}.", size=_size_of(max_bytes))
+        super().__init__(413, self.message.text.format(**self.message.values))
 
 
 class RefusedRequestError(HTTPException):
@@ -42,24 +49,37 @@ class RefusedRequestError(HTTPException):
         self.as_operation = as_operation
 
 
-def limited(receive: Receive, headers: Mapping[str, str], max_bytes: int) -> Receive:
+def limited(
+    receive: Receive, headers: Mapping[str, str], max_bytes: int, admit: Callable[[], Awaitable[int]] | None = None
+) -> Receive:
     """Wrap `receive` to raise TooLargeError once more than `max_bytes` have arrived.
 
+    `admit`: awaited before more than `max_bytes` are read; returns the larger limit, or raises.
+
     Raises:
-        TooLargeError: more are announced in Content-Length.
+        TooLargeError: more are announced in Content-Length, and there is no `admit`.
     """
-    announced = headers.get("content-length", "")
-    if announced.isascii() and announced.isdigit() and int(announced[:12]) > max_bytes:
-        raise TooLargeError
-    received = 0
+    length = headers.get("content-length", "")
+    announced = int(length[:12]) if length.isascii() and length.isdigit() else 0
+    if announced > max_bytes and admit is None:
+        raise TooLargeError(max_bytes)
+    received, limit, is_admitted = 0, max_bytes, admit is None
+
+    async def check(size: int) -> None:
+        nonlocal limit, is_admitted
+        if size > limit and admit is not None and not is_admitted:
+            is_admitted = True
+            limit = await admit()
+        if size > limit:
+            raise TooLargeError(limit)
 
     async def receive_counted() -> Message:
         nonlocal received
+        await check(announced)
         event = await receive()
         if event["type"] == "http.request":
             received += len(event.get("body", b""))
-            if received > max_bytes:
-                raise TooLargeError
+            await check(received)
         return event
 
     return receive_counted
@@ -99,6 +119,11 @@ def _decode(data: str | bytes) -> object:
         return json.loads(data, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):  # UnicodeDecodeError and integers with too many digits are ValueErrors
         raise json.JSONDecodeError("not JSON", "", 0) from None
+
+
+def _size_of(count: int) -> str:
+    """Return a number of bytes for people."""
+    return f"{count / 2**20:.3g} MiB" if count >= 2**20 else f"{count / 2**10:.3g} KiB"
 
 
 def _refuse_constant(name: str) -> object:

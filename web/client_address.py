@@ -1,6 +1,6 @@
 """The client's address, by which rate limits count: resolved through trusted proxies only."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, cast
@@ -31,20 +31,21 @@ class ClientAddress:
         trusted = [str(network) for proxy in proxies for network in networks(proxy)]
         self._resolve = cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, _no_app), trusted))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] in ("http", "websocket"):
-            scope.setdefault("state", {})["client"] = await self.of(scope)
+            for name, _ in scope["headers"]:
+                if name == _FORWARDED:
+                    return self._serve_forwarded(scope, receive, send)
+            peer = scope.get("client")
+            scope.setdefault("state", {})["client"] = _key_of(tuple(peer) if peer else None)
+        return self._app(scope, receive, send)
+
+    async def _serve_forwarded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})["client"] = await self._of_forwarded(scope)
         await self._app(scope, receive, send)
 
-    async def of(self, scope: Scope) -> str:
-        """Return an IPv4 address, or the /64 network of an IPv6 address."""
-        for name, _ in scope["headers"]:
-            if name == _FORWARDED:
-                return await self._of_forwarded(scope)
-        peer = scope.get("client")
-        return _key_of(tuple(peer) if peer else None)
-
     async def _of_forwarded(self, scope: Scope) -> str:
+        """Return an IPv4 address, or the /64 network of an IPv6 address."""
         resolved = dict(scope)  # the middleware replaces `client` and `scheme`
         await self._resolve(resolved, _no_receive, _no_send)
         address = parse_address(resolved.get("client")) or parse_address(scope.get("client"))

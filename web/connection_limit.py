@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from typing import Self
 from cross_web import HTTPException
 
 from telemetry import metric
+
+RETRY_SECONDS = 5.0  # until a client that has closed some should try again
 
 
 class TooManyConnectionsError(HTTPException):
@@ -40,7 +43,8 @@ class _Client:
 
     def __init__(self) -> None:
         self.open = 0
-        self.due = 0.0  # when the last message would have come at the steady pace; monotonic seconds
+        # When the last message would have come at the steady pace; in monotonic seconds, since the machine began.
+        self.due = -math.inf
 
 
 class ConnectionLimits:

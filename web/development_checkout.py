@@ -4,9 +4,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from models import CreditPackage
-from models.database.connection import is_outage
 from services.core import locale
-from services.core.error import NotFoundError, UnavailableError
+from services.core.error import NotFoundError
 from services.core.message import Message, message
 from services.payments.purchase import Product
 from services.services import Services
@@ -61,10 +60,6 @@ async def _find_product(request: Request) -> Product | Response:
         return await services.payments.development_checkout.product(request.path_params["id"])
     except NotFoundError as refusal:
         return _message(request, refusal.message, 404)
-    except Exception as error:
-        if not is_outage(error):
-            raise
-        return _message(request, UnavailableError().message, 503)
 
 
 def _message(request: Request, text: Message, status: int = 200) -> Response:

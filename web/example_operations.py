@@ -45,12 +45,27 @@ _COMMENTS: Mapping[str, Message] = {
     "metrics": message(
         "Statistics since midnight, or of any other\nwindow from $today to $to. providerCost is in US\ndollars."
     ),
+    "set-up-app": message(
+        "Set up an authenticator app: type the secret\n"
+        "into it, or show uri as a QR code. It works for\n"
+        "15 minutes after signing in."
+    ),
+    "confirm-app": message(
+        "Enter the first code of the app. Keep the\n"
+        "recovery codes. Then reload this page: it opens\n"
+        "the operations of admins."
+    ),
+    "enter-code": message(
+        "This account has a second factor. Enter a code\n"
+        "of the app, or a recovery code. Then reload this\n"
+        "page: it opens the operations of admins."
+    ),
     "live-activity": message("Activity of all users, live. Ctrl-Enter stops\nit."),
 }
 
 
 def example_operations(audience: str, translate: Callable[[Message], str]) -> Iterator[dict[str, str | None]]:
-    """Yield the operations of `audience` ("everyone" or "admin") in order, with translated comments."""
+    """Yield the operations of `audience`, a folder of FOLDER, in order, with translated comments."""
     for path in sorted((FOLDER / audience).glob("*.graphql")):
         name = path.stem.partition("-")[2]
         comment = "".join(f"# {line}\n" for line in translate(_COMMENTS[name]).splitlines())

@@ -15,11 +15,17 @@ from schema.runtime.context import Context
 from schema.runtime.instrumentation import count_error
 from schema.runtime.response_json import encode_json
 from services.core import locale
-from services.core.error import RateLimitedError
+from services.core.error import InvalidCredentialError, RateLimitedError
 from services.core.text import shortened
 from services.services import Services
 from web.accept import JSON, RESPONSE_JSON, content_type, negotiate
-from web.body import TOO_LARGE, RefusedRequestError, TooLargeError
+from web.body import RefusedRequestError, TooLargeError
+from web.connection_limit import RETRY_SECONDS
+from web.persisted import ID_PARAMETERS, PersistedQueryError
+
+_DOCUMENT_PARAMETERS = frozenset({"query", "extensions", *ID_PARAMETERS})
+
+_CHALLENGE = 'Bearer error="invalid_token"'
 
 
 def format_result(result: ExecutionResult, media_type: str | None) -> tuple[int, GraphQLHTTPResponse]:
@@ -28,15 +34,29 @@ def format_result(result: ExecutionResult, media_type: str | None) -> tuple[int,
     errors = result.errors or []
     if result.data is None and errors and not any(error.path for error in errors) and media_type == RESPONSE_JSON:
         # Nothing was executed; under its own media type GraphQL over HTTP (6.4.2) requires an error status.
-        is_internal = any((error.extensions or {}).get("code") == ErrorCode.INTERNAL for error in errors)
-        status = 500 if is_internal else 400
+        codes = {(error.extensions or {}).get("code") for error in errors}
+        status = 500 if ErrorCode.INTERNAL in codes else 401 if ErrorCode.UNAUTHENTICATED in codes else 400
         response.pop("data", None)
     return status, response
+
+
+def challenge(result: ExecutionResult) -> str | None:
+    """Return WWW-Authenticate for an operation that was refused for its credential (RFC 6750, 3); None: it was not."""
+    for error in result.errors or () if result.data is None else ():
+        if isinstance(error.original_error, InvalidCredentialError):
+            return _CHALLENGE
+    return None
 
 
 def is_form(request: Request) -> bool:
     """Whether files come with the request, so that the limit of its body is theirs."""
     return request.headers.get("content-type", "").casefold().startswith("multipart/form-data")
+
+
+def is_json(request: Request) -> bool:
+    """Whether the request is an ordinary one with a JSON body, which may hold a picture as a data URL."""
+    media_type = request.headers.get("content-type", "").partition(";")[0]
+    return request.method == "POST" and media_type.strip().casefold() == "application/json"
 
 
 def error_response(request: Request, error: HTTPException) -> Response:
@@ -49,11 +69,16 @@ def error_response(request: Request, error: HTTPException) -> Response:
     if isinstance(error, TooLargeError):  # translated, because a user can cause it with a large photo
         wanted = locale.from_header(request.headers.get("accept-language", ""))
         default = locale.match(services.products.profile.locale) or locale.DEFAULT
-        refusal = services.media.files.limits.too_large() if is_form(request) else TOO_LARGE
+        refusal = services.media.files.limits.too_large() if is_form(request) else error.message
         text = services.core.translator.translate(refusal, wanted or default)
     code = ErrorCode.RATE_LIMITED if error.status_code == 429 else ErrorCode.INVALID_INPUT
-    headers = {"Allow": "POST" if request.method == "GET" else "GET, POST"} if error.status_code == 405 else None
-    body = encode_json({"errors": [{"message": text, "extensions": {"code": code.value}}]})
+    extensions: dict[str, object] = {"code": error.code if isinstance(error, PersistedQueryError) else code.value}
+    headers: dict[str, str] = {}
+    if error.status_code == 405:
+        headers["Allow"] = "POST" if request.method == "GET" else "GET, POST"
+    elif error.status_code == 429:
+        headers["Retry-After"] = f"{RETRY_SECONDS:.0f}"
+    body = encode_json({"errors": [{"message": text, "extensions": extensions}]})
     return Response(body, error.status_code, headers, media_type=content_type(media_type))
 
 
@@ -64,7 +89,7 @@ def _refusal_response(context: Context, error: RefusedRequestError, media_type: 
     extensions: dict[str, object] = {"code": refusal.code.value}
     status = error.status_code
     if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
+        headers["WWW-Authenticate"] = _CHALLENGE if isinstance(refusal, InvalidCredentialError) else "Bearer"
     if error.as_operation and media_type != RESPONSE_JSON:
         status = 200
     if isinstance(refusal, RateLimitedError):
@@ -82,4 +107,5 @@ def is_query_of_other_site(scope: Scope, headers: Mapping[str, str]) -> bool:
     site = headers.get("sec-fetch-site", "same-origin")
     if scope["method"] != "GET" or "origin" in headers or site in ("same-origin", "none"):
         return False
-    return "query" in dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+    given = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+    return not _DOCUMENT_PARAMETERS.isdisjoint(given)

@@ -1,20 +1,22 @@
 """Health endpoints: liveness of this process, and readiness of what it depends on."""
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 
-import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from models.database.migrate import missing_migrations
+from models.database.connection import is_outage
+from services.operations.part_check import TIMEOUT, PartState
 from services.services import Services
+from telemetry.outage import Cause
+from web.metrics import refusal
 
-log = structlog.get_logger(__name__)
-
-_CACHE_SECONDS = 1.0  # of a result, so that frequent probes do not load the parts
-_REQUIRED = ("database", "storage")  # requests fail without these; without the others they are only slower
+# Without it no request can be served. An outage of the rest is shared by all servers: if it took them out of the load
+# balancer, what still works would be gone as well.
+_REQUIRED = "database"
+_T = TypeVar("_T")
 
 
 async def live(request: Request) -> Response:
@@ -22,77 +24,92 @@ async def live(request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-class CachedCheck:
-    """The check of one part: one at a time, however many requests wait for it, and cached briefly."""
-
-    def __init__(self, part: str, check: Callable[[], Awaitable[str]], timeout: float, clock: Callable[[], float]):
-        self._part = part
-        self._check = check
-        self._timeout = timeout
-        self._clock = clock
-        self._task: asyncio.Task[str] | None = None
-        self._finished_at = 0.0
-
-    async def result(self) -> str:
-        """Return the part's status, or `unavailable` if its check fails or times out."""
-        if self._task is None or (self._task.done() and self._clock() - self._finished_at >= _CACHE_SECONDS):
-            self._task = asyncio.create_task(self._run(), name=f"health-{self._part}")
-        # A timeout does not cancel the check: starting new ones against a part that hangs would pile up threads and
-        # connections.
-        await asyncio.wait([self._task], timeout=self._timeout)
-        if self._task.done():
-            return self._task.result()
-        log.warning("health.check_failed", part=self._part, error=f"no response within {self._timeout:g} s")
-        return "unavailable"
-
-    async def _run(self) -> str:
-        try:
-            return await self._check()
-        except Exception as error:  # noqa: BLE001 - every failure of a part has the same result
-            log.warning("health.check_failed", part=self._part, error=repr(error))
-            return "unavailable"
-        finally:
-            self._finished_at = self._clock()
-
-
 class Readiness:
-    """Checks database, migrations and storage; with several processes also Redis and the workers."""
+    """Checks database, migrations and storage; with several processes also Redis and the workers.
 
-    def __init__(self, services: Services, timeout: float = 2.0, clock: Callable[[], float] = time.monotonic) -> None:
+    It names providers that are paused; in a process that calls providers also what they said about their keys: no probe
+    calls them.
+    """
+
+    def __init__(self, services: Services, timeout: float = TIMEOUT) -> None:
         self._services = services
-        parts = {"database": self._database, "storage": self._storage}
-        if services.integrations.bus.is_shared:
-            parts["workers"] = self._workers
-        self._checks = {part: CachedCheck(part, check, timeout, clock) for part, check in parts.items()}
+        self._timeout = timeout
+        self._since: dict[str, datetime] = {}  # when a part's present problem was first seen
 
     async def report(self) -> dict[str, str]:
         """Return the overall status, and the status of each part."""
-        results = await asyncio.gather(*(check.result() for check in self._checks.values()))
-        parts = dict(zip(self._checks, results, strict=True))
-        if self._services.integrations.bus.is_shared:
-            parts["redis"] = "ok" if self._services.integrations.bus.is_connected else "degraded"
-        if any(parts[part] != "ok" for part in _REQUIRED):
+        operations = self._services.operations
+        states, capacity = await self._states_and(operations.worker_registry.capacity)
+        return self._summary(states, capacity)
+
+    async def full_report(self) -> dict[str, Any]:
+        """Return the report with the cause, the beginning and the duration of each check, queue, workers and audit."""
+        states, summary = await self._states_and(self._services.operations.gauges.summary)
+        details = {
+            part: {
+                "problem": state.problem or None,
+                "since": self._since[part].isoformat() if state.problem else None,
+                "seconds": round(state.seconds, 3),
+            }
+            for part, state in states.items()
+        }
+        capacity = sum(worker["slots"] for worker in summary["workers"]) if summary else None
+        return {**self._summary(states, capacity), "parts": details, "operations": summary}
+
+    async def _states_and(self, read: Callable[[], Awaitable[_T]]) -> tuple[dict[str, PartState], _T | None]:
+        """Return the states of the parts, and what `read` finds in the database; None: the database does not serve."""
+        states = await self._states()
+        if states[_REQUIRED].problem:
+            return states, None
+        try:
+            return states, await read()
+        except Exception as error:
+            if not is_outage(error):
+                raise
+        # It was well when it was checked last, some seconds ago.
+        self._services.operations.part_checks.forget(_REQUIRED)
+        return await self._states(), None
+
+    async def _states(self) -> dict[str, PartState]:
+        states = await self._services.operations.part_checks.states(self._timeout)
+        for part, state in states.items():
+            if state.problem:
+                self._since.setdefault(part, datetime.now(UTC))
+            else:
+                self._since.pop(part, None)
+        return states
+
+    def _summary(self, states: dict[str, PartState], capacity: int | None) -> dict[str, str]:
+        operations = self._services.operations
+        parts = {part: state.problem or "ok" for part, state in states.items()}
+        bus = self._services.integrations.bus
+        if not bus.is_connected:  # which is known at once, while the result of a check is kept for a while
+            parts["redis"] = Cause.UNREACHABLE.value
+        if bus.is_shared and capacity is not None:
+            parts["workers"] = "ok" if capacity else "none seen"
+        parts |= {f"provider {name}": state for name, state in operations.provider_keys.states.items()}
+        parts |= {f"provider {pause.provider}": pause.problem for pause in operations.provider_pauses.present}
+        if states[_REQUIRED].problem:
             status = "unavailable"
+        elif operations.maintenance.is_read_only:
+            status = "read-only"
         else:
             status = "ok" if set(parts.values()) == {"ok"} else "degraded"
-            status = "read-only" if self._services.operations.maintenance.is_read_only else status
         return {"status": status, **parts}
 
-    async def _database(self) -> str:
-        if missing := await missing_migrations():
-            raise RuntimeError(f"migrations are missing: {', '.join(missing)}")
-        return "ok"
 
-    async def _storage(self) -> str:
-        await self._services.integrations.storage.check()
-        return "ok"
+async def ready(request: Request, token: str | None) -> Response:
+    """Answer 503 if this server can serve no request, else 200: `ok`, `read-only`, or `degraded` if some would fail.
 
-    async def _workers(self) -> str:
-        return "ok" if await self._services.operations.worker_registry.capacity() else "none seen"
-
-
-async def ready(request: Request) -> Response:
-    """Answer 503 if requests would fail, and 200 if the server is ok, only slower (`degraded`) or `read-only`."""
+    With `?full=1`, for clients that may read the metrics, causes, queue, workers and the last audit are added.
+    """
     readiness: Readiness = request.state.readiness
-    report = await readiness.report()
-    return JSONResponse(report, status_code=503 if report["status"] == "unavailable" else 200)
+    report: dict[str, Any]
+    if request.query_params.get("full") == "1":
+        if refused := refusal(request, token):
+            return refused
+        report = await readiness.full_report()
+    else:
+        report = {**await readiness.report()}
+    headers = {"Cache-Control": "no-store"}
+    return JSONResponse(report, status_code=503 if report["status"] == "unavailable" else 200, headers=headers)

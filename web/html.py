@@ -71,10 +71,12 @@ def render_page(
 ) -> Response:
     """Render web/pages/{template} with `values`, all of which are escaped."""
     body = templates().get_template(template).render(values, language=reader.locale, site=reader.site)
-    forms = "'self'" if "<form" in body else "'none'"  # values are escaped, so a form is always the template's
+    # Values are escaped, so a form or a player is always the template's.
+    forms = "'self'" if "<form" in body else "'none'"
+    media = " media-src 'self';" if "<video" in body else ""
     policy = (
-        # No scripts; only images of this origin and this one style sheet.
-        f"default-src 'none'; img-src 'self'; style-src 'sha256-{_style_hash()}';"
+        # No scripts; only images and videos of this origin and this one style sheet.
+        f"default-src 'none'; img-src 'self';{media} style-src 'sha256-{_style_hash()}';"
         f" base-uri 'none'; frame-ancestors 'none'; form-action {forms}"
     )
     common = {

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import ClassVar, Protocol
 
 from starlette.types import ASGIApp, Message, Scope
@@ -20,6 +21,8 @@ WHOLE_RESPONSE = "darkroom.whole_response"
 _INVALID_NAME = re.compile(rb"[^!#$%&'*+\-.^_`|~0-9A-Za-z]|\A\Z")  # RFC 9110, 5.6.2: what no token contains
 _INVALID_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _WITHOUT_BODY = {204, 304}
+# The same: an event that is set once the server stops, under "event". Responses without an end then end themselves.
+STOPPING = "darkroom.stopping"
 _FRAMING = {b"content-length", b"transfer-encoding", b"connection"}  # headers that say how the response ends
 _FAILED: Message = {
     "type": "http.response.start",
@@ -27,17 +30,35 @@ _FAILED: Message = {
     "headers": [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"21"), (b"connection", b"close")],
     "body": b"Internal Server Error",
 }
+_STOPPED: Message = {
+    "type": "http.response.start",
+    "status": 503,
+    "headers": [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", b"22"),
+        (b"retry-after", b"1"),
+        (b"connection", b"close"),
+    ],
+    "body": b"The server is stopping",
+}
 Header = tuple[bytes, bytes]
 log = logging.getLogger("uvicorn.error")
 
 
 def _line(name: bytes, value: bytes) -> bytes:
     """Return the line of a header. Raises RuntimeError if it would not be one."""
-    if _INVALID_NAME.search(name):
-        raise RuntimeError("Invalid HTTP header name.")
+    beginning = _beginning(name)
     if _INVALID_VALUE.search(value):
         raise RuntimeError("Invalid HTTP header value.")
-    return b"%b: %b\r\n" % (name.lower(), value)
+    return b"%b%b\r\n" % (beginning, value)
+
+
+@lru_cache(256)
+def _beginning(name: bytes) -> bytes:
+    """Return what a line with this name begins with; few names are in many responses."""
+    if _INVALID_NAME.search(name):
+        raise RuntimeError("Invalid HTTP header name.")
+    return b"%b: " % name.lower()
 
 
 class HeaderLines:
@@ -130,6 +151,9 @@ class HttpExchange:
         try:
             # Typed as None, but checked: a coroutine that an application forgot to await would be lost.
             result: object = await app(self.scope, self.receive, self.send)  # type: ignore[func-returns-value]
+        except asyncio.CancelledError:  # it takes longer than the server gives it when it stops
+            log.warning("Request canceled: %s", self.scope["path"])
+            await self._fail(_STOPPED)
         except BaseException as error:
             log.error("Exception in ASGI application\n", exc_info=error)
             await self._fail()
@@ -252,12 +276,12 @@ class HttpExchange:
         if head is not None and not self._transport.is_closing():
             self._transport.write(head)
 
-    async def _fail(self) -> None:
-        """Answer with status 500; close the connection if it is too late for that."""
+    async def _fail(self, response: Message = _FAILED) -> None:
+        """Answer with status 500, or so; close the connection if it is too late for that."""
         if self.response_started:
             self._close()
         else:
-            await self.send(_FAILED)
+            await self.send(response)
 
     def _close(self) -> None:
         self._write_head()

@@ -14,7 +14,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from telemetry import metric
-from web.http_exchange import WHOLE_RESPONSE, HeaderLines, HttpExchange
+from web.http_exchange import STOPPING, WHOLE_RESPONSE, HeaderLines, HttpExchange
 from web.open_connections import WriteDeadline
 from web.rejection import (
     BODY_TOO_SLOW,
@@ -184,7 +184,7 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
             "root_path": self.root_path,
             "headers": self.headers,
             "state": self.app_state.copy(),
-            "extensions": {WHOLE_RESPONSE: {}},
+            "extensions": {WHOLE_RESPONSE: {}, STOPPING: {"event": self.stopping}},
         }
 
     def on_url(self, url: bytes) -> None:

@@ -19,22 +19,21 @@ from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from schema.runtime.context import Context
-from schema.runtime.kept_answers import AnsweredResult
+from schema.runtime.kept_answers import AnsweredResult, Found
 from schema.runtime.pipeline import DarkroomSchema
 from schema.runtime.response_json import encode_json
+from services.integrations.identity.issuer import is_external_token
+from services.integrations.persisted_documents import PersistedDocuments
 from web.accept import content_type_header, negotiate
 from web.body import MAX_JSON_BYTES, decode_json
-from web.conditional import etag_matches
+from web.caching import caching_headers, conditional, entity_tag
 from web.cookie import SessionCookie
-from web.graphql_response import error_response, format_result
+from web.graphql_response import challenge, error_response, format_result
 from web.http_exchange import WHOLE_RESPONSE
-
-# A cached answer is sent again only after this server has confirmed it, to the same account in the same language.
-_REVALIDATED = [
-    (b"cache-control", b"private, no-cache"),
-    (b"vary", b"Authorization, Cookie, Accept, Accept-Language"),
-]
-_EVENT_STREAM = "text/event-stream"
+from web.limit_headers import limit_headers
+from web.persisted import named_document, with_named_document
+from web.repeated_request import REPETITION
+from web.streaming import accepts_stream
 
 
 class JsonFirst:
@@ -84,14 +83,23 @@ class JsonRequests:
             data = None if body is None else _request_data(body)
         else:
             return receive
-        if data is None or not self._is_single(data, accept):
+        if data is None:
+            return _replay(messages, receive)
+        documents: PersistedDocuments = scope["state"]["services"].integrations.documents
+        if data.extensions or documents.is_needed:
+            try:
+                data.query = await named_document(documents, data.query, data.extensions)
+            except HTTPException as error:
+                await error_response(Request(scope), error)(scope, receive, send)
+                return None
+        if not data.query or not self._is_single(data, accept):
             return _replay(messages, receive)
         await self._respond(data, headers, scope, receive, send)
         return None
 
     def _is_single(self, data: GraphQLRequestData, accept: str) -> bool:
-        """Whether the response is JSON: urql accepts event streams in every request, so the document decides."""
-        if _EVENT_STREAM not in accept.lower():
+        """Whether the response is JSON: urql accepts streams in every request, so the document decides."""
+        if not accepts_stream(accept):
             return True
         known = self.schema.documents.find(data.query or "", data.operation_name)
         is_single = known is not None and known.kind in (OperationType.QUERY, OperationType.MUTATION)
@@ -109,25 +117,45 @@ class JsonRequests:
             return
         media_type = negotiate(given.get("accept", "*/*"))
         answer = result.answer if isinstance(result, AnsweredResult) else None
+        if isinstance(result, AnsweredResult) and result.found is not None:
+            _note_repetition(scope, result.found, context)
         status, body = 200, answer.body if answer else b""
         if answer is None:
             status, content = format_result(result, media_type)
             body = encode_json(content)
         headers = [(b"content-length", b"%d" % len(body)), content_type_header(media_type)]
+        if answer is None and (challenged := challenge(result)):
+            headers.append((b"www-authenticate", challenged.encode()))
         if context.changes_cookie or context.new_device_cookie is not None:
             cookies = Response()
             self.cookie.write(cookies, context)
             headers += [header for header in cookies.raw_headers if header[0] == b"set-cookie"]
-        if answer is not None and scope["method"] == "GET":
-            headers += [(b"etag", answer.etag.encode()), *_REVALIDATED]
-            if etag_matches(given.get("if-none-match", ""), answer.etag):
-                status, body, headers = 304, b"", headers[2:]
+        if context.limits:
+            headers += limit_headers(context.limits)
+        if scope["method"] == "GET" and not result.errors:
+            caching = caching_headers(self.schema, data, context)
+            if caching is not None:
+                etag = answer.etag if answer else entity_tag(body)
+                headers, is_known = conditional(given, headers, caching, etag)
+                status, body = (304, b"") if is_known else (status, body)
         start: Message = {"type": "http.response.start", "status": status, "headers": headers}
         if WHOLE_RESPONSE in scope.get("extensions", ()):
             await send({**start, "body": body})
         else:
             await send(start)
             await send({"type": "http.response.body", "body": body})
+
+
+def _note_repetition(scope: Scope, found: Found, context: Context) -> None:
+    """Let the same request be answered alike, if nothing but the session and its account decides about the answer."""
+    repetition, viewer, token = scope["state"].get(REPETITION), context.viewer, context.token
+    if repetition is None or viewer is None or token is None or context.limits:
+        return
+    if context.services.accounts.demo is not None:  # which may have chosen the token
+        return
+    if context.uses_api_key or is_external_token(token) or context.changes_cookie or context.new_device_cookie:
+        return
+    repetition.found, repetition.token, repetition.caller = found, token, viewer.id
 
 
 async def _body(receive: Receive, messages: list[Message]) -> bytes | None:
@@ -153,10 +181,11 @@ def _request_data(body: bytes) -> GraphQLRequestData | None:
         return None
     if not isinstance(found, dict):
         return None
+    found = with_named_document(found)
     query, variables = found.get("query"), found.get("variables")
     name, extensions = found.get("operationName"), found.get("extensions")
     is_valid = (
-        isinstance(query, str)
+        (isinstance(query, str) or (query is None and bool(extensions)))
         and isinstance(variables, dict | None)
         and isinstance(name, str | None)
         and isinstance(extensions, dict | None)
@@ -168,8 +197,6 @@ def _query_data(query_string: bytes) -> GraphQLRequestData | None:
     """Return the operation of a GET; None if there is none, or if the view refuses it, which then says why."""
     found = dict(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True))
     given = {name: value for name, value in found.items() if value}
-    if "query" not in given:
-        return None
     objects: dict[str, Any] = {}
     for name in ("variables", "extensions"):
         if name in given:
@@ -179,8 +206,11 @@ def _query_data(query_string: bytes) -> GraphQLRequestData | None:
                 return None
             if not isinstance(objects[name], dict):
                 return None
+    named = with_named_document({**given, "extensions": objects.get("extensions")})
+    if "query" not in given and not named["extensions"]:
+        return None
     return GraphQLRequestData(
-        given["query"], objects.get("variables"), given.get("operationName"), objects.get("extensions")
+        given.get("query"), objects.get("variables"), given.get("operationName"), named["extensions"]
     )
 
 

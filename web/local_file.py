@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from services.integrations.storage.local import LocalStorage
 from services.services import Services
 from web.conditional import etag_matches
+from web.security_headers import media_policy
 
 
 class OpenFileResponse(FileResponse):
@@ -35,7 +36,9 @@ async def serve_file(request: Request) -> Response:
     """Serve the file of a signed link, including range requests; 404 for any other link."""
     services: Services = request.state.services
     storage = services.integrations.storage
-    found = storage.resolve(request.path_params["token"]) if isinstance(storage, LocalStorage) else None
+    found = None
+    if isinstance(storage, LocalStorage):
+        found = storage.resolve(request.path_params["path"], request.query_params)
     try:
         file = await asyncio.to_thread(found.path.open, "rb") if found else None
     except FileNotFoundError:  # removed meanwhile
@@ -44,7 +47,7 @@ async def serve_file(request: Request) -> Response:
         return PlainTextResponse("Not found.", status_code=404)
     headers = {
         "Cache-Control": f"private, max-age={found.seconds_left}, immutable",
-        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+        "Content-Security-Policy": media_policy(found.content_type),
         "Cross-Origin-Resource-Policy": "cross-origin",  # frontends on other origins embed it
     }
     if found.download_as is not None:

@@ -60,16 +60,23 @@ async def serving_metrics(
 
 async def show_metrics(request: Request, token: str | None) -> Response:
     """Refresh the shared values and return all metrics; 401 or 403 without permission."""
+    if refused := refusal(request, token):
+        return refused
+    services: Services = request.state.services
+    await asyncio.gather(services.operations.gauges.refresh(), services.operations.part_checks.states())
+    text, media_type = exposition()
+    return Response(text, headers={"Content-Type": media_type, "Cache-Control": "no-store"})
+
+
+def refusal(request: Request, token: str | None) -> Response | None:
+    """Return the response to a request that may not read what only operators may, else None."""
     if token is not None:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.casefold() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
             return PlainTextResponse("METRICS_TOKEN is required.\n", 401, {"WWW-Authenticate": "Bearer"})
     elif not _is_local(request):
         return PlainTextResponse("Served to this machine only, unless METRICS_TOKEN is set.\n", 403)
-    services: Services = request.state.services
-    await services.operations.gauges.refresh()
-    text, media_type = exposition()
-    return Response(text, headers={"Content-Type": media_type, "Cache-Control": "no-store"})
+    return None
 
 
 def _is_local(request: Request) -> bool:

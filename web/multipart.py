@@ -9,9 +9,11 @@ from starlette.exceptions import HTTPException as FormError
 from starlette.requests import Request
 
 from web.body import MAX_JSON_BYTES, decode_json
+from web.origin import AllowedOrigins
 
 MULTIPART_OVERHEAD_BYTES = 64 * 1024  # operations, map and boundaries around the files
-_MAX_FILES = 10
+_TOLERANCE = 20  # a photo that is larger than its limit by one part of so many is read, to be refused at its field
+MAX_FILES = 10
 _MAX_FIELDS = 10
 # CSRF protection: a browser sends a cross-site form without a preflight, but none of these headers without one.
 _PREFLIGHT_HEADERS = (
@@ -23,20 +25,29 @@ _PREFLIGHT_HEADERS = (
 )
 
 
-def check_preflight(request: Request) -> None:
-    """Refuse a form of another site. Raises HTTPException: 400."""
-    if not any(name in request.headers for name in _PREFLIGHT_HEADERS):
+def form_bytes(max_bytes: int) -> int:
+    """Return the size up to which a form with a photo of at most `max_bytes` is read."""
+    return max_bytes + max_bytes // _TOLERANCE + MULTIPART_OVERHEAD_BYTES
+
+
+def check_preflight(request: Request, origins: AllowedOrigins) -> None:
+    """Refuse a form of another site. Raises HTTPException: 400.
+
+    A browser names the page by Origin or Sec-Fetch-Site, which a page cannot forge: upload links send nothing else.
+    """
+    has_preflight = any(name in request.headers for name in _PREFLIGHT_HEADERS)
+    if not has_preflight and not origins.is_own_or_trusted(request.headers):
         raise HTTPException(400, "A multipart request needs an Authorization or a GraphQL-Require-Preflight header.")
 
 
-async def read_multipart(request: Request) -> object:
+async def read_multipart(request: Request) -> dict[str, Any]:
     """Return the operations, with the uploaded files at the paths that `map` gives; `request.close()` closes them.
 
     Raises:
         HTTPException: 400, for a malformed form.
     """
     try:
-        form = await request.form(max_files=_MAX_FILES, max_fields=_MAX_FIELDS, max_part_size=MAX_JSON_BYTES)
+        form = await request.form(max_files=MAX_FILES, max_fields=_MAX_FIELDS, max_part_size=MAX_JSON_BYTES)
     except (FormError, ValueError):
         raise HTTPException(400, "Unable to parse the multipart body") from None
     operations, files_map = _json_field(form, "operations"), _json_field(form, "map")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from services.integrations.lazy_event import LazyEvent
 from telemetry import metric
 from web.client_address import client_key, networks, parse_address
 
@@ -18,6 +19,7 @@ _DESCRIPTORS_EACH = 2  # the connection itself, and the file that is sent or rec
 _MIN_CONNECTIONS = 16
 _UNLIMITED_DESCRIPTORS = 10_240  # OPEN_MAX of macOS
 _MAX_BACKLOG = 2048
+_STOP_SECONDS = 0.5  # for a client that does not read, once the server stops
 _MAX_REFUSED = 64  # refused connections whose client may still read the response; more are reset
 
 
@@ -31,7 +33,7 @@ class ServerLimits:
     head: float = 10.0  # from the first byte, or from the connection, to the end of a request's head
     body: float = 20.0  # for a body, plus one second for each `body_rate` bytes of it that have arrived
     body_rate: float = 16 * 1024
-    idle: float = 5.0  # between the end of a response and the next request
+    idle: float = 75.0  # between the end of a response and the next request
     write: float = 30.0  # for the client to read what was written
     linger: float = 1.0  # for the client to read the response to a refused request before the connection is closed
     backlog: int = _MAX_BACKLOG  # connections that the system accepts before the server does
@@ -150,9 +152,18 @@ class WriteDeadline(asyncio.Protocol):
 
     # Replaced by web/server.py in a subclass: uvicorn creates the instances.
     open_connections: ClassVar[OpenConnections] = OpenConnections(ServerLimits(), {})
+    stopping: ClassVar[LazyEvent] = LazyEvent()  # set once the server stops
     loop: asyncio.AbstractEventLoop
     transport: asyncio.Transport
     _write_timer: asyncio.TimerHandle | None = None
+
+    def shutdown(self) -> None:
+        """Stop as uvicorn's protocols do, without waiting for a client that does not read."""
+        super().shutdown()  # type: ignore[misc]  # of the class that this one is mixed into
+        self.stopping.set()
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = self.loop.call_later(_STOP_SECONDS, self.transport.abort)
 
     def pause_writing(self) -> None:
         super().pause_writing()

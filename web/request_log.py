@@ -3,21 +3,23 @@
 import random
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
+from http import HTTPStatus
 
 import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from telemetry import crash, metric
+from telemetry import crash, log_fields, metric
 from telemetry.log_level import logs_debug
+from telemetry.outage import is_any_on
 from telemetry.redaction import Target, redact_in_errors
 
 log = structlog.get_logger(__name__)
 
 REQUEST_ID_HEADER = "X-Request-Id"
-_ID_HEADER = REQUEST_ID_HEADER.lower().encode()
-_EVENT_STREAM = b"text/event-stream"
+ID_HEADER = REQUEST_ID_HEADER.lower().encode()
+_STREAMS = (b"text/event-stream", b"multipart/mixed")
 _VALID_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _GRAPHQL = "/graphql"  # whose operations are logged by schema/runtime/instrumentation.py
@@ -30,15 +32,13 @@ class RequestLog:
         self._app = app
         self._routes = {_first_segment(path) for path in paths}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         kind = scope["type"]
         if kind == "http":
-            await self._respond(scope, receive, send)
-        elif kind == "websocket":
+            return self._respond(scope, receive, send)
+        if kind == "websocket":
             _begin(scope)
-            await self._app(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+        return self._app(scope, receive, send)
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = _begin(scope)
@@ -51,11 +51,11 @@ class RequestLog:
                 headers = []
                 for header in message.get("headers", ()):
                     name = header[0].lower()
-                    if name != _ID_HEADER:
+                    if name != ID_HEADER:
                         headers.append(header)
-                    if name == b"content-type" and header[1].startswith(_EVENT_STREAM):
+                    if name == b"content-type" and header[1].startswith(_STREAMS):
                         is_stream = True
-                headers.append((_ID_HEADER, request_id.encode()))
+                headers.append((ID_HEADER, request_id.encode()))
                 message["headers"] = headers
             await send(message)
 
@@ -76,27 +76,37 @@ class RequestLog:
         if route not in self._routes:
             route = metric.OTHER
         method = scope["method"] if scope["method"] in _METHODS else metric.OTHER
-        metric.response_counter(route, method, status).inc()
-        if not is_stream:
-            metric.response_timer(route).observe(seconds)
+        count_response(route, method, status, None if is_stream else seconds)
         # Not the path: readers of the log could use the signed links in it.
-        if status >= 500:
+        if status >= 500 and not (status == HTTPStatus.SERVICE_UNAVAILABLE and is_any_on()):
             log.warning("http.responded", route=route, method=method, status=status, ms=round(seconds * 1000, 1))
         elif route != _GRAPHQL and logs_debug():
             log.debug("http.responded", route=route, method=method, status=status, ms=round(seconds * 1000, 1))
 
 
-def _begin(scope: Scope) -> str:
-    """Let log lines and errors of a request have its id and none of its secrets; return the id."""
+def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """Return the id that the client gave its request, or a new one."""
     request_id = ""
-    for name, value in scope["headers"]:
-        if name == _ID_HEADER:
+    for name, value in headers:
+        if name == ID_HEADER:
             request_id = value.decode("latin-1")
             break
     if not _VALID_ID.fullmatch(request_id):
         request_id = f"{random.getrandbits(64):016x}"  # a name, not a secret: no entropy of the system is needed
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request=request_id)
+    return request_id
+
+
+def count_response(route: str, method: str, status: int, seconds: float | None) -> None:
+    """Count a response. `seconds`: None of a stream."""
+    metric.response_counter(route, method, status).inc()
+    if seconds is not None:
+        metric.response_timer(route).observe(seconds)
+
+
+def _begin(scope: Scope) -> str:
+    """Let log lines and errors of a request have its id and none of its secrets; return the id."""
+    request_id = request_id_of(scope["headers"])
+    log_fields.begin(request=request_id)
     # Most paths contain a token, of a signed, shared or mailed link.
     redact_in_errors(Target(scope["path"], scope["query_string"]))
     return request_id

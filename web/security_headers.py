@@ -1,6 +1,6 @@
 """Security headers of every response, by the rules of Mozilla's HTTP Observatory."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,6 +16,9 @@ DEFAULTS: Mapping[str, str] = {
     "X-Frame-Options": "DENY",
     "Cache-Control": "no-store",  # answers contain tokens and personal data; what may be cached overrides it
 }
+# Of stored files. A browser opens a video in a page of its own, which must be of our origin to load it.
+_PICTURE_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
+_VIDEO_POLICY = "default-src 'none'; media-src 'self'; frame-ancestors 'none'; sandbox allow-same-origin"
 _HSTS = "max-age=31536000"  # a year, without the subdomains, which may be other services
 _STARTS = {"http.response.start", "websocket.http.response.start"}
 
@@ -24,6 +27,11 @@ def default_headers(address: str) -> dict[str, str]:
     """Return DEFAULTS, and HSTS if `address`, PUBLIC_URL, has https: then browsers use nothing else (RFC 6797)."""
     hsts = {"Strict-Transport-Security": _HSTS} if urlsplit(address).scheme == "https" else {}
     return {**DEFAULTS, **hsts}
+
+
+def media_policy(content_type: str) -> str:
+    """Return the Content-Security-Policy of a stored file: nothing in it runs, wherever it is opened."""
+    return _VIDEO_POLICY if content_type.startswith("video/") else _PICTURE_POLICY
 
 
 def encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
@@ -39,7 +47,7 @@ class SecurityHeaders:
         self._defaults = encoded(default_headers(address))
         self._names = {name for name, _ in self._defaults}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         # A handshake that the application refuses without a response is answered by the server, without our headers.
         is_unanswered = scope["type"] == "websocket" and "websocket.http.response" in scope.get("extensions", {})
 
@@ -55,7 +63,7 @@ class SecurityHeaders:
                 message["headers"] = self._complete(list(message.get("headers", ())))
             await send(message)
 
-        await self._app(scope, receive, send if scope["type"] == "lifespan" else send_with_headers)
+        return self._app(scope, receive, send if scope["type"] == "lifespan" else send_with_headers)
 
     def _complete(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         given = {name.lower() for name, _ in headers}

@@ -4,7 +4,8 @@ import gc
 from collections.abc import Mapping
 from typing import Any
 
-from web.accept import JSON, RESPONSE_JSON, content_type_header
+from services.integrations.lazy_event import LazyEvent
+from web.accept import JSON, RESPONSE_JSON, VARY_ORIGIN, content_type_header
 from web.http_exchange import HeaderLines
 from web.http_protocol import HttpProtocol
 from web.keepalive import Keepalive
@@ -36,8 +37,8 @@ def uvicorn_options(
 ) -> Mapping[str, Any]:
     """Return uvicorn's options. `address`: PUBLIC_URL, on which the security headers depend."""
     headers = default_headers(address)
-    bound = {"open_connections": OpenConnections(limits, headers)}
-    lines = HeaderLines([*encoded(headers), *map(content_type_header, (JSON, RESPONSE_JSON))])
+    bound = {"open_connections": OpenConnections(limits, headers), "stopping": LazyEvent()}
+    lines = HeaderLines([*encoded(headers), VARY_ORIGIN, *map(content_type_header, (JSON, RESPONSE_JSON))])
     return {
         "http": type("BoundHttpProtocol", (HttpProtocol,), {**bound, "header_lines": lines}),
         "ws": type("BoundSocketProtocol", (SocketProtocol,), {**bound, "limits": sockets, "keepalive": Keepalive()}),

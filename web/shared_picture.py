@@ -1,4 +1,4 @@
-"""Share links: the page, and the picture at URLs that work as long as the share exists."""
+"""Share links: the page, and the picture or video at URLs that work as long as the share exists."""
 
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,16 +8,15 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from models import File
-from models.database.connection import is_outage
-from services.core.error import UnavailableError
 from services.core.message import message
 from services.gallery.share import SharedPicture, ShareService
 from services.gallery.share_preview import PREVIEW_TYPE
-from services.integrations.storage.protocol import MissingObjectError, StorageError
-from services.media.file import THUMBNAIL_TYPE
+from services.integrations.storage.protocol import MissingObjectError
+from services.media.new_file import POSTER_TYPE, THUMBNAIL_TYPE
 from services.services import Services
 from web.conditional import ByteRange, RangeNotSatisfiableError, etag_matches, requested_range
 from web.html import Reader, message_page
+from web.security_headers import media_policy
 from web.shared_page import shared_page
 
 log = structlog.get_logger(__name__)
@@ -26,7 +25,7 @@ _CHUNK = 2**20  # bytes read from the storage at once: a slow client holds no st
 # A short max-age: caches may show a picture for that long after its share was revoked.
 _HEADERS = {
     "Cache-Control": "public, max-age=300",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    "Content-Security-Policy": media_policy(PREVIEW_TYPE),
     "Cross-Origin-Resource-Policy": "cross-origin",  # other sites embed it
 }
 
@@ -50,14 +49,6 @@ def _with_shared_picture(handler: _Handler) -> Callable[[Request], Awaitable[Res
             return await handler(request, services.gallery.shares, shared) if shared else await show_not_found(request)
         except MissingObjectError:  # removed meanwhile
             return await show_not_found(request)
-        except Exception as error:
-            if not (isinstance(error, StorageError | UnavailableError) or is_outage(error)):
-                raise
-            log.warning("share.read_failed", error=repr(error))
-            title = message("This picture cannot be shown right now.")
-            return message_page(
-                Reader.of(request), title, UnavailableError().message, status=503, **{"Retry-After": "5"}
-            )
 
     return endpoint
 
@@ -69,10 +60,11 @@ async def show_page(request: Request, shares: ShareService, shared: SharedPictur
 
 
 @_with_shared_picture
-async def send_picture(request: Request, shares: ShareService, shared: SharedPicture) -> Response:
-    """Serve the picture, including range requests; with `?download=1` as an attachment."""
+async def send_media(request: Request, shares: ShareService, shared: SharedPicture) -> Response:
+    """Serve the picture or the video, including range requests; with `?download=1` as an attachment."""
     file, etag = shared.file, f'"{shared.file.sha256}"'
-    headers = {**_HEADERS, "ETag": etag, "Accept-Ranges": "bytes"}
+    headers = {**_HEADERS, "Content-Security-Policy": media_policy(file.content_type)}
+    headers |= {"ETag": etag, "Accept-Ranges": "bytes"}
     if request.query_params.get("download") == "1":
         headers["Content-Disposition"] = f'attachment; filename="{shared.file_name}"'
     if etag_matches(request.headers.get("if-none-match", ""), etag):
@@ -101,6 +93,18 @@ async def _stream(
     yield first_chunk
     for start in range(part.first + len(first_chunk), part.last + 1, _CHUNK):
         yield await shares.read_part(file, start, min(_CHUNK, part.last + 1 - start), client=client)
+
+
+@_with_shared_picture
+async def send_poster(request: Request, shares: ShareService, shared: SharedPicture) -> Response:
+    """Serve the poster of a video; always whole, because it is small."""
+    if not shared.file.is_video:
+        return await show_not_found(request)
+    headers = {**_HEADERS, "ETag": f'"{shared.file.sha256}-poster"'}
+    if etag_matches(request.headers.get("if-none-match", ""), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    poster = await shares.read_poster(shared.file, client=request.state.client)
+    return Response(poster, headers=headers, media_type=POSTER_TYPE)
 
 
 @_with_shared_picture

@@ -1,6 +1,7 @@
 """The graphql-transport-ws handler: follows the specification where Strawberry's is stricter or laxer."""
 
 import asyncio
+import random
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
 from json import JSONDecodeError
@@ -24,26 +25,33 @@ from models.database.connection import is_outage
 from models.enum import ErrorCode
 from schema.root import schema
 from schema.runtime.context import Context
+from schema.runtime.error_formatting import format_errors
 from schema.runtime.event_executor import EventOperation
 from schema.runtime.live_operation import LiveOperation, live_operation
 from schema.runtime.response_json import encode_json
 from services.accounts.connection_registry import OpenConnection
+from services.core.error import InvalidCredentialError, Refusal, UnavailableError
 from services.core.message import message
 from services.core.text import shortened
 from telemetry import metric
 from web.connection_limit import ConnectionLimits, TooManyConnectionsError
+from web.credential import sends_token, token_of_payload
 from web.live_subscriber import LiveSubscriber
+from web.persisted import EXTENSION, PersistedQueryError, named_document
 from web.socket_frames import TOO_MANY
+from web.socket_message import is_message
 from web.socket_protocol import SERVER_SOCKET, SocketProtocol
 
 log = structlog.get_logger(__name__)
 
 # The close code after which clients do not reconnect.
 SIGNED_OUT = 4401
+FORBIDDEN = 4403  # the token of connection_init is invalid; clients ask for another one and try again
 _GRACE_SECONDS = 2.0  # for running operations when the session ends: signOut is answered, streams get their error
+_AGES = (0.75, 1.25)  # of the maximum age, so that sockets which were opened together do not close together
+_OLD_SECONDS = 30.0  # for operations of a socket that has reached its age
 MAX_OPERATIONS = 20  # concurrent operations per socket
 TOO_MANY_CONNECTIONS = "Too many connections"  # the reason of a close with TOO_MANY
-_MAX_ID = 255  # characters of an operation's id, which every message about it repeats
 _MAX_REASON = 123  # bytes of the reason in a close frame (RFC 6455, 5.5)
 _TOO_MANY_OPERATIONS = message("At most {limit} operations can run at once on one connection.", limit=MAX_OPERATIONS)
 
@@ -62,7 +70,7 @@ class SocketAdapter(AsyncWebSocketAdapter):
 
     async def send_json(self, message: Mapping[str, object]) -> None:
         data = encode_json(message)
-        if not self.protocol.write_text(data):
+        if not self.protocol.writer.write(data):
             await self.send_text(data.decode())
 
     async def send_text(self, text: str) -> None:
@@ -96,16 +104,19 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
     """
 
     connections: ClassVar[ConnectionLimits]
+    max_seconds: ClassVar[float] = 0.0  # 0: any time
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         assert isinstance(self.websocket, SocketAdapter)  # noqa: S101 - see web/graphql.py
         self.socket: SocketAdapter = self.websocket
-        self.write = self.socket.protocol.write_text
+        self.writer = self.socket.protocol.writer
         self._open_connection: OpenConnection | None = None
         self._init_timer: asyncio.TimerHandle | None = None
+        self._age_timer: asyncio.TimerHandle | None = None
         self._has_received = False
         self._closing: asyncio.Task[None] | None = None
+        self._extensions: dict[str, dict[str, Any]] = {}  # of operations with a document to register, until they begin
 
     async def handle(self) -> None:
         """Let the server call `serve`; the request, its middleware and its task end meanwhile."""
@@ -115,11 +126,33 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
 
     def on_request_accepted(self) -> None:
         seconds = self.connection_init_wait_timeout.total_seconds()
-        self._init_timer = asyncio.get_running_loop().call_later(seconds, self._end_init)
+        loop = asyncio.get_running_loop()
+        self._init_timer = loop.call_later(seconds, self._end_init)
+        if self.max_seconds:
+            self._age_timer = loop.call_later(self.max_seconds * random.uniform(*_AGES), self._end_age)
 
     def _end_init(self) -> None:
         self.connection_timed_out = True
         self._closing = asyncio.create_task(self.websocket.close(4408, "Connection initialisation timeout"))
+
+    def _end_age(self) -> None:
+        """Close a socket that is old, so that its client connects again, perhaps to a server with fewer sockets."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close_old())
+
+    async def _close_old(self) -> None:
+        """Close the socket between two operations: its streams continue where they were, an order is answered first."""
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + _OLD_SECONDS
+        while running := [
+            operation.task
+            for operation in self.operations.values()
+            if operation.task and not isinstance(operation, LiveSubscriber)
+        ]:
+            if loop.time() >= give_up:
+                break
+            await asyncio.wait(running, timeout=give_up - loop.time())
+        await self.websocket.close(CloseCode.SERVICE_RESTART, "Maximum age")
 
     async def serve(self) -> None:
         """Handle what has arrived."""
@@ -159,7 +192,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         return not self.socket.is_closed
 
     async def handle_message(self, message: Message) -> None:
-        if not _is_message(message):
+        if not is_message(message):
             await self.handle_invalid_message("Failed to parse message")
             return
         await super().handle_message(message)
@@ -172,10 +205,13 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
             await super().handle_connection_init(message)
         except WebSocketDisconnected:
             raise
+        except InvalidCredentialError as error:
+            await self.websocket.close(FORBIDDEN, self.context.translate(error.message))
+            return
         except Exception as error:
-            if not is_outage(error):
+            if not (isinstance(error, Refusal) or is_outage(error)):
                 raise
-            log.warning("socket.unavailable", error=repr(error))
+            log.warning("socket.unavailable", error=error)
             await self.websocket.close(CloseCode.TRY_AGAIN_LATER, "Unavailable")
             return
         self.context.connection_params = {}
@@ -193,7 +229,9 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         except TooManyConnectionsError:
             await self.websocket.close(TOO_MANY, TOO_MANY_CONNECTIONS)
             return
-        self._open_connection = services.accounts.connections.register(token, viewer, self._check_session)
+        self._open_connection = services.accounts.connections.register(
+            self.context.credential, viewer, self._check_session
+        )
 
     def _check_session(self) -> None:
         if self._open_connection is not None and self._open_connection.signed_out and self._closing is None:
@@ -206,6 +244,9 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
 
     async def shutdown(self) -> None:
         self._stop_init_timer()
+        if self._age_timer is not None:
+            self._age_timer.cancel()
+        self.context.on_sign_out = None
         if self._closing is not None:
             self._closing.cancel()
         if self._open_connection is not None:
@@ -229,6 +270,21 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
             error = GraphQLError(text, extensions={"code": ErrorCode.RATE_LIMITED.value})
             await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
             return
+        payload = message["payload"]
+        documents = self.context.services.integrations.documents
+        extensions = payload.get("extensions")
+        if is_new and (extensions or documents.is_needed):
+            try:
+                query = await named_document(documents, payload.get("query"), extensions)
+            except PersistedQueryError as refused:
+                error = refused.as_graphql_error()
+                await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
+                return
+            payload["query"] = query or ""
+            if self.socket.is_closed:  # while the document was looked for
+                return
+            if extensions and EXTENSION in extensions:
+                self._extensions[message["id"]] = extensions
         await super().handle_subscribe(message)
 
     async def run_operation(self, operation: Operation[Context, None]) -> None:
@@ -241,6 +297,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
                 variable_values=operation.variables,
                 context_value=self.context,
                 operation_name=operation.operation_name,
+                operation_extensions=self._extensions.pop(operation.id, None),
             )
             async with aclosing(source):
                 async for result in source:
@@ -262,11 +319,18 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
                 live.feed.close()
             if not isinstance(error, Exception):
                 raise
-            await self.handle_task_exception(error)
-            with suppress(Exception):
-                await operation.send_operation_message({"id": operation.id, "type": "complete"})
             self.operations.pop(operation.id, None)
-            raise
+            if not isinstance(error, WebSocketDisconnected):  # a client may leave at any time
+                await self._send_error(operation, error)
+
+    async def _send_error(self, operation: Operation[Context, None], error: Exception) -> None:
+        """End an operation with what went wrong outside its execution, where nothing has reported it."""
+        reported = GraphQLError(str(error), original_error=error)
+        format_errors([reported], self.context)
+        with suppress(WebSocketDisconnected):
+            await operation.send_operation_message(
+                {"id": operation.id, "type": "error", "payload": [reported.formatted]}
+            )
 
     def _continue(self, operation: Operation[Context, None], live: LiveOperation) -> None:
         """Send the later events of a subscription without its task."""
@@ -279,7 +343,14 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         executed = EventOperation(schema, prepared, operation.variables, live.event_cost)
         subscriber = LiveSubscriber(self, operation.id, feed, executed, instrumentation)
         self.operations[operation.id] = subscriber  # type: ignore[assignment]  # Strawberry needs `task` only
+        self.context.on_sign_out = self._check_streams
         subscriber.start()
+
+    def _check_streams(self) -> None:
+        """End the streams: another operation has signed the socket out, or found that its session has ended."""
+        for operation in list(self.operations.values()):
+            if isinstance(operation, LiveSubscriber):
+                operation.check_session()
 
     async def send_text(self, text: str) -> None:
         await self.socket.send_text(text)
@@ -288,6 +359,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         self.operations.pop(operation_id, None)
 
     async def cleanup_operation(self, operation_id: str) -> None:
+        self._extensions.pop(operation_id, None)
         operation = self.operations.get(operation_id)
         if isinstance(operation, LiveSubscriber):
             operation.close()
@@ -296,38 +368,23 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
 
     async def handle_ping(self, message: PingMessage) -> None:
         payload = message.get("payload")
+        if payload and sends_token(payload):
+            payload = await self._renew(payload)
         await self.send_message({"type": "pong", "payload": payload} if payload else {"type": "pong"})
 
-    async def handle_task_exception(self, error: Exception) -> None:
-        if not isinstance(error, WebSocketDisconnected):  # a client may leave at any time
-            await super().handle_task_exception(error)
+    async def _renew(self, payload: Mapping[str, Any]) -> dict[str, object]:
+        """Replace the socket's token by that of a ping; return the payload of the pong."""
+        context = self.context
+        try:
+            await context.renew(token_of_payload(payload) or "")
+        except Exception as error:
+            if not (isinstance(error, Refusal) or is_outage(error)):
+                raise
+            refusal = error if isinstance(error, Refusal) else UnavailableError()
+            problem = {"message": context.translate(refusal.message), "extensions": {"code": refusal.code.value}}
+            return {"renewed": False, "errors": [problem]}
+        return {"renewed": True}
 
     @staticmethod
     def _get_pre_execution_close_reason(error: GraphQLError) -> str | None:
         return None  # an invalid document ends only its own operation, not the socket
-
-
-def _is_message(message: Any) -> bool:
-    """Return whether the message has the shape that the specification requires for its type.
-
-    The rules are those of graphql-ws, and one more: ids have a maximum length.
-    """
-    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-        return False
-    payload = message.get("payload")
-    if message["type"] == "subscribe":
-        return (
-            _is_id(message.get("id"))
-            and isinstance(payload, dict)
-            and isinstance(payload.get("query"), str)
-            and isinstance(payload.get("variables"), dict | None)
-            and isinstance(payload.get("operationName"), str | None)
-            and isinstance(payload.get("extensions"), dict | None)
-        )
-    if message["type"] == "complete":
-        return _is_id(message.get("id"))
-    return isinstance(payload, dict | None)
-
-
-def _is_id(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= _MAX_ID

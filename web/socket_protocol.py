@@ -8,7 +8,6 @@ import asyncio
 import random
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
-from struct import Struct
 from typing import Any, ClassVar, cast
 
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
@@ -23,16 +22,12 @@ from web.keepalive import Keepalive
 from web.open_connections import WriteDeadline
 from web.rejection import NOT_HTTP
 from web.socket_frames import FrameParser, SocketLimits
+from web.socket_writer import SocketWriter
 
 # After this close code, with which graphql-ws itself ends a dead connection, clients reconnect; after 1011, uvicorn's,
 # they do not.
 NO_PONG = 4499
-_MAX_UNWRITTEN = 32 * 1024  # bytes of one socket, after which they are written within a step
 SERVER_SOCKET = "darkroom.socket"  # the extension of ASGI by which an application gets its SocketProtocol
-_TEXT = 0x81  # the first byte of a text message in one frame (RFC 6455, 5.2)
-_MEDIUM = 126  # the smallest size that has two bytes of its own
-_LARGE = 65536
-_medium_head = Struct("!BBH").pack
 _CLOSE_SECONDS = 5.0  # in which the client confirms that the socket is closed
 _LINGER_SECONDS = 1.0  # in which a client that broke a rule may read why, before its connection is cut
 _MAX_DISCARDED = 256 * 1024  # bytes that are read from it meanwhile
@@ -77,23 +72,6 @@ class _Received:
         return not self._events
 
 
-class _Outbox:
-    """Sockets with messages that are written when this step of the event loop ends."""
-
-    def __init__(self) -> None:
-        self._sockets: list[SocketProtocol] = []
-
-    def write_later(self, socket: "SocketProtocol") -> None:
-        if not self._sockets:
-            socket.loop.call_soon(self._write)
-        self._sockets.append(socket)
-
-    def _write(self) -> None:
-        sockets, self._sockets = self._sockets, []
-        for socket in sockets:
-            socket.flush()
-
-
 class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
     """uvicorn's protocol with the limits; without compression, which costs 41 KiB for each socket that offers it.
 
@@ -102,17 +80,16 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
     """
 
     __slots__ = (
-        "_context", "_discarded", "_early", "_frames", "_has_failed", "_serve", "_serving", "_unwritten",
-        "_unwritten_bytes", "_write_timer", "app", "app_state", "asgi_version", "client", "close_sent",
-        "close_timeout", "close_timer", "config", "conn", "connections", "curr_msg_data_type", "default_headers",
-        "disconnected", "frames", "handshake_complete", "handshake_initiated", "initial_response", "is_served",
-        "last_ping_rtt", "logger", "loop", "pending_ping_payload", "ping_interval", "ping_sent_at", "ping_timeout",
-        "ping_timer", "pong_timer", "queue", "read_paused", "request", "response", "root_path", "scheme", "scope",
-        "server", "tasks", "transport", "writable",
+        "_context", "_discarded", "_early", "_frames", "_has_failed", "_serve", "_serving", "_write_timer", "app",
+        "app_state", "asgi_version", "client", "close_timeout", "close_timer", "config", "conn", "connections",
+        "curr_msg_data_type", "default_headers", "disconnected", "frames", "handshake_complete",
+        "handshake_initiated", "initial_response", "is_served", "last_ping_rtt", "logger", "loop",
+        "pending_ping_payload", "ping_interval", "ping_sent_at", "ping_timeout", "ping_timer", "pong_timer", "queue",
+        "read_paused", "request", "response", "root_path", "scheme", "scope", "server", "tasks", "transport",
+        "writable", "writer",
     )  # fmt: skip
     limits: ClassVar[SocketLimits] = SocketLimits()
     keepalive: ClassVar[Keepalive] = Keepalive()
-    outbox: ClassVar[_Outbox] = _Outbox()
 
     def __init__(
         self,
@@ -121,6 +98,7 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
+        self.writer = SocketWriter()
         super().__init__(config, server_state, app_state, _loop)
         self.conn.parser.close()  # a cycle, by which uvicorn's parser would wait for the garbage collector
         self.queue = _Received(self.loop)  # type: ignore[assignment]  # has what is used of asyncio.Queue
@@ -131,12 +109,28 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
         self._has_failed = False
         self._discarded = 0  # bytes
         self._early = b""  # received before the answer to the handshake
-        self._unwritten: list[bytes] | None = None  # parts of messages
-        self._unwritten_bytes = 0
         self.is_served = False  # the application has returned, or will, and leaves the socket open
         self._serve: Callable[[], Coroutine[Any, Any, None]] | None = None
         self._serving: asyncio.Task[None] | None = None
         self._context: Context | None = None  # of the application
+
+    @property
+    def close_sent(self) -> bool:  # an attribute of uvicorn, which the writer needs
+        """Whether a close frame was sent, or the connection is to be cut."""
+        return self.writer.is_closed
+
+    @close_sent.setter
+    def close_sent(self, is_sent: bool) -> None:
+        self.writer.is_closed = is_sent
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.writer.transport = self.transport
+
+    def shutdown(self) -> None:
+        self.writer.flush()  # nothing may follow the close frame
+        super().shutdown()
+        self._abort_after(_LINGER_SECONDS)
 
     def data_received(self, data: bytes) -> None:
         if self._has_failed:
@@ -213,44 +207,19 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
         super().keepalive_timeout()
         self._abort_after(_LINGER_SECONDS)
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.writer.is_paused = True
+
     def resume_writing(self) -> None:
         super().resume_writing()
         if self._frames.late_pong is not None and not self._has_failed:
             self.transport.write(self._frames.late_pong)
             self._frames.late_pong = None
 
-    def write_text(self, body: bytes, tail: bytes = b"") -> bool:
-        """Send a text message of two parts, in UTF-8, without suspending; False if the client does not read.
-
-        websockets' own serializer takes several times as long, for each subscriber of one event. What is sent in one
-        step of the event loop is written at its end: the messages of one socket by one call of the system, and those of
-        different sockets directly after each other, so that a client on the same machine is not woken up for each.
-        """
-        if self.close_sent or self._write_timer is not None:  # which runs while the transport takes no more
-            return False
-        size = len(body) + len(tail)
-        if size < _MEDIUM:
-            start = bytes((_TEXT, size))
-        elif size < _LARGE:
-            start = _medium_head(_TEXT, _MEDIUM, size)
-        else:
-            start = bytes((_TEXT, _MEDIUM + 1)) + size.to_bytes(8, "big")
-        if self._unwritten is None:
-            self._unwritten, self._unwritten_bytes = [start, body, tail], size
-            self.outbox.write_later(self)
-        else:
-            self._unwritten += (start, body, tail)
-            self._unwritten_bytes += size
-        if self._unwritten_bytes > _MAX_UNWRITTEN:
-            self.flush()
-        return True
-
-    def flush(self) -> None:
-        """Write what `write_text` has taken."""
-        if self._unwritten is not None:
-            data, self._unwritten = b"".join(self._unwritten), None
-            if not self.transport.is_closing():
-                self.transport.write(data)
+    def _stop_write_timer(self) -> None:
+        super()._stop_write_timer()
+        self.writer.is_paused = False
 
     async def run_asgi(self) -> None:
         self.scope.setdefault("extensions", {})[SERVER_SOCKET] = {"protocol": self}
@@ -316,7 +285,7 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
             self._start_serving()
 
     async def send(self, message: ASGISendEvent) -> None:
-        self.flush()
+        self.writer.flush()
         is_close = message["type"] == "websocket.close"
         if is_close:
             self.writable.set()  # do not wait for a client that does not read
@@ -344,7 +313,7 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
 
         Closing at once would reset it, and the client might never read the close code.
         """
-        self.flush()
+        self.writer.flush()
         self._has_failed = self.close_sent = self.handshake_complete = True
         self.stop_keepalive()
         self.read_paused = False

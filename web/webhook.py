@@ -1,4 +1,4 @@
-"""Polar's webhook endpoint: verify the signature of the raw bytes, store the event, and answer at once."""
+"""Webhook endpoints: Polar's stores events; OpenRouter's wakes the worker of a video whose job has ended."""
 
 import asyncio
 
@@ -7,8 +7,8 @@ from cross_web import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
-from models.database.connection import is_outage
 from services.integrations.payments.polar.payload import InvalidPayloadError
+from services.integrations.providers.openrouter import video_callback
 from services.payments.webhook import InvalidSignatureError
 from services.services import Services
 
@@ -46,13 +46,27 @@ async def receive_polar(request: Request) -> Response:
         return _response(error.reason, error.status_code)
     except ClientDisconnect:
         return Response(status_code=400)  # not delivered; ends the request without an error in the log
-    except Exception as error:
-        if not is_outage(error):
-            raise
-        log.warning("webhook.store_failed", error=repr(error))
-        return _response("Please try again later.", 503)
     if stored is not None:
         await _handle(services, stored)
+    return Response(status_code=202)
+
+
+async def receive_openrouter(request: Request) -> Response:
+    """Wake up the worker of a video and answer 202, also for an unknown job; 401 for an invalid signature."""
+    services: Services = request.state.services
+    try:
+        body = await _read(request)
+        await services.generations.video_callbacks.receive(request.headers.get("x-openrouter-signature", ""), body)
+    except video_callback.InvalidSignatureError:
+        log.warning("video.callback_signature_invalid", client=request.state.client)
+        return _response("The signature is wrong.", 401)
+    except video_callback.InvalidCallbackError as error:
+        log.error("video.callback_invalid", problem=str(error))
+        return _response("This is not an event.", 400)
+    except HTTPException as error:
+        return _response(error.reason, error.status_code)
+    except ClientDisconnect:
+        return Response(status_code=400)  # as above
     return Response(status_code=202)
 
 
@@ -70,7 +84,7 @@ async def _handle(services: Services, id: str) -> None:
         async with asyncio.timeout(_HANDLING_TIMEOUT):
             await services.payments.webhooks.handle(id)
     except Exception as error:  # noqa: BLE001 - the event is stored, and the sweeper handles it later
-        log.warning("webhook.handling_deferred", id=id, error=repr(error))
+        log.warning("webhook.handling_deferred", id=id, error=error)
 
 
 def _response(text: str, status: int) -> Response:

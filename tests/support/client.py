@@ -43,6 +43,12 @@ class Socket:
     connection: websockets.ClientConnection
     ids: int = 0
     inbox: dict[str, asyncio.Queue[dict[str, Any]]] = field(default_factory=dict)
+    pongs: asyncio.Queue[Any] = field(default_factory=asyncio.Queue)
+
+    async def ping(self, **payload: Any) -> Any:
+        """Return the payload of the pong."""
+        await self.connection.send(json.dumps({"type": "ping", "payload": payload}))
+        return await asyncio.wait_for(self.pongs.get(), PATIENCE)
 
     async def subscribe(self, query: str, **variables: Any) -> "Stream":
         self.ids += 1
@@ -58,6 +64,8 @@ class Socket:
                 message = json.loads(text)
                 if "id" in message:
                     self.inbox[message["id"]].put_nowait(message)
+                elif message["type"] == "pong":
+                    self.pongs.put_nowait(message.get("payload"))
 
 
 @dataclass
@@ -140,6 +148,13 @@ class Api:
         assert response.status_code == 200, body
         assert "errors" not in body, body
         return body["data"]
+
+    async def is_signed_in(self) -> bool:
+        """Whether the token works; if not, that is what the response says."""
+        body = (await self.raw("{ viewer { id } }")).json()
+        codes = [error["extensions"]["code"] for error in body.get("errors", [])]
+        assert codes in ([], ["UNAUTHENTICATED"]), body
+        return not codes and body["data"]["viewer"] is not None
 
     async def one(self, query: str, files: dict[str, Any] | None = None, **variables: Any) -> Any:
         """Execute an operation that must succeed, and return the value of its only root field."""
@@ -233,8 +248,8 @@ mutation($input: SignUpInput!) {
 GENERATION = """
 id status stage progress message version attempts cost refunded paidBy errorCode errorMessage provider model prompt
 styleTitle size quality aspectRatio variables batchId createdAt startedAt completedAt previewUrl
-original { url byteSize contentType width height placeholder thumbnailUrl downloadUrl }
-result { url byteSize contentType width height placeholder thumbnailUrl downloadUrl }
+original { id url byteSize contentType width height placeholder thumbnailUrl downloadUrl }
+result { id url byteSize contentType width height placeholder thumbnailUrl downloadUrl }
 """
 
 CREATE = f"""

@@ -47,7 +47,7 @@ async def submit(
 
 
 async def signs_in(api: Api, password: str) -> bool:
-    made = await api.one(SIGN_IN, input={"email": "ada@example.com", "password": password})
+    made = await replace(api, token=None).one(SIGN_IN, input={"email": "ada@example.com", "password": password})
     return made["token"] is not None
 
 
@@ -75,8 +75,8 @@ async def test_submitting_the_form_verifies_the_address_and_opening_the_page_doe
     done = await submit(ada.http, page)
     assert (done.status_code, is_safe(done)) == (200, True)
     assert "Your address is confirmed." in done.text
-    assert await ada.one("{ viewer { emailVerified } }") is None, "the first proof ends sessions of other browsers"
-    made = await ada.one(SIGN_IN, input={"email": "ada@example.com", "password": "correct horse"})
+    assert not await ada.is_signed_in(), "the first proof ends sessions of other browsers"
+    made = await replace(ada, token=None).one(SIGN_IN, input={"email": "ada@example.com", "password": "correct horse"})
     assert (await replace(ada, token=made["token"]).one("{ viewer { emailVerified } }"))["emailVerified"]
     again = await submit(ada.http, page)
     assert again.status_code == 400
@@ -144,7 +144,7 @@ async def test_reset_form_saves_the_password_without_signing_in(server: Running,
     assert (done.status_code, is_safe(done)) == (200, True)
     assert "Your new password is saved." in done.text
     assert "set-cookie" not in done.headers
-    assert await ada.one("{ viewer { id } }") is None
+    assert not await ada.is_signed_in()
     assert [await signs_in(ada, word) for word in ("correct horse", "battery staple 电池")] == [False, True]
     assert (await submit(ada.http, page, password="another one")).status_code == 400
 

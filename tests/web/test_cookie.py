@@ -73,7 +73,7 @@ async def test_sign_in_with_cookie_sets_it_instead_of_returning_a_token(browser:
     assert {"httponly", "samesite=lax", "path=/"} < parts
     assert "secure" not in parts, "this server is reached by plain http"
     (age,) = (int(part.removeprefix("max-age=")) for part in parts if part.startswith("max-age="))
-    assert 29 * 86400 < age <= 30 * 86400
+    assert 364 * 86400 < age <= 365 * 86400, "as long as the session may last"
     assert await viewer(browser) == ADA
 
 
@@ -95,7 +95,23 @@ async def test_sign_out_ends_the_session_and_clears_the_cookie(browser: Api) -> 
 async def test_authorization_header_takes_precedence_over_the_cookie(browser: Api) -> None:
     eve = await replace(browser).sign_up("eve@example.com")
     assert (await viewer(eve))["data"]["viewer"]["email"] == "eve@example.com"
-    assert await viewer(browser, authorization="Bearer wrong") == SIGNED_OUT
+    refused = await viewer(browser, authorization="Bearer wrong")
+    assert refused["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+async def test_cookie_of_an_ended_session_does_not_keep_a_browser_from_signing_in(browser: Api) -> None:
+    cookie = {"cookie": f"{NAME}={browser.http.cookies[NAME]}"}
+    await browser.one(SIGN_OUT)
+    assert await viewer(browser, **cookie) == SIGNED_OUT
+    answer = await browser.raw("mutation { updateProfile(input: {}) { user { id } } }", headers=cookie)
+    (error,) = answer.json()["errors"]
+    assert (error["message"], error["extensions"]["code"]) == (
+        "Your session has ended. Please sign in again.",
+        "UNAUTHENTICATED",
+    )
+    again = await browser.raw(SIGN_IN, headers=cookie, input=INPUT)
+    assert again.json()["data"]["signIn"]["errors"] == []
+    assert await viewer(browser) == ADA
 
 
 async def test_pages_of_other_origins_cannot_use_the_cookie(browser: Api) -> None:

@@ -68,6 +68,43 @@ async def test_private_answers_are_not_stored(api: Api) -> None:
     assert found.headers["cross-origin-resource-policy"] == "same-origin"
 
 
+CATALOGUE = """{
+  collections { slug baseCost qualities { quality multiplier } }
+  styles(first: 5) { nodes { slug title previewUrl variables { name } } pageInfo { hasNextPage } }
+  models { id qualities }
+  creditPackages { slug price currency }
+  plans { slug title }
+}"""
+
+
+async def test_catalogue_may_be_stored_by_all_and_is_revalidated(api: Api) -> None:
+    first = await get(api, query=CATALOGUE)
+    assert first.headers["cache-control"] == "public, max-age=60, stale-while-revalidate=600"
+    varies = {name.strip().casefold() for name in first.headers["vary"].split(",")}
+    assert {"authorization", "cookie", "accept", "accept-language", "origin"} <= varies
+    known = {"if-none-match": f"W/{first.headers['etag']}"}
+    unchanged = await get(api, headers=known, query=CATALOGUE)
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    assert unchanged.headers["etag"] == first.headers["etag"]
+    assert unchanged.headers["cache-control"] == first.headers["cache-control"]
+    chinese = await get(api, headers={**known, "accept-language": "zh"}, query=CATALOGUE)
+    assert (chinese.status_code, chinese.headers["etag"] == first.headers["etag"]) == (200, False)
+    status = await get(api, query="{ deployment { version status { readOnly } } }")
+    assert (status.headers["cache-control"], "etag" in status.headers) == ("public, no-cache", True)
+    ada = await api.sign_up("catalogue@example.com")
+    for who in ({"authorization": f"Bearer {ada.token}"}, {"cookie": f"darkroom_session={ada.token}"}):
+        assert (await get(api, headers=who, query=CATALOGUE)).headers["cache-control"] == "private, no-cache"
+    for query in (
+        CATALOGUE.replace("{", "{ viewer { stats { favorites } }", 1),
+        "{ admin { maintenance { readOnly } } }",
+    ):
+        private = await get(api, query=query)
+        assert private.headers["cache-control"] == "no-store"
+        assert "etag" not in private.headers
+    posted = await api.raw(CATALOGUE)
+    assert (posted.headers["cache-control"], "etag" in posted.headers) == ("no-store", False)
+
+
 @pytest.mark.parametrize(
     ("site", "is_signed_in"), [(None, True), ("same-origin", True), ("none", True), ("cross-site", False),
                                ("same-site", False)],

@@ -101,8 +101,7 @@ class Both:
 
     def __init__(self, server: Running, **options: Any) -> None:
         self.services = server.services
-        # An answer that may be kept has an ETag by GET, which the view never sends.
-        wanted = replace(web_options(server.settings), kept_answers_bytes=0, **options)
+        wanted = replace(web_options(server.settings), **options)
         self.apps = [self._app(replace(wanted, answers_json=answers_json)) for answers_json in (True, False)]
 
     def _app(self, options: Any) -> ASGIApp:
@@ -189,7 +188,8 @@ async def test_cookies_origins_and_proxies_are_treated_alike(both: Both, ada: Ap
         (b"http://localhost", True),
     } <= signed_in
     refused = await both.same([*TYPE, cookie, (b"authorization", b"Basic abc")], BODIES[0])
-    assert b'"viewer":null' in refused[2]
+    assert b"UNAUTHENTICATED" in refused[2]
+    assert (b"www-authenticate", b'Bearer error="invalid_token"') in refused[1]
 
 
 async def test_preflight_other_methods_and_headers_are_answered_alike(both: Both) -> None:
@@ -207,6 +207,20 @@ async def test_every_object_of_a_query_by_get_is_answered_alike(both: Both, valu
         await both.same([], method="GET", query=b"query={__typename}&%s=%s" % (name, value))
     for query in (b"query=" + value, b"q%75ery={__typename}", b"query={a}&query={__typename}", b"query={a};b=" + value):
         await both.same([], method="GET", query=query)
+
+
+@pytest.mark.parametrize("query", [b"{viewer{email+version}}", b"{styles{nodes{slug}}}", b"{viewer{isMember}}", b"{a}"])
+async def test_entity_tags_of_queries_by_get_are_the_same(both: Both, ada: Api, query: bytes) -> None:
+    bearer: Headers = [(b"authorization", f"Bearer {ada.token}".encode())]
+    for who, accept in itertools.product((bearer, []), (b"application/json", b"application/json, text/event-stream")):
+        headers = [*who, (b"accept", accept)]
+        for _ in range(2):  # the second answer may be one that was kept
+            found = await both.same(headers, method="GET", query=b"query=" + query)
+        etag = dict(found[1]).get(b"etag")
+        assert (etag is not None) is (query == b"{styles{nodes{slug}}}" or (b"email" in query and who == bearer))
+        if etag is not None:
+            known = await both.same([*headers, (b"if-none-match", etag)], method="GET", query=b"query=" + query)
+            assert (known[0], known[2]) == (304, b"")
 
 
 async def test_sign_in_sets_the_same_cookies(both: Both, ada: Api) -> None:

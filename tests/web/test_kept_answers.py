@@ -61,10 +61,10 @@ async def is_current(api: Api, id: str) -> bool:
     for query, variables in ((PAGE, {"first": 20}), (ONE, {"id": id})):
         for _ in range(100):  # until no generation in progress changes in between
             before = await over_socket(api, query, **variables)
-            found = [await api.execute(query, **variables) for _ in range(2)]
+            found = [await api.execute(query, **variables) for _ in range(4)]
             if before == await over_socket(api, query, **variables):
                 break
-        if found != [before, before]:
+        if found != [before] * 4:
             return False
     return True
 
@@ -149,10 +149,10 @@ async def test_session_that_ended_and_suspension_are_seen_at_once(server: Runnin
     for _ in range(2):
         assert (await second.execute(PAGE, first=1))["viewer"]["credits"] == 30
     await second.execute("mutation { signOut { sessionsEnded } }")
-    assert (await second.execute(PAGE, first=1))["viewer"] is None
+    assert (await second.refused(PAGE, first=1))["code"] == "UNAUTHENTICATED"
     assert (await ada.execute(PAGE, first=1))["viewer"]["credits"] == 30
     await rows("UPDATE users SET suspended_at = NOW() WHERE id = $1 RETURNING id", ada.user["id"])
-    assert (await ada.execute(PAGE, first=1))["viewer"] is None
+    assert (await ada.refused(PAGE, first=1))["code"] == "UNAUTHENTICATED"
 
 
 async def test_get_is_revalidated_by_its_etag_until_the_account_changes(ada: Api) -> None:

@@ -17,12 +17,11 @@ from models.generation_row import GenerationRow
 from resolvers.billing import _update
 from resolvers.events import _activity
 from resolvers.gallery import _step
-from resolvers.generations import _states
 from schema.root import schema
 from schema.runtime.access import Audience
 from schema.runtime.context import Context
 from schema.runtime.event_executor import EventOperation
-from schema.runtime.feed import Feed
+from schema.runtime.feed import Feed, as_it_is
 from schema.runtime.instrumentation import Instrumentation
 from services.billing.credits_topic import CreditsTopic
 from services.core.message import message
@@ -80,6 +79,7 @@ class Client:
         self.reads.set()
         self.received: list[dict[str, Any]] = []
         self.ended: list[str] = []
+        self.writer = self
 
     def write(self, body: bytes, tail: bytes) -> bool:
         if self.reads.is_set():
@@ -162,7 +162,7 @@ async def progress_topic(server: Running, ada: Api) -> tuple[GenerationTopic, Ca
 
 async def test_slow_reader_of_progress_gets_the_newest_state_when_it_reads(ada: Api, server: Running) -> None:
     topic, publish = await progress_topic(server, ada)
-    async with subscribed(await context_of(server, ada), topic, _states, PROGRESS) as (client, subscriber):
+    async with subscribed(await context_of(server, ada), topic, as_it_is, PROGRESS) as (client, subscriber):
         assert [value["version"] for value in client.values] == [1]
         client.reads.clear()
         for step in range(20):
@@ -191,7 +191,7 @@ async def test_message_for_one_subscriber_takes_few_calls(ada: Api, server: Runn
         if event == "call":
             calls.append(frame.f_code.co_qualname)
 
-    async with subscribed(await context_of(server, ada), topic, _states, PLAIN) as (client, _):
+    async with subscribed(await context_of(server, ada), topic, as_it_is, PLAIN) as (client, _):
         for version in (2, 3, 4):
             text = progress_message(version)
             calls.clear()
@@ -199,18 +199,28 @@ async def test_message_for_one_subscriber_takes_few_calls(ada: Api, server: Runn
             server.services.events.topics._bus._deliver(topic.channel, text)
             sys.setprofile(None)
         assert [value["version"] for value in client.values] == [1, 2, 3, 4]
-    assert "Plan.execute_event" in calls
-    assert len(calls) <= 25, calls  # with those of the client
+    assert [call for call in calls if "Subscription" in call] == ["Subscription_1_of_columns_1"]
+    assert len(calls) <= 21, calls  # with those of the client
+
+
+async def test_message_with_an_unreadable_moment_lets_the_row_be_read(ada: Api, server: Running) -> None:
+    topic, _ = await progress_topic(server, ada)
+    shows_moments = "subscription { generationProgress(id: 1) { version updatedAt } }"
+    async with subscribed(await context_of(server, ada), topic, as_it_is, shows_moments) as (client, _):
+        text = orjson.dumps({**orjson.loads(progress_message(2)), "updated_at": "yesterday"})
+        server.services.events.topics._bus._deliver(topic.channel, text)
+        assert [value["version"] for value in client.values] == [1]
+        await client.until(lambda: [value["version"] for value in client.values] == [1, 2])
 
 
 async def test_state_of_a_message_is_made_again_for_who_subscribes_later(ada: Api, server: Running) -> None:
     topic, _ = await progress_topic(server, ada)
     context = await context_of(server, ada)
-    async with subscribed(context, topic, _states, PLAIN) as (first, _):
+    async with subscribed(context, topic, as_it_is, PLAIN) as (first, _):
         for version in (2, 3):
             server.services.events.topics._bus._deliver(topic.channel, progress_message(version))
         topic.users += 1
-        async with subscribed(context, topic, _states, PLAIN, position=(1,)) as (second, _):
+        async with subscribed(context, topic, as_it_is, PLAIN, position=(1,)) as (second, _):
             assert second.values == first.values[-1:] == [{"version": 3, "progress": 0.03}]
             server.services.events.topics._bus._deliver(topic.channel, progress_message(2))
             server.services.events.topics._bus._deliver(topic.channel, progress_message(4))
@@ -219,9 +229,9 @@ async def test_state_of_a_message_is_made_again_for_who_subscribes_later(ada: Ap
 
 
 async def test_slow_reader_of_the_gallery_gets_a_snapshot_of_what_it_missed(ada: Api, server: Running) -> None:
-    user_id, lists = str(ada.user["id"]), server.services.gallery.lists
-    topic = await joined(server, "gallery", lambda: ShortGallery(user_id, lists, only_favorites=False))
-    position, _ = await topic.open()
+    user_id, lists, missed = str(ada.user["id"]), server.services.gallery.lists, server.services.events.missed
+    topic = await joined(server, "gallery", lambda: ShortGallery(user_id, lists, missed, only_favorites=False))
+    position = await topic.open()
     generation_id = await create_in_another_process(server.services, ada)
     topic.read_again()
     context = await context_of(server, ada)
@@ -289,7 +299,7 @@ async def test_event_is_rendered_once_for_all_with_the_same_document_and_languag
 
     def render(row: GenerationRow, context: Context) -> Any:
         languages.append(context.locale)
-        return _states(row, context)
+        return as_it_is(row, context)
 
     contexts = [await context_of(server, ada, language) for language in ("en", "en", "en", "zh-CN")]
     clients = []
@@ -311,7 +321,7 @@ async def test_event_is_rendered_once_for_all_with_the_same_document_and_languag
 
 async def test_fields_that_run_statements_are_executed_for_the_newest_state(ada: Api, server: Running) -> None:
     topic, publish = await progress_topic(server, ada)
-    async with subscribed(await context_of(server, ada), topic, _states, QUEUED) as (client, _):
+    async with subscribed(await context_of(server, ada), topic, as_it_is, QUEUED) as (client, _):
         for step in range(5):
             await publish(step / 5)
         await client.until(lambda: bool(client.values) and client.values[-1]["version"] == 7)
@@ -322,7 +332,7 @@ async def test_fields_that_run_statements_are_executed_for_the_newest_state(ada:
 
 async def test_session_that_ends_while_the_client_does_not_read_ends_the_stream(ada: Api, server: Running) -> None:
     topic, publish = await progress_topic(server, ada)
-    async with subscribed(await context_of(server, ada), topic, _states, PROGRESS) as (client, subscriber):
+    async with subscribed(await context_of(server, ada), topic, as_it_is, PROGRESS) as (client, subscriber):
         client.reads.clear()
         await publish(0.1)
         await client.until(lambda: subscriber.task is not None)

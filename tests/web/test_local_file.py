@@ -19,7 +19,7 @@ from services.integrations.storage.local import LocalStorage
 from tests.conftest import Running
 from tests.support.client import Api, photo
 from tests.support.integrity import stored_keys
-from tests.support.signed_link import forged, token_of
+from tests.support.signed_link import forged, link_to, parameters_of, path_of
 from web.local_file import OpenFileResponse
 
 
@@ -168,29 +168,38 @@ async def test_matching_etag_is_304(ada: Api, generation: Any) -> None:
 
 
 async def test_forged_links_are_404(ada: Api, module_server: Running, generation: Any) -> None:
-    url = generation["result"]["url"]
-    token, secret = token_of(url), module_server.settings.secret()
-    payload = URLSafeSerializer(secret, salt="darkroom-files").loads(token)
-    another = await ada.http.get(url.replace(token, URLSafeSerializer(secret, salt="darkroom-files").dumps(payload)))
-    assert another.status_code == 200  # a control: a token made this way is valid
-    invalid = [
+    url, secret = generation["result"]["url"], module_server.settings.secret()
+    path, given = path_of(url), parameters_of(url)
+    assert generation["result"]["id"] == path.rpartition("/")[2]
+    other = path_of(generation["original"]["url"])
+    earlier = URLSafeSerializer(secret, salt="darkroom-files")
+    payload = [path, given["type"], None, int(given["expires"])]
+    for valid in (link_to(ada.address, path, given), f"{ada.address}/files/{earlier.dumps(payload)}"):
+        assert (await ada.http.get(valid)).status_code == 200  # controls: links made this way are valid
+    links = [
+        link_to(ada.address, other, given),
+        link_to(ada.address, path, given | {"type": "text/html"}),
+        link_to(ada.address, path, given | {"expires": "99999999999"}),
+        link_to(ada.address, path, given | {"signature": forged(given["signature"])}),
+        link_to(ada.address, "../test.sqlite3", given),
+        link_to(ada.address, "%2e%2e/test.sqlite3", given),
+    ]
+    tokens = [
         URLSafeSerializer("x" * 64, salt="darkroom-files").dumps(payload),
         URLSafeSerializer(secret, salt="something-else").dumps(payload),
-        URLSafeSerializer(secret, salt="darkroom-files").dumps([payload[0] + "x", *payload[1:]]),
-        URLSafeSerializer(secret, salt="darkroom-files").dumps(["../../test.sqlite3", *payload[1:]]),
-        URLSafeSerializer(secret, salt="darkroom-files").dumps("text"),
-        URLSafeSerializer(secret, salt="darkroom-files").dumps([*payload[:3], 1]),
-        forged(token),
-        "x" + token,
-        token.rpartition(".")[0],
-        payload[0].replace("/", "%2F"),
+        earlier.dumps(["../../test.sqlite3", *payload[1:]]),
+        earlier.dumps("text"),
+        earlier.dumps([*payload[:3], 1]),
+        forged(str(earlier.dumps(payload))),
+        path,
+        path.replace("/", "%2F"),
         "..%2F..%2Fsecret-key",
         "%00",
         "%ff%fe",
         "x" * 4000,
     ]
-    for forgery in invalid:
-        response = await ada.http.get(f"{ada.address}/files/{forgery}")
+    for forgery in links + [f"{ada.address}/files/{token!s}" for token in tokens]:
+        response = await ada.http.get(forgery)
         assert response.status_code == 404, forgery
         assert response.text in ("Not found.", "Not Found")
 

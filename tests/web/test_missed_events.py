@@ -6,10 +6,9 @@ from models import User
 from models.enum import Role
 from resolvers.billing import _update
 from resolvers.events import _activity
-from resolvers.generations import _states
 from schema.root import schema
 from schema.runtime.event_executor import EventOperation
-from schema.runtime.feed import Feed
+from schema.runtime.feed import Feed, as_it_is
 from schema.runtime.instrumentation import Instrumentation
 from services.core.message import message
 from services.events.activity import CHANNEL, Activity, ActivityKind
@@ -72,7 +71,7 @@ async def test_session_that_ends_while_missed_items_are_sent_ends_the_stream_bef
 
 async def test_session_that_ends_while_a_stream_opens_ends_the_stream(ada: Api, server: Running) -> None:
     topic, _ = await progress_topic(server, ada)
-    feed = Feed(await context_of(server, ada), topic, _states, is_for_admins=False)
+    feed = Feed(await context_of(server, ada), topic, as_it_is, is_for_admins=False)
     feed.position = topic.items[-1].position
     operation = EventOperation(schema, schema.documents.prepare(PROGRESS, None), None, 1)
     client = Client()

@@ -56,10 +56,17 @@ def init(**payload: Any) -> dict[str, Any]:
     return {"type": "connection_init", "payload": payload}
 
 
-@pytest.mark.parametrize("name", ["Authorization", "authorization", "token"])
-async def test_connection_init_payload_authenticates(module_server: Running, ada: Api, name: str) -> None:
+@pytest.mark.parametrize(
+    "payload",
+    [
+        '{"Authorization": "Bearer %s"}', '{"authorization": "bearer %s"}', '{"Authorization": "%s"}',
+        '{"token": "%s"}', '{"token": "Bearer %s"}', '{"authToken": "%s"}', '{"accessToken": "%s"}',
+        '{"headers": {"Authorization": "Bearer %s"}}', '{"headers": {"authorization": "%s"}}',
+    ],
+)  # fmt: skip
+async def test_connection_init_payload_authenticates(module_server: Running, ada: Api, payload: str) -> None:
     async with connected(module_server) as connection:
-        await send(connection, init(**{name: ada.token if name == "token" else f"Bearer {ada.token}"}))
+        await send(connection, init(**json.loads(payload % ada.token)))
         assert await receive(connection) == {"type": "connection_ack"}
         await send(connection, subscribe(VIEWER))
         assert await receive(connection) == {
@@ -77,8 +84,9 @@ async def test_connection_init_payload_authenticates(module_server: Running, ada
         SIGNED_OUT | {"payload": None},
         init(),
         init(token=None),
-        init(token=7),
-        init(Authorization="Basic x"),
+        init(authToken=""),
+        init(headers={"Authorization": None}),
+        init(headers="x"),
     ],
     ids=str,
 )
@@ -89,11 +97,22 @@ async def test_connection_init_without_token_connects_signed_out(module_server: 
         assert (await receive(connection))["payload"] == {"data": {"viewer": None}}
 
 
-@pytest.mark.parametrize("payload", [{"token": "wrong"}, {"Authorization": "Bearer " + "x" * 5000}, {"token": "\0é"}])
-async def test_invalid_token_closes_with_4403(module_server: Running, payload: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        ({"token": "wrong"}, "This token is not valid"),
+        ({"Authorization": "Bearer " + "x" * 5000}, "This token is not valid"),
+        ({"token": "\0é"}, "This token is not valid"),
+        ({"token": 7}, "A token in connection_init is a text"),
+        ({"headers": {"Authorization": "Basic x"}}, "This kind of Authorization is not accepted"),
+        ({"Authorization": "Bearer undefined"}, "There is no token in this Authorization"),
+    ],
+)
+async def test_invalid_token_closes_with_4403(module_server: Running, payload: dict[str, str], reason: str) -> None:
     async with connected(module_server) as connection:
         await send(connection, init(**payload))
         assert await closing(connection) == 4403
+        assert (connection.close_reason or "").startswith(reason)
 
 
 async def test_second_connection_init_closes_with_4429(module_server: Running) -> None:

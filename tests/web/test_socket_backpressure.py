@@ -47,7 +47,7 @@ async def test_messages_whose_answers_are_never_read_stop_being_read(peer: Peer)
 
 @pytest.mark.parametrize("size", [5, 125, 126, 65_535, 65_536])
 async def test_text_that_is_written_at_once_is_one_frame(peer: Peer, size: int) -> None:
-    assert peer.protocol.write_text(b"head ", b"x" * (size - 5))
+    assert peer.protocol.writer.write(b"head ", b"x" * (size - 5))
     expected = Frame(Opcode.TEXT, b"head " + b"x" * (size - 5)).serialize(mask=False)
     received = b""
     while len(received) < len(expected):
@@ -57,7 +57,7 @@ async def test_text_that_is_written_at_once_is_one_frame(peer: Peer, size: int) 
 
 async def test_messages_of_one_step_are_written_together_before_what_is_sent_next(peer: Peer) -> None:
     for number in range(3):
-        assert peer.protocol.write_text(b"message ", b"%d" % number)
+        assert peer.protocol.writer.write(b"message ", b"%d" % number)
     with pytest.raises(BlockingIOError):  # written one by one, the first would have arrived
         peer.end.recv(1)
     await peer.protocol.send({"type": "websocket.send", "text": "last"})
@@ -71,7 +71,7 @@ async def test_messages_of_one_step_are_written_together_before_what_is_sent_nex
 
 async def test_messages_of_one_step_are_bounded(peer: Peer) -> None:
     count = 0
-    while peer.protocol.write_text(b"", b"x" * 10_000):
+    while peer.protocol.writer.write(b"", b"x" * 10_000):
         count += 1
     assert not peer.protocol.writable.is_set()
     assert count * 10_000 < 2 * BUFFER + 256 * 1024
@@ -79,11 +79,11 @@ async def test_messages_of_one_step_are_bounded(peer: Peer) -> None:
 
 async def test_text_is_not_written_at_once_to_a_client_that_does_not_read_or_is_gone(peer: Peer) -> None:
     while peer.protocol.writable.is_set():
-        assert peer.protocol.write_text(b"", b"x" * 10_000)
+        assert peer.protocol.writer.write(b"", b"x" * 10_000)
         await asyncio.sleep(0)
-    assert not peer.protocol.write_text(b"", b"x")
+    assert not peer.protocol.writer.write(b"", b"x")
     await asyncio.wait_for(peer.protocol.send({"type": "websocket.close", "code": 4401, "reason": ""}), PATIENCE)
-    assert not peer.protocol.write_text(b"", b"x")
+    assert not peer.protocol.writer.write(b"", b"x")
 
 
 async def test_close_is_not_held_up_by_a_client_that_does_not_read(peer: Peer) -> None:

@@ -14,6 +14,7 @@ import pytest
 import structlog
 from websockets.frames import Opcode
 
+from telemetry import log_fields
 from tests.conftest import Running
 from tests.support.bus_subscribers import wait_for_subscribers
 from tests.support.client import CREDITS, PATIENCE, Api
@@ -82,7 +83,7 @@ async def test_application_that_has_returned_is_called_for_each_message() -> Non
             if message["type"] == "websocket.disconnect":
                 protocol.finish()
             else:
-                protocol.write_text(message["text"].encode(), b"!")
+                protocol.writer.write(message["text"].encode(), b"!")
 
     async with connected_peer(served(serve)) as peer:
         for text in (b"one", b"two", b"three"):
@@ -116,7 +117,7 @@ async def test_message_that_arrives_while_another_is_handled_is_handled_next() -
                 if not handled:
                     await is_first_over.wait()
                 handled.append(message["text"])
-                protocol.write_text(message["text"].encode())
+                protocol.writer.write(message["text"].encode())
 
     async with connected_peer(served(serve)) as peer:
         await peer.send(frame(Opcode.TEXT, b"one"))
@@ -177,7 +178,7 @@ async def test_quiet_subscriber_keeps_no_task_and_few_bytes(quiet_socket: Callab
 
 @pytest.mark.any_database
 async def test_log_lines_of_a_socket_name_its_request(server: Running, ada: Api) -> None:
-    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+    with structlog.testing.capture_logs(processors=[log_fields.merge]) as lines:
         async with ada.socket() as first, ada.socket() as second:
             for client in (first, first, second):
                 await (await client.subscribe("{ viewer { id } }")).next()
