@@ -1,96 +1,240 @@
-// A client of Darkroom in one file: operations over HTTP, files by the multipart specification, live changes over one WebSocket.
-import { createClient, type Client } from "graphql-ws";
-import type { TypedDocumentString } from "./gql/graphql.ts";
+// A client of Darkroom: typed operations over HTTP, files with progress, live changes that survive lost connections.
+import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
+import { print, type DocumentNode } from "graphql";
+import { accepted, RefusedError, type ServerError } from "./errors.ts";
+import {
+  CreateUploadDocument,
+  CreditsChangedDocument,
+  GalleryChangedDocument,
+  GenerationProgressDocument,
+  TransactionsDocument,
+  type CreditsChangedSubscription,
+  type GalleryChangedSubscription,
+  type GenerationPartsFragment,
+} from "./gql/graphql.ts";
+import { newKey } from "./key.ts";
+import { Live, messages, type Sink } from "./live.ts";
+import { multipartForm, takeFiles } from "./multipart.ts";
+import { resumeOf } from "./resume.ts";
+import { transfer, type Progress } from "./transfer.ts";
 
-type Operation<Result, Variables> = TypedDocumentString<Result, Variables>;
-type ErrorOfServer = { message: string; extensions?: { code?: string } };
+export type DarkroomOptions = {
+  /** The address of the GraphQL endpoint, such as http://127.0.0.1:8000/graphql. */
+  readonly url: string;
+  /** A session's token or an API key; null: signed out, or signed in by a cookie. */
+  readonly token?: string | null;
+  /** The language of messages and titles, for accounts that have chosen none. */
+  readonly locale?: string;
+  /** "include" for sessions kept in a cookie. */
+  readonly credentials?: RequestCredentials;
+  /** "auto": WebSockets where the platform has them (browsers, Node 22), else event streams. */
+  readonly transport?: "auto" | "websocket" | "events";
+  /** Send documents by their hash alone: the server knows them from `@darkroom/client/trusted-documents.json`. */
+  readonly trustedDocuments?: boolean;
+};
 
-/** A refusal by the server, with its code: UNAUTHENTICATED, NOT_FOUND, RATE_LIMITED, ... */
-export class RefusedError extends Error {
-  readonly code: string;
+/** A document as it is sent: its text, or its id. */
+export type DocumentRequest = { query?: string; documentId?: string; operationName?: string };
 
-  constructor(errors: ErrorOfServer[]) {
-    super(errors.map((error) => error.message).join(" "));
-    this.code = errors[0]?.extensions?.code ?? "INTERNAL";
-  }
-}
+export type SendOptions = {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+};
+
+export type CreditsChange = CreditsChangedSubscription["creditsChanged"];
+export type GalleryChange = GalleryChangedSubscription["galleryChanged"];
 
 export class Darkroom {
-  private readonly url: string;
-  private readonly locale: string;
-  private token: string | null = null;
-  private socket: Client | null = null;
+  readonly url: string;
+  private readonly options: DarkroomOptions;
+  private readonly live: Live;
+  private readonly listeners = new Set<() => void>();
+  private current: string | null;
+  private isConnected = false;
 
-  constructor(url: string, locale = "en") {
-    this.url = url;
-    this.locale = locale;
-  }
-
-  /** Send this token with every later request. */
-  signedIn(token: string): void {
-    this.token = token;
-    this.close(); // a WebSocket is authenticated once, when it opens
-  }
-
-  private get headers(): Record<string, string> {
-    const authorization = this.token ? { authorization: `Bearer ${this.token}` } : null;
-    return { "accept-language": this.locale, ...authorization };
-  }
-
-  /** Run a query or a mutation. `files`: path within the variables -> file, e.g. `{"input.image": photo}`. */
-  async run<Result, Variables>(
-    operation: Operation<Result, Variables>,
-    variables: Variables,
-    files: Record<string, Blob> = {},
-  ): Promise<Result> {
-    const paths = Object.keys(files);
-    const request = { query: operation.toString(), variables };
-    const response = paths.length
-      ? await fetch(this.url, { method: "POST", headers: this.headers, body: form(request, files) })
-      : await fetch(this.url, {
-          method: "POST",
-          headers: { ...this.headers, "content-type": "application/json" },
-          body: JSON.stringify(request),
-        });
-    const answer = (await response.json()) as { data?: Result; errors?: ErrorOfServer[] };
-    if (answer.errors?.length || !answer.data) throw new RefusedError(answer.errors ?? []);
-    return answer.data;
-  }
-
-  /** Yield a subscription's messages until it ends. Reconnects after a lost connection; each stream begins with the present state. */
-  async *watch<Result, Variables extends Record<string, unknown>>(
-    operation: Operation<Result, Variables>,
-    variables: Variables,
-  ): AsyncGenerator<Result> {
-    this.socket ??= createClient({
-      url: this.url.replace(/^http/, "ws"),
-      connectionParams: () => ({ authorization: `Bearer ${this.token}`, locale: this.locale }),
-      retryAttempts: 10,
+  constructor(options: DarkroomOptions) {
+    this.options = options;
+    this.url = options.url;
+    this.current = options.token ?? null;
+    this.live = new Live({
+      url: options.url,
+      transport: options.transport ?? "auto",
+      headers: () => this.headers,
+      credentials: this.credentials,
+      onConnection: (connected) => {
+        this.isConnected = connected;
+        this.notify();
+      },
     });
-    for await (const event of this.socket.iterate<Result>({ query: operation.toString(), variables })) {
-      if (event.errors?.length || !event.data) throw new RefusedError((event.errors ?? []) as ErrorOfServer[]);
-      yield event.data;
+  }
+
+  get token(): string | null {
+    return this.current;
+  }
+
+  /** Send this token from now on. Open subscriptions end: a socket is authenticated once, when it opens. */
+  set token(token: string | null) {
+    if (token === this.current) return;
+    this.current = token;
+    this.live.close();
+    this.notify();
+  }
+
+  /** Whether a connection for subscriptions is open. */
+  get connected(): boolean {
+    return this.isConnected;
+  }
+
+  get credentials(): RequestCredentials {
+    return this.options.credentials ?? "same-origin";
+  }
+
+  /** The headers of every request. */
+  get headers(): Record<string, string> {
+    return {
+      "accept-language": this.options.locale ?? "en",
+      "graphql-require-preflight": "1", // without a token, requests with files need it
+      ...(this.current && { authorization: `Bearer ${this.current}` }),
+    };
+  }
+
+  /** Call `listener` when the token or the connection changes; return a function that stops it. */
+  onChange(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
+  }
+
+  /** Run a query or a mutation. A File or Blob anywhere among the variables is sent with it. */
+  async run<Result, Variables>(
+    document: TypedDocumentNode<Result, Variables>,
+    variables: Variables,
+    options: SendOptions = {},
+  ): Promise<Result> {
+    const { data, errors } = await this.send({ ...this.requestOf(document), variables }, options);
+    if (errors?.length || !data) throw new RefusedError(errors ?? []);
+    return data as Result;
+  }
+
+  /** Send a request as it is, and return the answer as it is; the links of other clients use it for files. */
+  async send(
+    request: DocumentRequest & { variables?: unknown },
+    { signal, onProgress }: SendOptions = {},
+  ): Promise<{ data?: unknown; errors?: ServerError[] }> {
+    const { variables, files } = takeFiles(request.variables ?? {});
+    const body = { ...request, variables };
+    const { status, text } = await transfer({
+      url: this.url,
+      method: "POST",
+      headers: { ...this.headers, accept: "application/json", ...(!files.size && { "content-type": "application/json" }) },
+      body: files.size ? multipartForm(body, files) : JSON.stringify(body),
+      credentials: this.credentials,
+      signal,
+      onProgress,
+    });
+    try {
+      return JSON.parse(text) as { data?: unknown; errors?: ServerError[] };
+    } catch {
+      throw new RefusedError([{ message: `The server's answer is no JSON (HTTP ${status}).` }], "UNAVAILABLE");
     }
   }
 
+  /** Upload a photo ahead, to wherever the server keeps its files; return the `uploadId` for an order. */
+  async upload(photo: Blob, options: SendOptions & { idempotencyKey?: string } = {}): Promise<string> {
+    const { idempotencyKey = newKey(), ...rest } = options;
+    const input = { contentType: photo.type || typeByName(photo), byteSize: photo.size, idempotencyKey };
+    const { createUpload } = await this.run(CreateUploadDocument, { input }, { ...(rest.signal && { signal: rest.signal }) });
+    const target = accepted(createUpload).upload;
+    if (!target) throw new RefusedError([]);
+    const { status } = await transfer({
+      url: target.url,
+      method: target.method,
+      headers: target.headers as Record<string, string>,
+      body: target.fields ? uploadForm(target.fields, photo) : photo,
+      ...rest,
+    });
+    if (status >= 300) throw new RefusedError([{ message: `The photo was not taken (HTTP ${status}).` }], "UPLOAD_FAILED");
+    return target.id;
+  }
+
+  /** Subscribe; return a function that ends the subscription. It goes on after a lost connection: see resume.ts. */
+  subscribe<Result, Variables extends Record<string, unknown>>(
+    document: TypedDocumentNode<Result, Variables>,
+    variables: Variables,
+    sink: Sink<Result>,
+  ): () => void {
+    return this.live.subscribe<Result>({ ...this.requestOf(document), variables }, sink, resumeOf(document));
+  }
+
+  /** Yield a subscription's messages until it ends. */
+  watch<Result, Variables extends Record<string, unknown>>(
+    document: TypedDocumentNode<Result, Variables>,
+    variables: Variables,
+  ): AsyncGenerator<Result> {
+    return messages((sink) => this.subscribe(document, variables, sink));
+  }
+
+  /** Yield a generation's states: the present one, then every change, up to its final status; each once. */
+  async *watchGeneration(id: string): AsyncGenerator<GenerationPartsFragment> {
+    for await (const message of this.watch(GenerationProgressDocument, { id })) yield message.generationProgress;
+  }
+
+  /**
+   * Yield the balance, then every line of the ledger after `after`, by default after the newest one. None is missed or
+   * repeated when the connection is lost.
+   */
+  async *watchCredits(after: string | null = null): AsyncGenerator<CreditsChange> {
+    after ??= (await this.run(TransactionsDocument, { first: 1 })).viewer?.transactions.edges[0]?.node.id ?? null;
+    for await (const message of this.watch(CreditsChangedDocument, { after })) yield message.creditsChanged;
+  }
+
+  /**
+   * Yield the changes of the gallery, of a version that was read before: those since. SNAPSHOT, which is the first without such a
+   * version and comes where changes are not known any more: read the gallery now. None is missed or repeated when the connection is
+   * lost.
+   */
+  async *watchGallery(after: number | null = null): AsyncGenerator<GalleryChange> {
+    for await (const message of this.watch(GalleryChangedDocument, { after })) yield message.galleryChanged;
+  }
+
+  /** End all subscriptions. */
   close(): void {
-    void this.socket?.dispose();
-    this.socket = null;
+    this.live.close();
+  }
+
+  private requestOf(document: DocumentNode): DocumentRequest {
+    const { query, operationName } = requestOf(document);
+    const hash = (document as { __meta__?: { hash?: string } }).__meta__?.hash;
+    return this.options.trustedDocuments && hash ? { documentId: hash } : { query, ...(operationName && { operationName }) };
+  }
+
+  private notify(): void {
+    for (const listener of this.listeners) listener();
   }
 }
 
-function form(request: { query: string; variables: unknown }, files: Record<string, Blob>): FormData {
-  const body = new FormData();
-  const paths = Object.keys(files);
-  const variables = structuredClone(request.variables) as Record<string, unknown>;
-  for (const path of paths) {
-    const steps = path.split(".");
-    const last = steps.pop() as string;
-    const target = steps.reduce((value, step) => value[step] as Record<string, unknown>, variables);
-    target[last] = null; // the file takes this place
+const requests = new WeakMap<DocumentNode, { query: string; operationName?: string }>();
+
+/** The text of a document and the name of its operation, printed once. */
+export function requestOf(document: DocumentNode): { query: string; operationName?: string } {
+  let request = requests.get(document);
+  if (!request) {
+    const operation = document.definitions.find((one) => one.kind === "OperationDefinition");
+    request = { query: print(document), ...(operation?.name && { operationName: operation.name.value }) };
+    requests.set(document, request);
   }
-  body.set("operations", JSON.stringify({ ...request, variables }));
-  body.set("map", JSON.stringify(Object.fromEntries(paths.map((path, index) => [index, [`variables.${path}`]]))));
-  paths.forEach((path, index) => body.set(String(index), files[path] as Blob, "photo.jpg"));
-  return body;
+  return request;
+}
+
+/** Some browsers do not know the types of .heic and .avif. */
+function typeByName(photo: Blob): string {
+  const name = "name" in photo ? String(photo.name) : "";
+  const ending = /\.(heic|heif|avif)$/i.exec(name)?.[1]?.toLowerCase();
+  return ending ? `image/${ending === "heif" ? "heic" : ending}` : "image/jpeg";
+}
+
+function uploadForm(fields: object, photo: Blob): FormData {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) form.append(name, String(value));
+  form.append("file", photo); // last: what follows the file is not read
+  return form;
 }

@@ -1,0 +1,16 @@
+// The studio with urql and its normalised cache.
+import { createUrqlClient } from "@darkroom/client/urql";
+import { useToken } from "@darkroom/client/react";
+import { useMemo, type ReactNode } from "react";
+import { Provider } from "urql";
+import { darkroom, start } from "../shared/start.tsx";
+import * as data from "./data.ts";
+
+/** A new client, and with it an empty cache, for each account. */
+function Urql({ children }: { readonly children: ReactNode }): ReactNode {
+  const token = useToken();
+  const client = useMemo(() => createUrqlClient(darkroom), [token]);
+  return <Provider value={client}>{children}</Provider>;
+}
+
+start("urql", data, (studio) => <Urql>{studio}</Urql>);

@@ -1,0 +1,158 @@
+// Subscriptions over one WebSocket, or over event streams where there are no WebSockets. Both connect again by
+// themselves; `Resume` decides what is asked for then, and which messages are repetitions.
+import { createClient as createEventClient } from "graphql-sse";
+import { createClient as createSocketClient } from "graphql-ws";
+import { RefusedError, type ServerError } from "./errors.ts";
+
+export type Payload = { query?: string; documentId?: string; operationName?: string; variables: Record<string, unknown> };
+
+export type Sink<Result> = {
+  next: (result: Result) => void;
+  error: (error: unknown) => void;
+  complete: () => void;
+};
+
+/** How one stream goes on after a lost connection; it remembers what was passed on. */
+export type Resume<Result> = {
+  /** The variables of the next connection that differ from those of the first. */
+  variables?: () => Record<string, unknown>;
+  /** Whether the message says anything new. */
+  isNew?: (message: Result) => boolean;
+};
+
+export type LiveOptions = {
+  readonly url: string;
+  readonly transport: "auto" | "websocket" | "events";
+  readonly headers: () => Record<string, string>;
+  readonly credentials: RequestCredentials;
+  readonly onConnection: (connected: boolean) => void;
+};
+
+type Message = { data?: unknown; errors?: readonly unknown[] | undefined };
+type Client = {
+  subscribe: (payload: Payload, sink: { next: (message: Message) => void; error: (error: unknown) => void; complete: () => void }) => () => void;
+  dispose: () => void | Promise<void>;
+};
+
+const INVALID_TOKEN = 4403; // a close code: asking again changes nothing
+const RETRIES = 1_000; // with pauses of up to half a minute: hours
+
+/** Open no connection before the first subscription, and close it after the last. */
+export class Live {
+  private readonly options: LiveOptions;
+  private client: Client | null = null;
+
+  constructor(options: LiveOptions) {
+    this.options = options;
+  }
+
+  /** Subscribe; return a function that ends it. */
+  subscribe<Result>(payload: Payload, sink: Sink<Result>, resume: Resume<Result> = {}): () => void {
+    this.client ??= this.usesSockets() ? this.socketClient() : this.eventClient();
+    // Both clients read the payload anew for each connection.
+    const resumed: Payload = {
+      query: "", // graphql-ws demands a text, also where `documentId` names the document
+      ...payload,
+      get variables() {
+        return { ...payload.variables, ...resume.variables?.() };
+      },
+    };
+    return this.client.subscribe(resumed, {
+      next: (message) => {
+        if (message.errors?.length || !message.data) {
+          return sink.error(new RefusedError((message.errors ?? []) as ServerError[]));
+        }
+        const data = message.data as Result;
+        if (resume.isNew?.(data) ?? true) sink.next(data);
+      },
+      error: (error) => sink.error(refused(error)),
+      complete: () => sink.complete(),
+    });
+  }
+
+  /** Close the connection; a later subscription opens a new one, with the token of that moment. */
+  close(): void {
+    void this.client?.dispose();
+    this.client = null;
+  }
+
+  private usesSockets(): boolean {
+    const { transport } = this.options;
+    return transport === "websocket" || (transport === "auto" && typeof WebSocket !== "undefined");
+  }
+
+  private socketClient(): Client {
+    const { url, headers, onConnection } = this.options;
+    return createSocketClient({
+      url: url.replace(/^http/, "ws"),
+      connectionParams: () => {
+        const { authorization, "accept-language": locale } = headers();
+        return { ...(authorization && { authorization }), locale };
+      },
+      retryAttempts: RETRIES,
+      // By default a connection that breaks with an error event, as in Node, is given up.
+      shouldRetry: (problem) => !(problem instanceof Error) && (problem as { code?: unknown }).code !== INVALID_TOKEN,
+      on: { connected: () => onConnection(true), closed: () => onConnection(false) },
+    }) as Client;
+  }
+
+  private eventClient(): Client {
+    const { url, headers, credentials, onConnection } = this.options;
+    return createEventClient({
+      url,
+      headers,
+      credentials: credentials === "omit" ? "omit" : credentials === "include" ? "include" : "same-origin",
+      retryAttempts: RETRIES,
+      fetchFn: fetchEvents,
+      on: { connected: () => onConnection(true) },
+    }) as Client;
+  }
+}
+
+/** Fetch a stream. A refusal becomes a stream of one message: graphql-sse would ask again and again. */
+async function fetchEvents(url: string, options: RequestInit): Promise<Response> {
+  const response = await fetch(url, options);
+  if (response.ok || response.status === 429 || response.status >= 500) return response;
+  const text = await response.text();
+  let answer: object = { errors: [{ message: `HTTP ${response.status}` }] };
+  try {
+    answer = JSON.parse(text) as object;
+  } catch {
+    // not from the GraphQL endpoint: the status is all there is
+  }
+  return new Response(`event: next\ndata: ${JSON.stringify(answer)}\n\nevent: complete\ndata: \n\n`);
+}
+
+/** Errors of the clients as one class; close codes of the server become the code that HTTP would have. */
+function refused(error: unknown): unknown {
+  if (Array.isArray(error)) return new RefusedError(error as ServerError[]);
+  if (error && typeof error === "object" && "code" in error && typeof error.code === "number") {
+    const { code, reason } = error as { code: number; reason?: string };
+    const codes: Record<number, string> = { 4401: "UNAUTHENTICATED", 4403: "UNAUTHENTICATED", 4429: "RATE_LIMITED" };
+    return new RefusedError([{ message: reason || `The connection was closed (${code}).` }], codes[code] ?? "UNAVAILABLE");
+  }
+  return error;
+}
+
+/** The messages of a stream as an async generator; leaving the loop ends the subscription. */
+export async function* messages<Result>(start: (sink: Sink<Result>) => () => void): AsyncGenerator<Result> {
+  const waiting: Result[] = [];
+  let ended = false;
+  let failure: { error: unknown } | null = null;
+  let wake = () => {};
+  const stop = start({
+    next: (result) => (waiting.push(result), wake()),
+    error: (error) => ((failure = { error }), wake()),
+    complete: () => ((ended = true), wake()),
+  });
+  try {
+    for (;;) {
+      while (waiting.length) yield waiting.shift() as Result;
+      if (failure) throw (failure as { error: unknown }).error;
+      if (ended) return;
+      await new Promise<void>((resolve) => (wake = resolve));
+    }
+  } finally {
+    stop();
+  }
+}

@@ -1,0 +1,148 @@
+// urql for Darkroom: the exchanges, the normalised cache, and how live changes reach it.
+import { Client, fetchExchange, subscriptionExchange, type Exchange, type SubscriptionForwarder } from "@urql/core";
+import { cacheExchange, type Cache, type CacheExchangeOpts, type DataFields, type FieldInfo } from "@urql/exchange-graphcache";
+import { relayPagination } from "@urql/exchange-graphcache/extras";
+import { parse } from "graphql";
+import type { Darkroom, GalleryChange } from "./client.ts";
+import { embeddedTypes, possibleTypes } from "./gql/cache.ts";
+
+const pages = ["GenerationEdge", "CreditTransactionEdge", "StyleEdge"];
+
+/** Options of graphcache: keys, pages, optimistic favorites and deletion, and what mutations and live changes move. */
+export function cacheOptions(): CacheExchangeOpts {
+  return {
+    possibleTypes,
+    keys: {
+      ...Object.fromEntries(embeddedTypes.map((name) => [name, () => null])),
+      ...Object.fromEntries(pages.map((name) => [name, (edge: DataFields) => edge["cursor"] as string])),
+    },
+    resolvers: {
+      Query: { styles: relayPagination() },
+      User: { generations: relayPagination(), transactions: relayPagination() },
+    },
+    optimistic: {
+      setFavorite: ({ id, isFavorite }) => ({
+        __typename: "GenerationPayload",
+        generation: { __typename: "Generation", id: id as string, isFavorite: isFavorite as boolean },
+        errors: [],
+      }),
+      deleteGenerations: ({ ids }) => ({ __typename: "DeletedPayload", deletedIds: ids as string[], viewer: null, errors: [] }),
+    },
+    updates: {
+      Mutation: {
+        deleteGenerations: (result, _, cache) => {
+          const { deletedIds } = result["deleteGenerations"] as { deletedIds: string[] };
+          for (const id of deletedIds) removeGeneration(cache, id);
+        },
+        ...Object.fromEntries(
+          ["createGeneration", "regenerate", "refineGeneration"].map((name) => [
+            name,
+            (result: DataFields, _: unknown, cache: Cache) => {
+              for (const one of (result[name] as { generations: { id: string }[] }).generations) addGeneration(cache, one.id);
+            },
+          ]),
+        ),
+      },
+      Subscription: {
+        galleryChanged: ({ galleryChanged }, _, cache) => applyGalleryChange(cache, galleryChanged as unknown as GalleryChange),
+      },
+    },
+  };
+}
+
+/** Subscriptions over the client's connection, which goes on where it was lost. */
+export function liveExchange(darkroom: Darkroom): Exchange {
+  const forwardSubscription: SubscriptionForwarder = (request) => ({
+    subscribe: (sink) => {
+      const document = parse(request.query ?? "", { noLocation: true });
+      const variables = (request.variables ?? {}) as Record<string, unknown>;
+      const unsubscribe = darkroom.subscribe<Record<string, unknown>, Record<string, unknown>>(document, variables, {
+        next: (data) => sink.next({ data }),
+        error: (error) => sink.error(error),
+        complete: () => sink.complete(),
+      });
+      return { unsubscribe };
+    },
+  });
+  return subscriptionExchange({ forwardSubscription });
+}
+
+/** urql's own fetchExchange sends files by the multipart specification, so nothing else is needed for photos. */
+export function createUrqlClient(darkroom: Darkroom): Client {
+  return new Client({
+    url: darkroom.url,
+    exchanges: [cacheExchange(cacheOptions()), liveExchange(darkroom), fetchExchange],
+    fetchOptions: () => ({ headers: darkroom.headers, credentials: darkroom.credentials }),
+  });
+}
+
+function applyGalleryChange(cache: Cache, change: GalleryChange): void {
+  if (!change.generationId) return;
+  if (change.kind === "DELETED") removeGeneration(cache, change.generationId);
+  if (change.kind === "CREATED") addGeneration(cache, change.generationId);
+}
+
+/** The lists of generations in the cache: each page is one field of the account. */
+function generationLists(cache: Cache): { user: string; field: FieldInfo }[] {
+  const user = cache.resolve("Query", "viewer") as string | null;
+  if (!user) return [];
+  return cache.inspectFields(user).filter(({ fieldName }) => fieldName === "generations").map((field) => ({ user, field }));
+}
+
+/** Take a generation out of every page. Whether a page has it, and not the entity, says whether it was counted. */
+function removeGeneration(cache: Cache, id: string): void {
+  const key = cache.keyOfEntity({ __typename: "Generation", id });
+  let isKnown = false;
+  for (const { user, field } of generationLists(cache)) {
+    const list = cache.resolve(user, field.fieldKey) as string | null;
+    const edges = (list && (cache.resolve(list, "edges") as string[] | null)) || [];
+    const others = edges.filter((edge) => cache.resolve(edge, "node") !== key);
+    if (!list || others.length === edges.length) continue;
+    cache.link(list, "edges", others);
+    isKnown = true;
+  }
+  if (isKnown) count(cache, -1);
+  cache.invalidate({ __typename: "Generation", id });
+}
+
+/** Put a generation, which is in the cache already, in front of the account's newest ones. */
+function addGeneration(cache: Cache, id: string): void {
+  const node = { __typename: "Generation", id };
+  if (!cache.resolve(node, "id")) return;
+  let isNew = false;
+  for (const { user, field } of generationLists(cache)) {
+    const { after, filter, orderBy } = field.arguments ?? {};
+    const list = cache.resolve(user, field.fieldKey) as string | null;
+    const edges = list && (cache.resolve(list, "edges") as string[] | null);
+    const key = cache.keyOfEntity(node);
+    if (after || filter || (orderBy && orderBy !== "NEWEST") || !edges) continue;
+    if (edges.some((edge) => cache.resolve(edge, "node") === key)) continue;
+    cache.writeFragment(edgeFragment, { __typename: "GenerationEdge", cursor: id, node });
+    cache.link(list, "edges", [`GenerationEdge:${id}`, ...edges]);
+    isNew = true;
+  }
+  if (isNew) count(cache, 1);
+}
+
+/** Move the count of the unfiltered lists; each page has it. */
+function count(cache: Cache, change: number): void {
+  for (const { field } of generationLists(cache)) {
+    if (field.arguments?.["filter"]) continue;
+    cache.updateQuery<CountQuery>({ query: countQuery, variables: field.arguments ?? {} }, (found) => {
+      if (!found?.viewer) return null;
+      const { generations } = found.viewer;
+      return { ...found, viewer: { ...found.viewer, generations: { ...generations, totalCount: generations.totalCount + change } } };
+    });
+  }
+}
+
+type CountQuery = { viewer: { id: string; generations: { totalCount: number } } | null };
+
+const countQuery = parse(
+  `query Count($first: Int, $after: String, $last: Int, $before: String, $orderBy: GenerationOrder) {
+    viewer { id generations(first: $first, after: $after, last: $last, before: $before, orderBy: $orderBy) { totalCount } }
+  }`,
+  { noLocation: true },
+);
+
+const edgeFragment = parse("fragment Edge on GenerationEdge { __typename cursor node { __typename id } }", { noLocation: true });
