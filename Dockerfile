@@ -1,10 +1,21 @@
 # One image for every process: `serve` (the default), `worker`, `migrate`, `check`, `verify`.
-# Builds GraphiQL; neither its npm packages nor Node are part of the final image.
+# Builds GraphiQL and the studio; neither their npm packages nor Node are part of the final image.
 FROM node:24-slim AS graphiql
 WORKDIR /graphiql
 COPY web/graphiql/package.json web/graphiql/package-lock.json web/graphiql/.npmrc ./
 RUN npm ci --ignore-scripts --no-audit
 COPY web/graphiql/ ./
+RUN npm run build
+
+FROM node:24-slim AS studio
+WORKDIR /studio/web/studio
+COPY web/studio/package.json web/studio/package-lock.json web/studio/.npmrc ./
+RUN npm ci --ignore-scripts --no-audit
+# It is typed by the schema, and uses the client package by its source.
+COPY schema/schema.graphql /studio/schema/
+COPY examples/typescript/codegen/ /studio/examples/typescript/codegen/
+COPY examples/typescript/src/ /studio/examples/typescript/src/
+COPY web/studio/ ./
 RUN npm run build
 
 FROM python:3.11-slim
@@ -24,7 +35,8 @@ WORKDIR /app
 COPY requirements/run.lock requirements/run.lock
 RUN python -m pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes -r requirements/run.lock
 
-COPY main.py composition.py health_check.py logs.py adapters.py settings.py setting_types.py ./
+COPY main.py composition.py health_check.py logs.py adapters.py provider_adapters.py settings.py server_settings.py generation_settings.py identity_settings.py secret_files.py setting_types.py ./
+COPY commands/ commands/
 COPY locales/ locales/
 COPY migrations/ migrations/
 COPY models/ models/
@@ -35,6 +47,7 @@ COPY services/ services/
 COPY telemetry/ telemetry/
 COPY web/ web/
 COPY --from=graphiql /graphiql/dist/ web/graphiql/dist/
+COPY --from=studio /studio/web/studio/dist/ web/studio/dist/
 
 # The code is owned by root, so the running process cannot modify it.
 USER 10001

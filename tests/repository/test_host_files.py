@@ -1,0 +1,95 @@
+"""deploy/: the files for machines without containers agree with the code, with each other and with the guide."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from composition import SWEEP_GRACE_SECONDS
+from main import parse_arguments
+from services.products.profile import load_profile
+from settings import PROFILES, ROOT, Settings
+from web.multipart import MAX_FILES, MULTIPART_OVERHEAD_BYTES
+
+DEPLOY = ROOT / "deploy"
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+COMMON = DEPLOY / "systemd" / "darkroom-.service.d" / "common.conf"
+GUIDE = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
+
+
+def value(path: Path, name: str) -> str:
+    """Return the last value of a directive of a unit, or ""."""
+    values: list[str] = re.findall(rf"^{name}=(.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return values[-1] if values else ""
+
+
+def seconds(text: str) -> int:
+    number, unit = re.fullmatch(r"(\d+)(s|h)?", text).groups()  # type: ignore[union-attr]  # or it fails
+    return int(number) * (3600 if unit == "h" else 1)
+
+
+def default(name: str) -> float:
+    return float(Settings.model_fields[name].default)
+
+
+def test_proxies_pass_the_largest_request_and_close_idle_connections_before_servers_do() -> None:
+    profiles = [load_profile(path) for path in sorted(PROFILES.glob("*.toml"))]
+    largest = max(profile.upload.max_bytes for profile in profiles) * MAX_FILES + MULTIPART_OVERHEAD_BYTES
+    for name, size, idle in (
+        ("nginx-site.conf", r"client_max_body_size (\d+)m;", r"keepalive_timeout (\d+)s;  # shorter"),
+        ("Caddyfile", r"max_size (\d+)MiB", r"\bkeepalive (\d+)s"),
+    ):
+        text = (DEPLOY / name).read_text(encoding="utf-8")
+        assert int(re.findall(size, text)[0]) * 2**20 >= largest
+        assert int(re.findall(idle, text)[0]) < default("keep_alive_seconds")
+        assert f"deploy/{name}" in GUIDE
+
+
+def test_units_run_commands_that_exist_from_one_place() -> None:
+    place = value(COMMON, "WorkingDirectory")
+    for unit in UNITS:
+        command = re.findall(rf"{place}/\.venv/bin/python main\.py ([a-z]+)", value(unit, "ExecStart"))
+        assert parse_arguments([*command, *(["DIR"] if command == ["backup"] else [])]).command == command[0]
+        assert unit.stem.rstrip("@") == f"darkroom-{command[0].replace('serve', 'server')}"
+    timers = {path.stem for path in (DEPLOY / "systemd").glob("*.timer")}
+    assert timers == {"darkroom-backup", "darkroom-verify"}
+
+
+def test_units_stop_later_than_the_processes_do_and_children_after_their_parents() -> None:
+    assert value(COMMON, "KillMode") == "mixed"
+    worker, server = (DEPLOY / "systemd" / f"darkroom-{name}@.service" for name in ("worker", "server"))
+    assert seconds(value(worker, "TimeoutStopSec")) >= default("stop_grace_seconds") + SWEEP_GRACE_SECONDS + 5
+    assert seconds(value(server, "TimeoutStopSec")) >= SWEEP_GRACE_SECONDS + 5
+
+
+def test_units_are_hardened_and_the_owner_of_the_tables_is_named_after_the_common_settings() -> None:
+    hardened = {
+        "NoNewPrivileges": "yes", "CapabilityBoundingSet": "", "ProtectSystem": "strict", "PrivateDevices": "yes",
+        "RestrictNamespaces": "yes", "SystemCallFilter": "@system-service", "User": "darkroom",
+    }  # fmt: skip
+    assert {name: value(COMMON, name) for name in hardened} == hardened
+    # Files of settings replace each other in the order of the drop-ins' names.
+    owner = DEPLOY / "systemd" / "darkroom-migrate.service.d" / "owner.conf"
+    assert owner.name > COMMON.name
+    assert value(owner, "EnvironmentFile") != value(COMMON, "EnvironmentFile")
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not in PATH")
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
+    folder = tmp_path / "units"
+    shutil.copytree(DEPLOY / "systemd", folder)
+    for unit in folder.glob("*.service"):
+        # The release is not installed here; what is run does not matter.
+        unit.write_text(re.sub(r"/opt/darkroom/\.venv/bin/python", "/bin/true", unit.read_text()))
+    names = [str(path).replace("@.", "@8000.") for path in sorted(folder.iterdir()) if path.is_file()]
+    done = subprocess.run(  # noqa: S603 - a test
+        ["systemd-analyze", "verify", *names],  # noqa: S607 - a program of the system
+        env={"SYSTEMD_UNIT_PATH": f"{folder}:", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    own = [line for line in done.stderr.splitlines() if "darkroom" in line]
+    assert (done.returncode, own) == (0, []), done.stderr
