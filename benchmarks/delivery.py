@@ -22,12 +22,11 @@ import models
 from benchmarks.socket_load import SUBSCRIPTION, change_of
 from models import enum
 from models.generation_row import GENERATIONS
-from resolvers.generations import _states
 from schema.root import schema
 from schema.runtime.access import Audience
 from schema.runtime.context import Context
 from schema.runtime.event_executor import EventOperation
-from schema.runtime.feed import Feed
+from schema.runtime.feed import Feed, as_it_is
 from schema.runtime.instrumentation import Instrumentation
 from services.accounts.connection_registry import ConnectionRegistry
 from services.events.generation_topic import GenerationTopic
@@ -72,9 +71,7 @@ class Socket:
         self.protocol = SocketProtocol(config, state, {})
         self.protocol.connection_made(self.transport)
         self.protocol.data_received(HANDSHAKE)
-
-    def write(self, body: bytes, tail: bytes) -> bool:
-        return self.protocol.write_text(body, tail)
+        self.writer = self.protocol.writer
 
     async def send_text(self, text: str) -> None:
         raise RuntimeError("every message can be written")
@@ -118,7 +115,8 @@ class Fleet:
     async def open(self) -> None:
         """Open everything."""
         await self.bus.connect()
-        registry = ConnectionRegistry(self.bus, cast(Any, None), cast(Any, None), every=3600, max_subscriptions=None)
+        none = cast(Any, None)
+        registry = ConnectionRegistry(self.bus, none, none, none, every=3600, max_subscriptions=None)
         services: Any = SimpleNamespace(
             accounts=SimpleNamespace(connections=registry),
             operations=SimpleNamespace(query_slots=QuerySlots(has_pauses=False)),
@@ -131,7 +129,7 @@ class Fleet:
             generation_id = self.ids[number % len(self.ids)]
             topic = await self.topics.join(generation_id, lambda id=generation_id: GenerationTopic(id))  # type: ignore[misc]
             topic.show(_row(generation_id))
-            feed = Feed(context(services, number % len(self.ids)), topic, _states, is_for_admins=False)
+            feed = Feed(context(services, number % len(self.ids)), topic, as_it_is, is_for_admins=False)
             feed.position = (1,)
             prepared = schema.documents.prepare(SUBSCRIPTION, None)
             schema.plans.compile(prepared.document, prepared.operation, {"id": generation_id})

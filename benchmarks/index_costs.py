@@ -17,7 +17,7 @@ from models import File, Generation, ids
 from models.database.connection import open_database
 from models.enum import FileKind, Quality, RefundPolicy, Size
 from services.core.idempotency import IdempotencyTicket
-from services.generations.claim import take_next
+from services.generations.queue.next_claims import take_next
 from services.generations.specification import search_text
 from services.generations.submission import accept
 from services.integrations.providers.protocol import FinalImage

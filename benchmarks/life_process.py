@@ -28,6 +28,7 @@ from services.generations.specification import GenerationRequest
 from services.integrations.images.sanitizer import CleanImage, Sanitizers
 from services.integrations.password_hashing import HASH_KIB
 from services.integrations.providers.protocol import FinalImage, ImageRequest, Progress, ProviderEvent
+from services.integrations.providers.routing import Routes
 from services.integrations.storage.protocol import Storage
 from services.services import Services
 from setting_types import LogLevel, Switch
@@ -61,6 +62,9 @@ class InstantProvider:
         for number in range(PROGRESS_EVENTS):
             yield Progress(number / PROGRESS_EVENTS)
         yield FinalImage(b"-", "demo", None, None)
+
+    async def check_key(self) -> None:
+        """Need no key."""
 
     async def aclose(self) -> None:
         """Close nothing."""
@@ -100,7 +104,7 @@ async def open_instant(settings: Settings) -> AsyncIterator[Services]:
         sanitizers: Any = Sanitizers(InstantSanitizer(), InstantSanitizer())  # type: ignore[arg-type]  # the methods that are called
         storage: Any = NoStorage(found.storage)
         services = build_services(
-            settings, replace(found, provider=InstantProvider(), sanitizers=sanitizers, storage=storage)
+            settings, replace(found, routes=Routes([InstantProvider()]), sanitizers=sanitizers, storage=storage)
         )
         async with services.operations.maintenance.watching():
             yield services

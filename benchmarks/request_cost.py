@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from types import FrameType, SimpleNamespace
 from typing import Any
 
@@ -30,6 +31,8 @@ from benchmarks.http_load import post
 from benchmarks.pages import FLAT
 from models import enum
 from schema.runtime.access import Audience
+from services.accounts.session import SeenSession, SessionRead
+from services.integrations.persisted_documents import PersistedDocuments
 from services.operations.query_slots import QuerySlots
 from web.app import WebOptions, create_app
 from web.open_connections import ServerLimits
@@ -39,24 +42,47 @@ CONNECTIONS = 32
 _ADDRESS = "http://localhost:8000"
 
 
+class _Sessions:
+    """Sessions of accounts that never change; a token is the ID of its account."""
+
+    def __init__(self) -> None:
+        users = [f"usr_{number}" for number in range(CONNECTIONS)]
+        self._users = {id: _user(id) for id in users}
+        self._reads: dict[str, Any] = {}
+        self._until = datetime.now(UTC) + timedelta(days=1)
+
+    async def user_of(self, token: str, _read: SessionRead | None = None) -> models.User:
+        return self._users[token]
+
+    def read(self, token_hash: str) -> SessionRead:
+        read = self._reads.get(token_hash)
+        if read is None:
+            rows: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            rows.set_result([])
+            read = self._reads[token_hash] = SessionRead(token_hash, rows)
+        return read
+
+    def seen(self, _read: SessionRead) -> SeenSession:
+        return SeenSession((), self._until)
+
+    def is_unchanged(self, seen: SeenSession, _read: SessionRead) -> bool:
+        return datetime.now(UTC) < seen.until
+
+
+def _user(id: str) -> models.User:
+    return models.User(id=id, email="a@example.com", locale="en", role=enum.Role.USER, credits=5, version=1)
+
+
 class _Services(Pages):
-    """What a page asks, with its answers ready; a token is the ID of its account."""
+    """What a page asks, with its answers ready."""
 
     def __init__(self) -> None:
         super().__init__()
         self.core = SimpleNamespace(replica=None)
+        self.integrations = SimpleNamespace(documents=PersistedDocuments(0))
         self.operations = SimpleNamespace(query_slots=QuerySlots(has_pauses=False))
         self.products = SimpleNamespace(profile=SimpleNamespace(locale="en"))
-        self.accounts = SimpleNamespace(sessions=SimpleNamespace(user_of=self._user_of))
-        self._users = {
-            f"usr_{number}": models.User(
-                id=f"usr_{number}", email="a@example.com", locale="en", role=enum.Role.USER, credits=5, version=1
-            )
-            for number in range(CONNECTIONS)
-        }
-
-    async def _user_of(self, token: str) -> models.User:
-        return self._users[token]
+        self.accounts = SimpleNamespace(sessions=_Sessions(), demo=None)
 
 
 class _Transport(asyncio.Transport):
