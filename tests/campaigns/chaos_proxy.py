@@ -15,17 +15,29 @@ _HEAD = b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/xml\r\
 _FAILURE = _HEAD + b"Content-Length: %d\r\n\r\n" % len(_BODY) + _BODY
 
 
+def _answer(status: bytes, code: bytes) -> bytes:
+    body = b"<Error><Code>%b</Code><Message>%b</Message></Error>" % (code, code)
+    head = b"HTTP/1.1 %b\r\nContent-Type: application/xml\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    return head % (status, len(body)) + body
+
+
+DENIED = _answer(b"403 Forbidden", b"AccessDenied")
+FULL = _answer(b"507 Insufficient Storage", b"InsufficientStorage")
+
+
 @dataclass
 class FaultyProxy:
     """A proxy that serves one request per connection, so that each request succeeds or fails independently.
 
     `failure_rate`: the share of requests that fail, half with a 500 before the store is called, half with a reset after
-    the store has carried the request out.
+    the store has carried the request out. `refuses`: methods that the store answers with `refusal`.
     """
 
     target: str
     rng: random.Random
     failure_rate: float = 0.0
+    refuses: set[str] = field(default_factory=set)
+    refusal: bytes = DENIED
     port: int = field(default_factory=free_port)
     passed: int = 0
     failed: Counter[str] = field(default_factory=Counter)  # by method
@@ -53,7 +65,10 @@ class FaultyProxy:
                 self.failed[method] += 1
             else:
                 self.passed += 1
-            if fails and self.rng.random() < 0.5:
+            if method in self.refuses:
+                writer.write(self.refusal)
+                await writer.drain()
+            elif fails and self.rng.random() < 0.5:
                 writer.write(_FAILURE)
                 await writer.drain()
             else:

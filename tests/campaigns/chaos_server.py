@@ -4,6 +4,7 @@ Each process (`ProcessSpec`) does what `main.py serve` or `main.py worker` does,
 """
 
 import asyncio
+import contextlib
 import faulthandler
 import io
 import os
@@ -20,15 +21,25 @@ import httptools  # noqa: F401 - as above
 import uvloop  # noqa: F401 - as above
 from PIL import Image
 
-import adapters
 import main
+import provider_adapters
 from logs import configure_logs
+from models.enum import ErrorCode
 from services.integrations.messaging.redis_backend import SharedBackend
-from services.integrations.providers.protocol import FinalImage, ImageRequest, Progress, ProviderEvent
+from services.integrations.providers.failure_cause import FailureCause
+from services.integrations.providers.protocol import (
+    FinalImage,
+    ImageRequest,
+    KeyStatus,
+    Progress,
+    ProviderError,
+    ProviderEvent,
+)
 from settings import load_settings
 from tests.campaigns.fork_server import serve_forks
 
 PROVIDER_SECONDS = 0.05
+SLOW_SECONDS = 600.0  # of a provider that is slow: longer than any deadline
 LOSS = 0.3  # the share of bus messages that the loss_file drill drops
 
 
@@ -48,12 +59,18 @@ def call_log(folder: Path) -> Path:
     return folder / "calls"
 
 
+def provider_fault(folder: Path) -> Path:
+    """Return the file that names the fault of the provider: `down`, `slow` or `key`; without it, there is none."""
+    return folder / "provider_fault"
+
+
 class QuickProvider:
     """An ImageProvider that returns one prepared picture: the drills test everything around it."""
 
-    name = "quick"
+    name = "demo"  # as the settings say, which routes go by
 
     def __init__(self, calls: Path) -> None:
+        self._fault = provider_fault(calls.parent)
         self._calls = os.open(calls, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         picture = io.BytesIO()
         Image.new("RGB", (64, 48), "#806040").save(picture, "JPEG")
@@ -64,9 +81,25 @@ class QuickProvider:
 
     async def generate(self, request: ImageRequest) -> AsyncIterator[ProviderEvent]:
         os.write(self._calls, f"{request.generation_id}\n".encode())
+        fault = self._present_fault()
+        if fault == "key":
+            code, cause = ErrorCode.PROVIDER_MISCONFIGURED, FailureCause.KEY
+            raise ProviderError(code, "HTTP 401", was_refused=True, cause=cause)
+        if fault == "down":
+            raise ProviderError(
+                ErrorCode.PROVIDER_UNAVAILABLE, "the connection was lost", cause=FailureCause.CONNECTION
+            )
         yield Progress(0.5)
-        await asyncio.sleep(PROVIDER_SECONDS)
+        await asyncio.sleep(SLOW_SECONDS if fault == "slow" else PROVIDER_SECONDS)
         yield FinalImage(self._picture, model="quick", cost=0.01, request_id=None)
+
+    def _present_fault(self) -> str:
+        with contextlib.suppress(FileNotFoundError):
+            return self._fault.read_text()
+        return ""
+
+    async def check_key(self) -> KeyStatus:
+        return KeyStatus(is_valid=self._present_fault() != "key")
 
     async def aclose(self) -> None:
         os.close(self._calls)
@@ -92,9 +125,9 @@ def drop_messages(folder: Path, rng: random.Random) -> None:
         if not is_dropped():
             await publish(self, channel, message)
 
-    def post_or_drop(self: SharedBackend, channel: str, message: str) -> None:
+    def post_or_drop(self: SharedBackend, channel: str, message: str, kept: str | None = None) -> None:
         if not is_dropped():
-            post(self, channel, message)
+            post(self, channel, message, kept)
 
     SharedBackend.publish = publish_or_drop  # type: ignore[method-assign]  # the faults of this drill
     SharedBackend.post = post_or_drop  # type: ignore[method-assign]
@@ -108,7 +141,7 @@ def run(spec: ProcessSpec) -> int:
     faulthandler.enable()  # a crash of the interpreter prints its stack to the same log
     settings = load_settings(_env_file=None, **spec.settings)
     configure_logs(settings)
-    adapters.make_provider = lambda settings: QuickProvider(call_log(Path(spec.folder)))
+    provider_adapters.make_provider = lambda settings: QuickProvider(call_log(Path(spec.folder)))
     drop_messages(Path(spec.folder), random.Random(spec.seed))
     return main.run_command(main.parse_arguments([spec.command]), settings)
 

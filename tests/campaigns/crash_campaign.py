@@ -30,10 +30,11 @@ from tests.campaigns.crash_plan import (
     Step,
     Topology,
 )
-from tests.campaigns.crash_server import LEASE, SWEEP, ProcessSpec, call_log, has_started
+from tests.campaigns.crash_server import LEASE, SWEEP, ProcessSpec, call_log, has_started, log_file
 from tests.campaigns.crash_statements import MOST
 from tests.campaigns.fork_server import ForkedProcess
 from tests.support.client import Api
+from tests.support.fakes.openrouter_videos import ScriptedVideos
 from tests.support.servers import RedisServer
 
 # A process is given up when it has not reached its crash point after so many seconds (sweeping starts after ORPHAN) and
@@ -48,6 +49,11 @@ DURING_LOAD = 3600.0  # seconds that a generation or an unused file may take whi
 CUSTOMERS_WAIT = 300.0  # seconds for the customers to finish what they are doing
 ACCOUNTS, DEVICES = 3, 2  # accounts, and clients of each that send requests at the same time
 
+_MOVED = (
+    "SELECT generation_id AS id FROM credit_transactions JOIN users ON users.id = user_id"
+    " WHERE merged_into_id IS NOT NULL AND generation_id IS NOT NULL"
+)
+
 
 @dataclass(frozen=True)
 class Deployment:
@@ -59,6 +65,7 @@ class Deployment:
     folder: Path
     settings: dict[str, Any] = field(default_factory=dict)
     redis: RedisServer | None = None
+    videos: ScriptedVideos | None = None
 
     def spec(self, role: str, **fields: Any) -> ProcessSpec:
         """Describe a process of this deployment."""
@@ -105,6 +112,8 @@ class Campaign:
         async with self._running(self.deployment.topology.roles):
             anonymous = Api(http, self.deployment.fork_client.address)
             styles = [await anonymous.style("cute", "plushify"), await anonymous.style("noir", "avenger")]
+            # Once a server answers, which has migrated the database; for every later start.
+            await rows("UPDATE collections SET reuse_share = 0.5, edited = TRUE RETURNING id")
             for number in range(ACCOUNTS):
                 api = await anonymous.sign_up(f"customer-{number}@example.com")
                 await api.verify_address()
@@ -118,7 +127,7 @@ class Campaign:
             yield
         finally:
             for process in processes:
-                await kill_or_crash(process, within=0)
+                await kill_or_crash(process, log_file(self.deployment.folder))
 
     async def _run_until_fault(self, role: str, fault: str) -> bool:
         """Run one process until the fault has killed it; return whether the fault occurred as planned."""
@@ -127,7 +136,7 @@ class Campaign:
             try:
                 occurred = await self._inject(process, fault)
             finally:
-                await kill_or_crash(process, within=0)
+                await kill_or_crash(process, log_file(self.deployment.folder))
             self.random_kills += 1
             return occurred
         is_frequent = len(self.deployment.topology.step(fault)) == 1 and not fault.startswith(RARE)
@@ -137,7 +146,7 @@ class Campaign:
         process = await self.deployment.fork(role, mutant=self.mutant, point=fault, skip=skip)
         await self._wait_until_started(process)
         await self._wait_for(process.exit_code.done)
-        if await kill_or_crash(process, within=0):
+        if await kill_or_crash(process, log_file(self.deployment.folder)):
             self.hits[fault] += 1
             return True
         self.random_kills += 1
@@ -321,9 +330,12 @@ class Campaign:
         generations = {row.id: row for row in await Generation.all()}
         keys = {row.key: row.result_id for row in await IdempotencyKey.all()}
         deleted = {user.id for user in await User.exclude(deleted_at=None)}  # their keys are deleted, too
-        remaining = {id: row for id, row in generations.items() if row.user_id not in deleted}
+        moved = {row["id"] for row in await rows(_MOVED)}  # from a guest, whose keys are deleted as well
+        remaining = {id: row for id, row in generations.items() if row.user_id not in deleted and id not in moved}
         self._record("idempotency", self._inconsistent_batches(remaining, keys))
         self._record("accounts", {id for customer in self.customers for id in customer.deleted_accounts} - deleted)
+        merged = {user.id for user in await User.exclude(merged_into_id=None)}
+        self._record("merges", {id for customer in self.customers for id in customer.merged_guests} - merged)
         for customer in self.customers:
             self._record("status", customer.reversals)
             wrong = [id for id, status in customer.final_statuses.items() if generations[id].status != status]
@@ -335,6 +347,9 @@ class Campaign:
         # A call that may have been paid for is never repeated by another process.
         callers = Counter(id for id, _ in {(id, caller) for id, caller in calls})
         self._record("repeated_calls", [id for id in callers if callers[id] > 1])
+        # Counted by the provider itself: it has accepted one job for each video at most.
+        accepted = Counter(self.deployment.videos.prompts if self.deployment.videos else [])
+        self._record("resubmitted", [prompt for prompt, count in accepted.items() if count > 1])
         lines = await rows("SELECT generation_id FROM credit_transactions WHERE generation_id IS NOT NULL")
         self._record("ledger_lines", {row["generation_id"] for row in lines} - generations.keys())
         for file in await File.filter(state="LIVE"):
@@ -370,6 +385,7 @@ class Campaign:
             f" {sum(len(customer.submissions) for customer in customers)} requests, {replays} replayed,"
             f" {sum(len(customer.deleted) for customer in customers)} generations deleted,"
             f" {sum(len(customer.deleted_accounts) for customer in customers)} accounts deleted,"
+            f" {sum(len(customer.merged_guests) for customer in customers)} guests merged,"
             f" {sum(customer.exports for customer in customers)} exports downloaded,"
             f" {sum(customer.unanswered for customer in customers)} requests without a response,"
             f" {sum(customer.refused for customer in customers)} refused and retried,"

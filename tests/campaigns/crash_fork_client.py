@@ -5,19 +5,29 @@ import contextlib
 import signal
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Self
 
 from tests.campaigns.fork_server import ForkClient, ForkedProcess
 
+_LOG_SHOWN = 4_000  # characters from the end of the log of a process that ended by itself
 
-async def kill_or_crash(process: ForkedProcess, within: float) -> bool:
-    """Wait for the process to exit at its crash point, else kill it; return whether it reached the point."""
+
+async def kill_or_crash(process: ForkedProcess, log: Path, within: float = 0) -> bool:
+    """Wait for the process to exit at its crash point, else kill it; return whether it reached the point.
+
+    `log`: of all processes. `within`: seconds.
+    """
     await asyncio.wait([process.exit_code], timeout=within)
     if not process.exit_code.done():
         process.send(signal.SIGKILL)
     code = await process.exit_code
-    assert code in (137, -signal.SIGKILL), f"a process exited with {code} without being killed"
+    assert code in (137, -signal.SIGKILL), f"a process exited with {code} without being killed:\n{_end_of(log)}"
     return code == 137
+
+
+def _end_of(log: Path) -> str:
+    return log.read_text(errors="replace")[-_LOG_SHOWN:]
 
 
 class CrashForkClient(ForkClient):

@@ -14,9 +14,12 @@ from tests.support.client import Api, photo
 
 PHOTOS = (photo(96, 72), photo(64, 96, "PNG"))
 UPLOAD_RATE = 0.4  # the share of photos that are uploaded before the request
+VIDEO_RATE = 0.6  # the share of requests without a style that are for a video
 CANCEL_RATE = 0.3  # the share of batches that are canceled
 # The shares of batches after which a customer does this.
 REGENERATE_RATE, FAVORITE_RATE, DELETE_RATE, EXPORT_RATE, DELETE_ACCOUNT_RATE = 0.25, 0.3, 0.35, 0.3, 0.15
+MERGE_RATE = 0.2
+REUSE_RATE, PICTURE_RATE = 0.3, 0.3  # of completed generations
 FINAL = ("COMPLETED", "FAILED", "CANCELED")
 RETRYABLE = ("INTERNAL", "UNAVAILABLE", "UPLOAD_FAILED")  # retried with the same idempotency key
 CREATE = """
@@ -33,9 +36,15 @@ mutation($input: RegenerateInput!) { regenerate(input: $input) { generations { i
 DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds errors { code } } }"
 FAVORITE = "mutation($id: ID!) { setFavorite(id: $id, isFavorite: true) { generation { id } errors { code } } }"
 SHARE = "mutation($id: ID!) { shareGeneration(id: $id) { generation { id } errors { code } } }"
+CREATE_STYLE = "mutation($input: StyleInput!) { createStyle(input: $input) { style { id } errors { code } } }"
+SET_PICTURE = """
+mutation($input: SetStylePictureInput!) { setStylePicture(input: $input) { style { previewUrl } errors { code } } }"""
 EXPORT = "mutation { requestDataExport { dataExport { url } errors { code } } }"
 DELETE_ACCOUNT = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { deletedIds errors { code } } }"
 SIGN_UP = "mutation($input: SignUpInput!) { signUp(input: $input) { token user { id } errors { code } } }"
+CREATE_GUEST = "mutation { createGuest { token user { id } errors { code } } }"
+MERGE_TOKEN = "mutation { createMergeToken { token errors { code } } }"
+MERGE_GUEST = "mutation($token: String!) { mergeGuest(token: $token) { movedGenerations errors { code } } }"
 PASSWORD = "correct horse"
 READ_STATUS = "query($id: ID!) { viewer { generation(id: $id) { status } } }"
 
@@ -49,6 +58,10 @@ class Submission:
     query: str = CREATE
     upload_first: bool = False  # whether the picture is uploaded before the request
     responses: list[list[str]] = field(default_factory=list)  # generation ids
+
+    @property
+    def is_video(self) -> bool:
+        return self.input.get("media") == "VIDEO"
 
     @property
     def key(self) -> str:
@@ -68,6 +81,7 @@ class Customer:
         self.reversals: list[str] = []  # generations with two different final statuses in responses
         self.deleted: set[str] = set()  # generations whose deletion was confirmed
         self.deleted_accounts: list[str] = []  # accounts whose deletion was confirmed
+        self.merged_guests: list[str] = []  # guests whose merge was confirmed
         self.exports = 0  # downloaded and intact
         self.unanswered = 0
         self.refused = 0
@@ -75,17 +89,7 @@ class Customer:
     async def run(self, stopping: asyncio.Event) -> None:
         """Create batches until `stopping` is set; every request is retried until it is answered."""
         while not stopping.is_set():
-            style = self._rng.choice([None, *self._styles])
-            submission = Submission(
-                {
-                    "styleId": style,
-                    "prompt": "a quiet street" if style is None else None,
-                    "count": self._rng.choice((1, 1, 2)),
-                    "idempotencyKey": f"{self._rng.getrandbits(64):x}",
-                },
-                None if style is None else self._rng.choice(PHOTOS),
-                upload_first=style is not None and self._rng.random() < UPLOAD_RATE,
-            )
+            submission = self._new_submission()
             self.submissions.append(submission)
             await self._send(submission)
             if self._rng.random() < self._cancel_rate:
@@ -96,11 +100,29 @@ class Customer:
             await self._wait(submission.responses[0])
             await self._use_results(submission)
 
+    def _new_submission(self) -> Submission:
+        rng = self._rng
+        style, key = rng.choice([None, *self._styles]), f"{rng.getrandbits(64):x}"
+        if style is None and rng.random() < VIDEO_RATE:
+            # Of one generation only, so that the provider's jobs can be counted by prompt.
+            input: dict[str, Any] = {"prompt": f"a quiet street, number {key}", "media": "VIDEO", "count": 1}
+            return Submission({**input, "idempotencyKey": key})
+        return Submission(
+            {
+                "styleId": style,
+                "prompt": "a quiet street" if style is None else None,
+                "count": rng.choice((1, 1, 2)),
+                "idempotencyKey": key,
+            },
+            None if style is None else rng.choice(PHOTOS),
+            upload_first=style is not None and rng.random() < UPLOAD_RATE,
+        )
+
     async def _use_results(self, batch: Submission) -> None:
-        """Regenerate, favorite, share, delete and export, whether the batch has ended or not."""
+        """Reuse, regenerate, favorite, share, delete and export, whether the batch has ended or not."""
         ids, rng = batch.responses[0], self._rng
         first = ids[0]
-        if rng.random() < REGENERATE_RATE:
+        if rng.random() < REGENERATE_RATE and not batch.is_video:
             as_variation = self.final_statuses.get(first) == "COMPLETED" and rng.random() < 0.5
             key = f"{rng.getrandbits(64):x}"
             input = {"id": first, "asVariation": as_variation, "count": 1, "idempotencyKey": key}
@@ -111,13 +133,42 @@ class Customer:
             await self._execute(FAVORITE, None, id=first)
             if self.final_statuses.get(first) == "COMPLETED":
                 await self._execute(SHARE, None, id=first)
+        if self.final_statuses.get(first) == "COMPLETED":
+            if rng.random() < PICTURE_RATE:
+                await self._set_picture(first)
+            if rng.random() < REUSE_RATE:
+                await self._reuse(batch)
         if rng.random() < DELETE_RATE:
             await self._delete(ids)
             await self._send(batch)  # an idempotent replay after the deletion
         if rng.random() < EXPORT_RATE:
             await self._export()
         if rng.random() < DELETE_ACCOUNT_RATE:
-            await self._delete_guest_account()
+            await self._delete_temporary_account()
+        if rng.random() < MERGE_RATE:
+            await self._merge_guest()
+
+    async def _reuse(self, batch: Submission) -> None:
+        """Order the result of a batch again; the account's other device may have deleted it."""
+        given = {name: value for name, value in batch.input.items() if name != "uploadId"}
+        changes = {"count": 1, "reuseResult": True, "idempotencyKey": f"{self._rng.getrandbits(64):x}"}
+        submission = Submission(given | changes, batch.image)
+        files = {"input.image": batch.image} if batch.image else None
+        value = await self._execute(CREATE, files, input=submission.input)
+        if value["errors"]:
+            assert [error["code"] for error in value["errors"]] == ["CONFLICT"], value
+            return
+        submission.responses.append([generation["id"] for generation in value["generations"]])
+        self.submissions.append(submission)
+        await self._send(submission)
+
+    async def _set_picture(self, generation_id: str) -> None:
+        """Give the account's custom style another picture, or none; the generation may have been deleted."""
+        own = {"title": "Own", "prompt": "Rain.", "idempotencyKey": "own"}
+        style = (await self._execute(CREATE_STYLE, None, input=own))["style"]
+        wanted = generation_id if self._rng.random() < 0.8 else None
+        value = await self._execute(SET_PICTURE, None, input={"styleId": style["id"], "generationId": wanted})
+        assert {error["code"] for error in value["errors"]} <= {"NOT_FOUND"}, value
 
     async def _delete(self, ids: list[str]) -> None:
         """Delete generations; with any response, they must no longer be visible."""
@@ -143,7 +194,25 @@ class Customer:
             assert zipfile.ZipFile(io.BytesIO(response.content)).testzip() is None
             self.exports += 1
 
-    async def _delete_guest_account(self) -> None:
+    async def _merge_guest(self) -> None:
+        """Make a guest with a generation, and merge it into this account once the generation has ended."""
+        made = await self._execute(CREATE_GUEST, None)
+        assert made["errors"] == [], made
+        guest = Customer(Api(self._api.http, self._api.address, made["token"]), self._styles, self._rng)
+        order = {"prompt": "a sunset", "idempotencyKey": secrets.token_hex(8)}
+        (generation,) = (await guest._execute(CREATE, None, input=order))["generations"]
+        token = (await guest._execute(MERGE_TOKEN, None))["token"]
+        await guest._wait([generation["id"]])
+        if generation["id"] not in guest.final_statuses:
+            await guest._cancel(generation["id"])
+        merged = await self._execute(MERGE_GUEST, None, token=token)
+        codes = [error["code"] for error in merged["errors"]]
+        # INVALID_INPUT means that the guest was merged, but the response was lost.
+        assert codes in ([], ["INVALID_INPUT"]), merged
+        self.merged_guests.append(made["user"]["id"])
+        self.unanswered, self.refused = self.unanswered + guest.unanswered, self.refused + guest.refused
+
+    async def _delete_temporary_account(self) -> None:
         """Sign up a temporary account, create generations, and delete the account while they are in progress."""
         email = f"temporary-{secrets.token_hex(8)}@example.com"
         made = await self._execute(SIGN_UP, None, input={"email": email, "password": PASSWORD})

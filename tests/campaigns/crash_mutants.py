@@ -11,20 +11,22 @@ from typing import Any
 
 from models import File, Generation, User
 from models.database.connection import rows, run_tx
-from models.enum import FileKind, TransactionType
+from models.enum import FileKind, MediaKind, TransactionType
 from services.billing import ledger
 from services.billing.ledger import LedgerLine
 from services.core import idempotency
 from services.core.crashpoint import crashpoint
 from services.events.account_change import AccountChange
 from services.generations import claim, generation, lease_recovery, submission, worker
-from services.generations.claim import Claim, Claims
+from services.generations.claim import Claim
+from services.generations.queue.next_claims import Claims
 from services.generations.submission import SubmissionService
 from services.generations.worker import GenerationWorker
 from services.generations.worker_pool import WorkerPool
-from services.integrations.images.sanitizer import CleanImage
 from services.integrations.messaging.wake_up import WakeUps
-from services.media.file import THUMBNAIL_TYPE, FileService, new_file
+from services.integrations.providers.video import VideoJob
+from services.media.file import FileService
+from services.media.new_file import CleanMedia, accompanying, new_file
 from tests.campaigns.crash_load import CANCEL_RATE
 from tests.campaigns.crash_plan import CLUSTER, EMBEDDED, SUSPENSION, Topology
 
@@ -79,13 +81,13 @@ def file_written_before_its_row() -> None:
         self: FileService,
         owner_id: str,
         kind: FileKind,
-        image: CleanImage,
+        media: CleanMedia,
         write_row: Callable[[File], Awaitable[None]] | None = None,
     ) -> File:
-        file = new_file(owner_id, kind, image)
-        await self._storage.put(file.key, image.data, image.content_type)
-        for width, thumbnail in image.thumbnails.items():
-            await self._storage.put(file.thumbnail_key_of(width), thumbnail, THUMBNAIL_TYPE)
+        file = new_file(owner_id, kind, media)
+        await self._storage.put(file.key, media.data, media.content_type)
+        for stored in accompanying(file, media):
+            await self._storage.put(*stored)
         crashpoint("file.bytes_written")
         await (write_row(file) if write_row else file.save(force_create=True))
         return file
@@ -190,7 +192,42 @@ def unneeded_files_not_swept() -> None:
     FileService.find_removable = return_nothing  # type: ignore[method-assign,assignment]  # the mutation
 
 
+def job_recorded_too_late() -> None:
+    """The id is written when the job is first left alone, together with the time at which it is due."""
+    wait = Claim.wait
+
+    async def record_job(self: Claim, job: VideoJob) -> None:
+        self.late_job = job  # type: ignore[attr-defined]  # the mutation
+
+    async def wait_with_job(self: Claim, seconds: float, progress: float = claim.STARTED) -> Generation:
+        if (job := getattr(self, "late_job", None)) is not None:
+            await record(self, job)
+        return await wait(self, seconds, progress)
+
+    record = Claim.record_job
+    Claim.record_job, Claim.wait = record_job, wait_with_job  # type: ignore[method-assign]  # the mutation
+
+
+def job_and_call_recorded_too_late() -> None:
+    """Both are written when the answer is there, so that a job which died in between is submitted again."""
+    record_call, record_job = Claim.record_call, Claim.record_job
+
+    async def call_later(self: Claim, provider: str) -> None:
+        if self.generation.media is MediaKind.VIDEO:
+            self.late_call = provider  # type: ignore[attr-defined]  # the mutation
+        else:
+            await record_call(self, provider)
+
+    async def record_both(self: Claim, job: VideoJob) -> None:
+        await record_call(self, self.late_call)  # type: ignore[attr-defined]  # the mutation
+        await record_job(self, job)
+
+    Claim.record_call, Claim.record_job = call_later, record_both  # type: ignore[method-assign]  # the mutation
+
+
 BOTH = (EMBEDDED, CLUSTER)
+# Not for a campaign: after it, nothing is submitted twice, and a job is lost that an honest failure could also be.
+PLAIN_MUTANTS = {job_recorded_too_late.__name__: job_recorded_too_late}
 MUTANTS = {
     mutant.apply.__name__: mutant
     for mutant in (
@@ -203,6 +240,7 @@ MUTANTS = {
         Mutant(debit_by_read_modify_write, ("cancel.committed",), {"M1", "M6"}, BOTH),
         Mutant(idempotency_keys_ignored, ("generation.wake_up_published",), {"idempotency"}, BOTH),
         Mutant(provider_call_not_recorded, ("worker.generated",), {"G5", "calls"}, BOTH),
+        Mutant(job_and_call_recorded_too_late, ("video.submitted",), {"resubmitted"}, BOTH),
         Mutant(expired_leases_not_swept, ("worker.claimed",), {"G2"}, BOTH),
         Mutant(table_not_polled, ("generation.committed",), {"G2"}, BOTH),
         Mutant(unneeded_files_not_swept, ("file.bytes_written",), {"B3"}, BOTH),

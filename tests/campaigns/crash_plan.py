@@ -15,7 +15,7 @@ SUSPENSION = "suspension"  # SIGSTOP while it has a claim, SIGCONT after another
 REDIS_RESTART = "redis_restart"  # Redis is killed and restarted without its data
 OTHER_FAULTS = (RANDOM_KILL, SUSPENSION, REDIS_RESTART)
 
-RARE = ("account_deletion.", "export.")  # prefixes of crash points that are seldom reached
+RARE = ("account_deletion.", "merge.", "export.")  # prefixes of crash points that are seldom reached
 
 Step = tuple[str, ...]  # faults of one process and its successors in the same slot, one after another
 
@@ -29,8 +29,8 @@ PREREQUISITES: dict[str, Step] = {
     "file.bytes_removed": ("file.bytes_written",),
 }
 # Prefixes of the crash points that only one role reaches; both reach the others.
-_SERVER_POINTS = ("generation.", "cancel.", "upload.row_written", "delete.", "account_deletion.")
-_WORKER_POINTS = ("claim.", "worker.", "completion.", "failure.", "sweeper.", "requeue.", "export.",
+_SERVER_POINTS = ("generation.", "cancel.", "upload.row_written", "delete.", "account_deletion.", "merge.")
+_WORKER_POINTS = ("claim.", "worker.", "video.", "completion.", "failure.", "sweeper.", "requeue.", "export.",
                   "file.thumbnail_removed", "file.bytes_removed", "upload.bytes_removed", SUSPENSION)  # fmt: skip
 
 

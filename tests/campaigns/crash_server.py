@@ -27,24 +27,40 @@ from PIL import Image
 from composition import open_services, running_worker, web_options
 from logs import configure_logs
 from main import prepare
-from models.enum import ErrorCode
+from models.enum import ErrorCode, Quality
 from services.core.crashpoint import POINTS, arm
 from services.generations.worker import GenerationWorker, Times
-from services.integrations.providers.protocol import FinalImage, ImageRequest, Progress, ProviderError, ProviderEvent
+from services.integrations.providers.circuit_rules import CircuitRules
+from services.integrations.providers.openrouter.video_wire import VideoModel
+from services.integrations.providers.openrouter.videos import OpenRouterVideos
+from services.integrations.providers.protocol import (
+    FinalImage,
+    ImageProvider,
+    ImageRequest,
+    Progress,
+    ProviderError,
+    ProviderEvent,
+)
+from services.integrations.providers.routing import ModelAbilities, Routes, RoutingRules
+from services.integrations.providers.safe_fetch import SafeFetch
+from services.integrations.providers.video import VideoProvider
 from services.integrations.storage import s3  # noqa: F401 - as above
 from services.services import Services
 from settings import Settings, load_settings
-from tests.campaigns.crash_mutants import MUTANTS
+from tests.campaigns.crash_mutants import MUTANTS, PLAIN_MUTANTS
 from tests.campaigns.crash_plan import BETWEEN_STATEMENTS, HALF_WRITTEN, SERVER, STANDALONE, WORKER
 from tests.campaigns.crash_statements import crash_between_statements
 from tests.campaigns.fork_server import serve_forks
+from tests.support.fakes.openrouter import KEY
 from web.app import create_app
 from web.open_connections import ServerLimits
 from web.server import uvicorn_options
 
 LEASE, SWEEP, ORPHAN = 0.5, 0.1, 1.5  # seconds
 UPLOAD_SECONDS = 3  # lifetime of an upload: its target takes bytes for the first half
-CREDITS = 20_000  # of a new account
+VIDEO_SECONDS, VIDEO_POLL = 60.0, 0.3  # deadline of a video's job, and the longest pause between two questions
+OTHER_VIDEO_MODEL = "other-video"  # tried where the ordered one refuses
+CREDITS = 200_000  # of a new account
 EXPORT_SECONDS = 2  # lifetime of a data export; shorter than the setting allows
 
 
@@ -102,6 +118,10 @@ def settings_of(spec: ProcessSpec) -> Settings:
     return settings.model_copy(update={"data_export_seconds": EXPORT_SECONDS})
 
 
+# The scripted outages are no outage: every generation meets the outcome of its id.
+_NEVER_OPEN = RoutingRules(CircuitRules(min_calls=1_000_000))
+
+
 class ScriptedProvider:
     """An ImageProvider whose response depends only on the generation id: pictures, refusals, pauses, retries."""
 
@@ -135,27 +155,52 @@ class ScriptedProvider:
         data = b"no picture" if outcome > 0.95 else self._picture
         yield FinalImage(data, model="scripted", cost=0.01, request_id=hashlib.sha256(data).hexdigest())
 
+    async def check_key(self) -> None:
+        return
+
     async def aclose(self) -> None:
         os.close(self._calls)
+
+
+def open_videos(settings: Settings) -> Routes[VideoProvider]:
+    """Return the routes of the videos: the real client, whose service is the campaign's, with a second model."""
+    model = VideoModel((Quality.STANDARD,), (), (4,), ())
+    fetch = SafeFetch(frozenset(), origin=settings.openrouter_base_url)
+    models = {"demo-video": model, OTHER_VIDEO_MODEL: model}
+    return Routes(
+        [OpenRouterVideos(KEY, models=models, fetch=fetch, base_url=settings.openrouter_base_url)],
+        fallbacks=[("openrouter", OTHER_VIDEO_MODEL)],
+        abilities={OTHER_VIDEO_MODEL: ModelAbilities(frozenset({Quality.STANDARD}))},
+        rules=_NEVER_OPEN,
+    )
 
 
 @contextlib.asynccontextmanager
 async def open_scripted(settings: Settings, folder: Path, role: str) -> AsyncIterator[Services]:
     """Open the services of a process with this role, using the scripted provider."""
-    times = Times(settings.generation_lease_seconds, settings.heartbeat_seconds, deadline=5.0)
+    times = Times(
+        settings.generation_lease_seconds,
+        settings.heartbeat_seconds,
+        deadline=5.0,
+        video_deadline=VIDEO_SECONDS,
+        video_poll=VIDEO_POLL,
+    )
     async with open_services(settings, with_provider=True) as services:
-        provider = ScriptedProvider(call_log(folder))
+        routes: Routes[ImageProvider] = Routes([ScriptedProvider(call_log(folder))], rules=_NEVER_OPEN)
         worker = GenerationWorker(
-            provider,
+            routes,
             services.media.files,
             services.integrations.sanitizers.results,
             services.events.publisher,
             times,
             services.operations.maintenance,
+            services.operations.provider_pauses,
+            video_routes=open_videos(settings),
+            video_sanitizer=services.integrations.videos,
         )
         services = replace(
             services,
-            integrations=replace(services.integrations, provider=provider),
+            integrations=replace(services.integrations, routes=routes),
             generations=replace(services.generations, worker=worker),
         )
         async with contextlib.AsyncExitStack() as stack:
@@ -196,7 +241,7 @@ def run(spec: ProcessSpec) -> int:
     settings = settings_of(spec)
     configure_logs(settings)
     if spec.mutant is not None:
-        MUTANTS[spec.mutant].apply()
+        (PLAIN_MUTANTS.get(spec.mutant) or MUTANTS[spec.mutant].apply)()
     if spec.point == HALF_WRITTEN:
         crash_during_write(spec.skip)
     if spec.point == BETWEEN_STATEMENTS:

@@ -4,20 +4,25 @@ import contextlib
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from adapters import open_storage
 from models.database.connection import is_postgres, open_database, rows
+from services.integrations.videos.sample import tiny_video
 from tests.campaigns.crash_campaign import Campaign, Deployment
 from tests.campaigns.crash_fork_client import CrashForkClient
 from tests.campaigns.crash_load import CANCEL_RATE
 from tests.campaigns.crash_mutants import MUTANTS
 from tests.campaigns.crash_plan import CLUSTER, EMBEDDED, RANDOM_KILL, SERVER, plan
-from tests.campaigns.crash_server import settings_of
+from tests.campaigns.crash_server import OTHER_VIDEO_MODEL, settings_of
+from tests.support.fakes.openrouter_response import status
+from tests.support.fakes.openrouter_videos import COMPLETED, EXPIRED, ScriptedVideos, State, failed
+from tests.support.fakes.raw_server import Response
 from tests.support.s3_server import BUCKET, KEY_ID, REGION, SECRET, S3Server, s3_server
 from tests.support.servers import RedisServer
 
@@ -38,9 +43,32 @@ async def fork_client() -> AsyncIterator[CrashForkClient]:
 
 
 @pytest.fixture
-def embedded(database: str, fork_client: CrashForkClient, tmp_path: Path) -> Deployment:
+async def videos() -> AsyncIterator[ScriptedVideos]:
+    async with ScriptedVideos(tiny_video()) as fake:
+        fake.find_end, fake.refuse = end_by_prompt, refusal_by_prompt
+        yield fake
+
+
+def end_by_prompt(body: Mapping[str, Any]) -> tuple[int, State]:
+    """Return how a job ends, and after how many questions: by the prompt alone."""
+    rng = random.Random(body["prompt"])
+    return rng.randrange(4), rng.choice((COMPLETED, COMPLETED, COMPLETED, failed(), EXPIRED))
+
+
+def refusal_by_prompt(body: Mapping[str, Any]) -> Response | None:
+    """Return how the ordered model of some videos says that it began no work; the other model takes them."""
+    if body["model"] == OTHER_VIDEO_MODEL:
+        return None
+    return random.Random(f"refusal of {body['prompt']}").choice(
+        (None, None, status(404, "not_found"), status(503, "provider_unavailable", retry_after="60"))
+    )
+
+
+@pytest.fixture
+def embedded(database: str, fork_client: CrashForkClient, tmp_path: Path, videos: ScriptedVideos) -> Deployment:
     """One server at a time, which is also the worker."""
-    return Deployment(fork_client, EMBEDDED, database, tmp_path)
+    settings = {"openrouter_base_url": videos.base_url}
+    return Deployment(fork_client, EMBEDDED, database, tmp_path, settings, videos=videos)
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +79,16 @@ def s3() -> Iterator[S3Server]:
 
 @pytest.fixture
 def cluster(
-    empty_database: Callable[[str], str], redis: RedisServer, s3: S3Server, fork_client: CrashForkClient, tmp_path: Path
+    empty_database: Callable[[str], str],
+    redis: RedisServer,
+    s3: S3Server,
+    fork_client: CrashForkClient,
+    tmp_path: Path,
+    videos: ScriptedVideos,
 ) -> Deployment:
     """Two servers and two workers on PostgreSQL, Redis and S3."""
     settings = {
+        "openrouter_base_url": videos.base_url,
         "redis_url": redis.url,
         "s3_bucket": BUCKET,
         "s3_endpoint_url": s3.url,
@@ -63,7 +97,7 @@ def cluster(
         "aws_access_key_id": KEY_ID,
         "aws_secret_access_key": SECRET,
     }
-    return Deployment(fork_client, CLUSTER, empty_database("postgres"), tmp_path, settings, redis)
+    return Deployment(fork_client, CLUSTER, empty_database("postgres"), tmp_path, settings, redis, videos)
 
 
 @contextlib.asynccontextmanager
@@ -93,6 +127,8 @@ async def assert_nothing_is_lost(deployment: Deployment, rng: random.Random, kil
     assert campaign.missed == []
     missed = {point for point in deployment.topology.points if campaign.hits[point] < deployment.topology.rounds(kills)}
     assert missed == set()
+    if deployment.videos is not None and kills >= 30:  # some videos were made by the model that was not ordered
+        assert {job.body["model"] for job in deployment.videos.jobs} > {OTHER_VIDEO_MODEL}
     return campaign
 
 

@@ -14,7 +14,8 @@ from services.core.chore import Lane
 from services.core.error import ConflictError, NotFoundError
 from services.core.lease import LeaseLostError
 from services.events.payload import account_channel
-from services.generations.claim import Claim, take_next
+from services.generations.claim import Claim
+from services.generations.queue.next_claims import take_next
 from services.generations.regeneration import RegenerationRequest
 from services.generations.specification import GenerationRequest
 from services.integrations.images.sanitizer import CleanImage
