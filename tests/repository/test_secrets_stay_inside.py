@@ -170,17 +170,24 @@ def operation(kind: str, name: str, field: GraphQLField) -> str:
     return f"{kind} Watched({declared}) {{ {name}({given}) {selection(field.type)} }}"
 
 
+def has_text(found: Any) -> bool:
+    """Whether there is a string among the values, at any depth."""
+    if isinstance(found, dict | list):
+        return any(has_text(inner) for inner in (found.values() if isinstance(found, dict) else found))
+    return isinstance(found, str)
+
+
 def operations(leaks: Leaks, *, wrong: bool) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield kind, document and variables of one operation for each root field."""
     for root in (GRAPHQL.query_type, GRAPHQL.mutation_type, GRAPHQL.subscription_type):
         assert root is not None
         kind = root.name.lower()
         for name, root_field in sorted(root.fields.items(), key=lambda item: item[0] in ENDS_THE_SESSION):
-            if root_field.args and name != "signOut":  # which takes no string
-                variables = {
-                    key: value(each.type, f"{kind}.{name}.{key}", leaks, wrong=wrong)
-                    for key, each in root_field.args.items()
-                }
+            variables = {
+                key: value(each.type, f"{kind}.{name}.{key}", leaks, wrong=wrong)
+                for key, each in root_field.args.items()
+            }
+            if has_text(variables):  # others reveal nothing, and signOut would end the session
                 yield kind, operation(kind, name, root_field), variables
 
 

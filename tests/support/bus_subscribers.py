@@ -5,7 +5,13 @@ import time
 from typing import Any
 
 from services.core.message import message
-from services.events.payload import CANCELED_CHANNEL, MAINTENANCE_CHANNEL, SIGN_INS_CHANNEL
+from services.events.payload import (
+    CANCELED_CHANNEL,
+    JOBS_CHANNEL,
+    MAINTENANCE_CHANNEL,
+    PROVIDER_PAUSES_CHANNEL,
+    SIGN_INS_CHANNEL,
+)
 from services.integrations.messaging.wake_up import WAITING_CHANNEL
 from services.services import Services
 from tests.support.client import PATIENCE, Stream
@@ -13,7 +19,16 @@ from tests.support.client import PATIENCE, Stream
 
 def subscriber_count(services: Services) -> int:
     """Count the current subscribers of topics; without any, those of the bus, except the server's own."""
-    own = frozenset({CANCELED_CHANNEL, MAINTENANCE_CHANNEL, SIGN_INS_CHANNEL, WAITING_CHANNEL})
+    own = frozenset(
+        {
+            CANCELED_CHANNEL,
+            JOBS_CHANNEL,
+            MAINTENANCE_CHANNEL,
+            PROVIDER_PAUSES_CHANNEL,
+            SIGN_INS_CHANNEL,
+            WAITING_CHANNEL,
+        }
+    )
     return services.events.topics.subscriber_count() or services.integrations.bus.subscriber_count(without=own)
 
 

@@ -99,6 +99,21 @@ def style(collection_id: str, **changes: Any) -> Row:
     }
 
 
+def style_picture(owner_id: str, **changes: Any) -> Row:
+    return {
+        "id": ids.new_id(ids.STYLE_PICTURE),
+        "owner_id": owner_id,
+        "state": "LIVE",
+        "byte_size": 1,
+        "width": 1,
+        "height": 1,
+        "sha256": secrets.token_hex(32),
+        "created_at": NOW,
+        "updated_at": NOW,
+        **changes,
+    }
+
+
 def file(owner_id: str, **changes: Any) -> Row:
     return {
         "id": ids.new_id(ids.FILE),
@@ -131,6 +146,17 @@ def upload(owner_id: str, **changes: Any) -> Row:
 
 def worker(**changes: Any) -> Row:
     return {"name": secrets.token_hex(8), "concurrency": 8, "seen_at": NOW, **changes}
+
+
+def provider_pause(**changes: Any) -> Row:
+    return {
+        "provider": secrets.token_hex(8),
+        "cause": "key",
+        "began_at": NOW,
+        "asks_at": NOW,
+        "questions": 0,
+        **changes,
+    }
 
 
 def generation(user_id: str, **changes: Any) -> Row:
@@ -189,6 +215,18 @@ def api_key(user_id: str, **changes: Any) -> Row:
         "salt": secrets.token_hex(16),
         "key_hash": secrets.token_hex(32),
         "created_at": NOW,
+        **changes,
+    }
+
+
+def identity(user_id: str, **changes: Any) -> Row:
+    return {
+        "id": ids.new_id(ids.IDENTITY),
+        "issuer": "https://id.example.com",
+        "subject": secrets.token_hex(8),
+        "key_hash": secrets.token_hex(32),
+        "created_at": NOW,
+        "user_id": user_id,
         **changes,
     }
 
@@ -278,6 +316,24 @@ def external_event(**changes: Any) -> Row:
     return {"id": ids.new_id(ids.EXTERNAL_EVENT), **event, **state, **changes}
 
 
+def webhook_endpoint(**changes: Any) -> Row:
+    row: Row = {"id": ids.new_id(ids.WEBHOOK_ENDPOINT), "url": "https://hooks.invalid/", "credits_low": 10}
+    secret = {"salt": "" if changes.get("user_id") is None else secrets.token_hex(32), "secret_hash": "-"}
+    return {**row, **secret, "created_at": NOW, "updated_at": NOW, **changes}
+
+
+def webhook_delivery(endpoint_id: str, **changes: Any) -> Row:
+    row: Row = {
+        "id": ids.new_id(ids.WEBHOOK_DELIVERY),
+        "endpoint_id": endpoint_id,
+        "type": "webhook.test",
+        "body": "{}",
+    }
+    row |= {"message_id": ids.new_id(ids.WEBHOOK_MESSAGE), "state": "WAITING", "fence": 0, "attempts": 0}
+    moments = {"next_attempt_at": NOW, "give_up_at": NOW, "created_at": NOW}
+    return {**row, "attempt_log": "[]", **moments, **changes}
+
+
 def audit_entry(**changes: Any) -> Row:
     values = {"action": "SET_ROLE", "detail": "{}", "created_at": NOW}
     return {"id": ids.new_id(ids.AUDIT_ENTRY), **values, **changes}
@@ -312,11 +368,13 @@ class SampleAccount:
     user: str
     collection: str
     style: str
+    picture: str
     original: str
     result: str
     generation: str
     plan: str
     pass_id: str
+    endpoint: str
 
     @classmethod
     async def create(cls) -> "SampleAccount":
@@ -324,9 +382,11 @@ class SampleAccount:
         owner = (await insert("users", user(credits=9)))["id"]
         series = (await insert("collections", collection(slug="series")))["id"]
         look = (await insert("styles", style(series, slug="look")))["id"]
+        picture = (await insert("style_pictures", style_picture(owner)))["id"]
         original = (await insert("files", file(owner)))["id"]
         result = (await insert("files", file(owner, kind="RESULT")))["id"]
         made = await insert("generations", generation(owner, style_id=look, original_id=original))
         monthly = (await insert("plans", plan()))["id"]
         bought = await insert("passes", hour_pass(owner, monthly))
-        return cls(owner, series, look, original, result, made["id"], monthly, bought["id"])
+        hook = await insert("webhook_endpoints", webhook_endpoint(user_id=owner))
+        return cls(owner, series, look, picture, original, result, made["id"], monthly, bought["id"], hook["id"])

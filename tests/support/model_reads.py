@@ -47,6 +47,23 @@ class ModelGallery:
         """Return a page of the user's generations."""
         return await _page(Generation.present().filter(user_id=user_id), request, wanted, order)
 
+    async def children(
+        self, user_id: str, generation_id: str, request: PageRequest[GenerationKey], _: object = None
+    ) -> Page[Generation, GenerationKey]:
+        """Return a page of the user's generations that repeat or refine this one."""
+        query = Generation.present().filter(user_id=user_id, parent_id=generation_id)
+        return await _page(query, request, None, GenerationOrder.NEWEST)
+
+    async def by_batches(
+        self, user_id: str | None, batch_ids: list[str], _: object = None
+    ) -> dict[str, list[Generation]]:
+        """Return the given batches that belong to the user."""
+        query = Generation.present().filter(batch_id__in=batch_ids).order_by("id")
+        found: dict[str, list[Generation]] = {}
+        for row in await (query if user_id is None else query.filter(user_id=user_id)):
+            found.setdefault(row.batch_id, []).append(row)
+        return found
+
     async def all_generations(
         self, request: PageRequest[GenerationKey], wanted: GenerationFilter | None, _: object = None
     ) -> Page[Generation, GenerationKey]:

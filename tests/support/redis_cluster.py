@@ -60,11 +60,28 @@ class RedisCluster:
         """Kill a server; if it is the first primary, the others promote the replica after about a second."""
         self._processes[index].kill()
 
+    def begin_move(self, channel: str, source: int, target: int) -> None:
+        """Begin to move the slot of `channel`, whose keys are gone already."""
+        slot, ids = (
+            key_slot(channel.encode()),
+            [self.run(index, "CLUSTER", "MYID").decode() for index in (source, target)],
+        )
+        self.run(target, "CLUSTER", "SETSLOT", slot, "IMPORTING", ids[0])
+        self.run(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", ids[1])
+        for key in self.run(source, "CLUSTER", "GETKEYSINSLOT", slot, 100):
+            self.run(source, "DEL", key)
+
     def move(self, channel: str, source: int, target: int) -> None:
-        """Move the slot of `channel`, without keys, from one primary to another."""
-        found = self.run(target, "CLUSTER", "MYID").decode()
-        for index in (target, source):
-            self.run(index, "CLUSTER", "SETSLOT", key_slot(channel.encode()), "NODE", found)
+        """Move the slot of `channel`, without keys, from one primary to another, and let all primaries know.
+
+        A server that imports a slot gets a new epoch, by which all others believe it.
+        """
+        slot = key_slot(channel.encode())
+        here, there = (self.run(index, "CLUSTER", "MYID").decode() for index in (source, target))
+        self.run(target, "CLUSTER", "SETSLOT", slot, "IMPORTING", here)
+        self.run(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", there)
+        for index in dict.fromkeys([target, source, *range(_PRIMARIES)]):
+            self.run(index, "CLUSTER", "SETSLOT", slot, "NODE", there)
 
     def run(self, index: int, *command: Any) -> Any:
         """Run a command on one server."""

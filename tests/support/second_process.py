@@ -7,6 +7,7 @@ from services.billing.funding import FundingService
 from services.events.publisher import EventPublisher
 from services.generations.claim import Claim
 from services.generations.generation import GenerationService
+from services.generations.reuse.earlier_result import ReuseService
 from services.generations.specification import GenerationRequest
 from services.generations.submission import SubmissionService
 from services.integrations.messaging.bus import Bus
@@ -22,7 +23,7 @@ async def another_process(services: Services) -> AsyncIterator[GenerationService
     funding = FundingService(services.billing.entitlements, sells_credits=services.products.profile.sells_credits)
     async with Bus.open(None) as bus:
         yield GenerationService(
-            services.catalogue.styles,
+            services.catalogue.models,
             services.billing.entitlements,
             services.media.files,
             services.media.pictures,
@@ -32,9 +33,11 @@ async def another_process(services: Services) -> AsyncIterator[GenerationService
                 EventPublisher(bus),
                 MaintenanceService(bus, EventPublisher(bus), services.integrations.provider.name, ()),
             ),
+            ReuseService(services.billing.entitlements, EventPublisher(bus), services.media.quota),
             EventPublisher(bus),
             services.products.profile.limits,
             services.core.rates,
+            content=services.products.content,
         )
 
 
