@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import random
 import secrets
 import socket
 import time
@@ -21,6 +20,7 @@ from services.core.error import UploadFailedError
 from services.core.lease import LeaseLostError
 from services.events.publisher import EventPublisher
 from services.generations.calls.failure import GenerationFailedError
+from services.generations.calls.retry import DATABASE_PAUSE, retry
 from services.generations.claim import Batches, Claim
 from services.generations.delivered_quality import quality_of
 from services.generations.prompts.enhancement import PromptEnhancement
@@ -44,9 +44,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 WriteRow = Callable[[File], Awaitable[None]]
 
-_STORAGE_PAUSE = 0.5  # seconds before the first retry during an outage of the storage; doubled up to the longest
-_DATABASE_PAUSE = 0.1  # the same, of the database
-_LONGEST_PAUSE = 5.0  # seconds
+_STORAGE_PAUSE = 0.5  # seconds before the first retry during an outage of the storage
 _STORING = 0.95  # progress while the result is stored, on the generation's scale of 0 to 1
 _CONTENDED_PAUSE = 0.005  # seconds before claiming again where others were claiming at the same moment
 
@@ -287,7 +285,7 @@ class GenerationWorker:
 
     async def _retry_outages(self, work: Callable[[], Awaitable[T]]) -> T:
         """Read or store a file, in spite of an outage of the storage or the database."""
-        return await _retry(
+        return await retry(
             work,
             seconds=self._times.storage,
             pause=_STORAGE_PAUSE,
@@ -297,11 +295,11 @@ class GenerationWorker:
 
     async def _write_end(self, claim: Claim, write: Callable[[], Awaitable[Generation]]) -> Generation:
         """Write the end; during an outage of the database, for up to half a lease, so that no paid result is lost."""
-        return await _retry(
+        return await retry(
             write,
             seconds=self._times.lease
             / 2,  # the heartbeat has stopped; if the lease expires, the fence protects the row
-            pause=_DATABASE_PAUSE,
+            pause=DATABASE_PAUSE,
             is_retried=lambda error: not isinstance(error, LeaseLostError),
             event="generation.end_write_failed",
             generation=claim.generation.id,
@@ -312,29 +310,3 @@ def _is_outage_of_files(error: Exception) -> bool:
     if isinstance(error, MissingObjectError | LeaseLostError):
         return False
     return isinstance(error, StorageError | UploadFailedError) or is_outage(error)
-
-
-async def _retry(
-    work: Callable[[], Awaitable[T]],
-    *,
-    seconds: float,
-    pause: float,
-    is_retried: Callable[[Exception], bool],
-    event: str,
-    **fields: str,
-) -> T:
-    """Call `work` until it succeeds, for `seconds`; then, and for errors that are not retried, raise its error.
-
-    `pause`: seconds before the first retry. Each retry is logged as `event`.
-    """
-    loop = asyncio.get_running_loop()
-    give_up = loop.time() + seconds
-    while True:
-        try:
-            return await work()
-        except Exception as error:
-            if not is_retried(error) or loop.time() + pause > give_up:
-                raise
-            log.warning(event, error=error, pause=pause, **fields)
-            await asyncio.sleep(pause * random.uniform(0.75, 1.25))
-            pause = min(2 * pause, _LONGEST_PAUSE)

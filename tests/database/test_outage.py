@@ -67,6 +67,27 @@ async def test_a_completion_that_cannot_be_written_is_retried(server: Running, a
     assert await ada.credits() == 29
 
 
+@pytest.mark.postgres_only
+async def test_a_call_that_cannot_be_recorded_waits_for_the_database(
+    scripted: Running, openrouter: ScriptedOpenRouter, database: str
+) -> None:
+    ada = await scripted.api.sign_up()
+    await _fail(database, "NEW.stage = 'GENERATING'")
+    with capture_logs() as logs:
+        (generation,) = (await ada.create(prompt="A red boat"))["generations"]
+
+        async def has_failed_twice() -> bool:
+            return [line["event"] for line in logs].count("generation.call_write_failed") > 1
+
+        await until(has_failed_twice)
+        assert openrouter.calls == []
+        await _recover(database)
+        ended = await ada.wait_for_end(generation["id"])
+    assert (ended["status"], ended["attempts"]) == ("COMPLETED", 1)
+    assert len(openrouter.calls) == 1
+    assert not [line for line in logs if line["log_level"] == "error"]
+
+
 async def test_an_outage_of_the_database_is_unavailable_until_it_is_back(
     own_postgres: PostgresServer, tmp_path: Path
 ) -> None:

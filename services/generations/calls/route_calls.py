@@ -8,16 +8,19 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Generic, TypeVar
 
 import structlog
 
+from models.database.connection import is_outage
 from models.enum import ErrorCode
 from services.core.crashpoint import crashpoint
 from services.core.lease import LeaseLostError
 from services.events.publisher import EventPublisher
 from services.generations.calls.failure import GenerationFailedError
 from services.generations.calls.request import fit_reference
+from services.generations.calls.retry import DATABASE_PAUSE, retry
 from services.generations.claim import Claim
 from services.integrations.images.sanitizer import ImageSanitizer
 from services.integrations.providers.circuit_rules import CircuitRefusalError
@@ -186,7 +189,14 @@ class RouteCalls(Generic[P, T]):
         claim.may_hand_back = False  # before the write, which may be committed although it is canceled
         try:
             async with asyncio.timeout_at(ends):
-                await claim.record_call(provider)
+                await retry(
+                    partial(claim.record_call, provider),
+                    seconds=self._deadline,
+                    pause=DATABASE_PAUSE,
+                    is_retried=is_outage,
+                    event="generation.call_write_failed",
+                    generation=claim.generation.id,
+                )
                 await self._events.generation_changed(claim.generation)
         except TimeoutError:
             raise GenerationFailedError(ErrorCode.GENERATION_TIMEOUT, called=claim.path.was_called) from None
