@@ -58,6 +58,9 @@ class PaymentOptions:
 class DeploymentStatus:
     read_only: bool = strawberry.field(description="Whether mutations of users are refused with UNAVAILABLE.")
     accepts_generations: bool = strawberry.field(description="Whether new generations are accepted.")
+    paused_models: list[str] = strawberry.field(
+        description="Ids of models whose orders wait, because their provider refuses all calls at the moment."
+    )
 
 
 @strawberry.type(
@@ -141,5 +144,10 @@ def _payments(context: Context) -> PaymentOptions | None:
 
 
 def _status(context: Context) -> DeploymentStatus:
-    maintenance = context.services.operations.maintenance
-    return DeploymentStatus(read_only=maintenance.is_read_only, accepts_generations=maintenance.accepts_generations)
+    offered, operations = context.services.catalogue.models.models(), context.services.operations
+    maintenance, pauses = operations.maintenance, operations.provider_pauses
+    return DeploymentStatus(
+        read_only=maintenance.is_read_only,
+        accepts_generations=maintenance.accepts_generations,
+        paused_models=[model.id for model in offered if pauses.is_blocked(model.medium, model.id)],
+    )

@@ -70,7 +70,7 @@ NOT_COVERED: Mapping[str, str] = {
         "product title version locale locales media models aspectRatios upload signIn payments sellsCredits maxBatch "
         "promptMaxLength enhancesPrompts status"
     ),
-    "DeploymentStatus": "readOnly acceptsGenerations",
+    "DeploymentStatus": "readOnly acceptsGenerations pausedModels",
     "DeletedPayload": "deletedIds viewer errors",
     "GalleryChange": "kind version generationId generation",
     "Generation": (

@@ -112,6 +112,10 @@ async def state_of(api: Api, id: str) -> Any:
     return (await api.one(STATE, id=id))["generation"]
 
 
+async def paused_models(api: Api) -> Any:
+    return (await api.one("{ deployment { status { pausedModels } } }"))["status"]["pausedModels"]
+
+
 async def full_health(api: Api) -> Any:
     return (await api.http.get("/health?full=1")).json()
 
@@ -134,6 +138,9 @@ async def test_every_process_shows_the_pause_until_an_operator_ends_it(
             assert await state_of(ada, each) == {"status": "PENDING", "message": WAITS, "estimatedSeconds": None}
         chinese = await ada.raw(STATE, headers={"accept-language": "zh"}, id=id)
         assert chinese.json()["data"]["viewer"]["generation"]["message"].startswith("\u56fe\u50cf\u670d\u52a1")
+        offered = [model["id"] for model in await ada.one("{ models { id } }")]
+        assert offered
+        assert await paused_models(server.api) == offered
         health = await full_health(server.api)
         assert (health["status"], health["provider openrouter"]) == ("degraded", "the key is refused")
         (shown,) = health["operations"]["providers_paused"]
@@ -149,6 +156,7 @@ async def test_every_process_shows_the_pause_until_an_operator_ends_it(
         assert await execute(server.services, parse_arguments(resume)) == 0
         assert "openrouter is called again." in capsys.readouterr().out
         assert (await full_health(server.api))["operations"]["providers_paused"] == []
+        assert await paused_models(server.api) == []
         assert paused._value.get() == 0
         assert (await state_of(ada, id))["message"] == "Waiting for a free worker."
     openrouter.key = valid

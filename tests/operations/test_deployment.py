@@ -21,7 +21,7 @@ DEPLOYMENT = """
     upload { maxBytes formats contentTypes }
     signIn { methods requiresVerification passwordMinLength signupCredits guestCredits }
     payments { provider isTest returnOrigins }
-    status { readOnly acceptsGenerations }
+    status { readOnly acceptsGenerations pausedModels }
   }
 }"""
 
@@ -57,7 +57,7 @@ async def test_deployment_is_the_same_for_all_viewers_and_true(idle_server: Runn
     guest = await api.one(begin) if profile.guests else None
     assert found["signIn"]["guestCredits"] == (guest["user"]["credits"] if guest else None)
     assert found["payments"] is None or found["payments"]["provider"] in ("polar", "development")
-    assert found["status"] == {"readOnly": False, "acceptsGenerations": True}
+    assert found["status"] == {"readOnly": False, "acceptsGenerations": True, "pausedModels": []}
 
 
 async def test_deployment_says_what_is_paused(idle_server: Running) -> None:

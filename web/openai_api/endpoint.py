@@ -18,7 +18,7 @@ from web.body import MAX_JSON_BYTES, TooLargeError, limited
 from web.connection_limit import ConnectionLimits, TooManyConnectionsError
 from web.http_exchange import STOPPING
 from web.limit_headers import limit_headers
-from web.multipart import MULTIPART_OVERHEAD_BYTES, form_bytes
+from web.multipart import form_bytes
 from web.openai_api.api_error import ApiError, invalid, refused
 from web.openai_api.caller import context_of, sign_in
 from web.openai_api.image_request import ImageBody, generation_request, read_form, read_json
@@ -64,7 +64,7 @@ class OpenAIEndpoints:
 
     async def _edit(self, request: Request, context: Context, stack: AsyncExitStack) -> Response:
         await sign_in(context, request, "Mutation.createGeneration")
-        most = form_bytes(context.services.media.files.limits.max_bytes) + MULTIPART_OVERHEAD_BYTES
+        most = form_bytes(context.services.media.files.limits.max_bytes)
         size = announced_bytes(request.headers, most)
         with self._uploads.receiving(context.require_viewer().id, context.client, size):
             form = _limited(request, most).form(
@@ -115,7 +115,6 @@ async def _models(request: Request, context: Context, stack: AsyncExitStack) -> 
 
 def _limited(request: Request, max_bytes: int) -> Request:
     """Return the request with a body of at most `max_bytes`. Raises TooLargeError, also while it is read."""
-    request.state.max_bytes = max_bytes
     return Request(request.scope, limited(request.receive, request.headers, max_bytes))
 
 
@@ -139,9 +138,8 @@ async def _answer(answer: Answer, request: Request) -> Response:
             response = _error_response(context, error)
         except (Refusal, RefusalGroup) as refusal:
             response = _error_response(context, refused(refusal))
-        except TooLargeError:
-            text = message("The request is too large: it can have up to {bytes} bytes.", bytes=request.state.max_bytes)
-            response = _error_response(context, invalid(None, text), status=413)
+        except TooLargeError as error:
+            response = _error_response(context, invalid(None, error.message), status=413)
         except TooManyConnectionsError:
             response = _error_response(context, ApiError(ErrorCode.RATE_LIMITED, _TOO_MANY, may_repeat=True))
         except Exception as error:
