@@ -1,5 +1,5 @@
 # One image for every process: `serve` (the default), `worker`, `migrate`, `check`, `verify`.
-# Builds GraphiQL and the studio; neither their npm packages nor Node are part of the final image.
+# Builds GraphiQL, the studio and the documentation; neither Node nor what only builds them is part of the final image.
 FROM node:24-slim AS graphiql
 WORKDIR /graphiql
 COPY web/graphiql/package.json web/graphiql/package-lock.json web/graphiql/.npmrc ./
@@ -18,16 +18,9 @@ COPY examples/typescript/src/ /studio/examples/typescript/src/
 COPY web/studio/ ./
 RUN npm run build
 
-FROM python:3.11-slim
-
-# HOST and DATA_DIR are settings of the server (docs/configuration.md): it must be reachable from outside the container,
-# and its SQLite file and local storage, if used, belong on a volume.
+FROM python:3.11-slim AS code
 ENV PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONUNBUFFERED=1 \
-    HOST=0.0.0.0 \
-    DATA_DIR=/data
-
-RUN useradd --system --uid 10001 --no-create-home darkroom && install -d -o darkroom -m 700 /data
+    PYTHONUNBUFFERED=1
 
 WORKDIR /app
 
@@ -46,8 +39,25 @@ COPY schema/ schema/
 COPY services/ services/
 COPY telemetry/ telemetry/
 COPY web/ web/
+
+FROM code AS documentation
+COPY requirements/docs.lock requirements/docs.lock
+RUN python -m pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes -r requirements/docs.lock
+COPY tools/build_documentation.py tools/documentation_pages.py tools/api_reference.py tools/
+COPY docs/ docs/
+RUN python -m tools.build_documentation
+
+FROM code
 COPY --from=graphiql /graphiql/dist/ web/graphiql/dist/
 COPY --from=studio /studio/web/studio/dist/ web/studio/dist/
+COPY --from=documentation /app/web/documentation/dist/ web/documentation/dist/
+
+# HOST and DATA_DIR are settings of the server (docs/configuration.md): it must be reachable from outside the container,
+# and its SQLite file and local storage, if used, belong on a volume.
+ENV HOST=0.0.0.0 \
+    DATA_DIR=/data
+
+RUN useradd --system --uid 10001 --no-create-home darkroom && install -d -o darkroom -m 700 /data
 
 # The code is owned by root, so the running process cannot modify it.
 USER 10001

