@@ -15,7 +15,15 @@ with hidden_class_sources():
         SpentToken,
         User,
     )
-    from models.billing import CreditTransaction, Membership, Pass, PassHour, SignupBonus
+    from models.billing import (
+        CreditGrant,
+        CreditRefill,
+        CreditTransaction,
+        Membership,
+        Pass,
+        PassHour,
+        SignupBonus,
+    )
     from models.catalogue import Collection, Style, StylePicture
     from models.events import AuditEntry
     from models.generations import Generation, IdempotencyKey
@@ -30,7 +38,9 @@ __all__ = [
     "AuditEntry",
     "Checkout",
     "Collection",
+    "CreditGrant",
     "CreditPackage",
+    "CreditRefill",
     "CreditTransaction",
     "DataExport",
     "ExternalEvent",

@@ -66,6 +66,9 @@ class User(Model):
     overdraft_allowed = fields.BooleanField(default=False)  # set with lines that may pass below zero
     version = fields.BigIntField(default=0)
     ledger_sequence = fields.BigIntField(default=0)  # of the newest ledger line
+    has_grants = fields.BooleanField(default=False)  # whether the account has rows of CreditGrant
+    # The newest calendar month in which a refill was decided upon (2026-11, in UTC).
+    refill_month = fields.CharField(max_length=7, null=True)
     # Null only if a server of the previous release created the account; generated when it is first read.
     referral_code = fields.CharField(max_length=16, null=True, unique=True, default=new_referral_code)
     referred_by_id = fields.CharField(max_length=ids.LENGTH, null=True, db_index=True)  # the referring account

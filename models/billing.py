@@ -62,6 +62,40 @@ class CreditTransaction(Model):
         indexes = (Index(fields=("user_id", "type", "sequence")),)
 
 
+class CreditGrant(Model):
+    """Credits that expire: what is left of those that one ledger line gave. What an account has beside never expires.
+
+    Changed only in the transaction of a ledger line. An expired one is kept for a while, for refunds of what it paid.
+    """
+
+    id = fields.CharField(max_length=ids.LENGTH, primary_key=True)  # of the ledger line
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
+        "models.User", related_name="grants", on_delete=fields.RESTRICT
+    )
+    user_id: str
+    type = fields.CharEnumField(TransactionType, "models/enum.py", max_length=16)  # of the line
+    amount = fields.BigIntField()
+    remaining = fields.BigIntField()
+    expires_at = fields.DatetimeField()
+
+    class Meta:
+        table = "credit_grants"
+        indexes = (Index(fields=("user_id", "expires_at")),)
+
+
+class CreditRefill(Model):
+    """The mailbox for which an account got the refill of a calendar month."""
+
+    id = fields.BigIntField(primary_key=True, generated=True)
+    user_id = fields.CharField(max_length=ids.LENGTH)
+    identity = fields.CharField(max_length=64)  # a hash of the address, from services.billing.mailbox_identity
+    month = fields.CharField(max_length=7)  # 2026-11, in UTC
+
+    class Meta:
+        table = "credit_refills"
+        unique_together = (("identity", "month"),)
+
+
 class Membership(Model):
     """One subscription to a monthly plan, in the state that the payment provider last reported."""
 

@@ -97,7 +97,7 @@ class PaidBy(StrEnum):
 class TransactionType(StrEnum):
     """The type of a ledger line."""
 
-    BONUS = "BONUS"  # sign-up, referral
+    BONUS = "BONUS"  # sign-up, referral, monthly refill
     PURCHASE = "PURCHASE"
     SUBSCRIPTION = "SUBSCRIPTION"  # a plan's monthly grant
     DEDUCTION = "DEDUCTION"
@@ -105,6 +105,8 @@ class TransactionType(StrEnum):
     ADMIN = "ADMIN"
     REVERSAL = "REVERSAL"  # of a purchase that was refunded or charged back
     TRANSFER = "TRANSFER"  # from a guest to the account that it was merged into: one line of each
+    EXPIRY = "EXPIRY"  # what was left of a grant when it expired, or when its plan's next month began
+    ROLLOVER = "ROLLOVER"  # what of it the next month keeps
 
 
 class TransactionStatus(StrEnum):

@@ -17,6 +17,9 @@ class Plan(Model):
     price = fields.BigIntField(null=True)  # minor units; null: on request
     currency = fields.CharField(max_length=3, null=True)  # ISO 4217, lower case
     credits_per_month = fields.IntField(null=True)
+    credits_expire_days = fields.IntField(null=True)  # null: never
+    # The most unused credits that the next month keeps, the others then expire; null: all, until they expire.
+    rollover = fields.IntField(null=True)
     duration_hours = fields.IntField(null=True)  # of a pass
     images_per_hour = fields.IntField(null=True)
     videos_per_hour = fields.IntField(null=True)
@@ -43,6 +46,7 @@ class CreditPackage(Model):
     id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.CREDIT_PACKAGE))
     slug = fields.CharField(max_length=64, unique=True)
     credits = fields.IntField()
+    credits_expire_days = fields.IntField(null=True)  # null: never
     price = fields.BigIntField()  # minor units
     currency = fields.CharField(max_length=3)  # ISO 4217, lower case
     position = fields.IntField()

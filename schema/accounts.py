@@ -1,14 +1,14 @@
 """GraphQL types of accounts: users, sessions, API keys, verification, statistics, export and deletion."""
 
 from datetime import datetime
-from typing import Self
 
 import strawberry
 
 import models
 from models import ids
 from models.generation_row import all_final
-from schema.billing import CreditTransaction, Membership, Pass, TransactionFilter
+from schema.account_usage import UserStats, UserStorage
+from schema.billing import CreditTransaction, ExpiringCredits, Membership, Pass, TransactionFilter
 from schema.credential import ApiKey, SecondFactor, Session
 from schema.generations import Generation, GenerationFilter, generation_key
 from schema.identity import Identity
@@ -23,57 +23,11 @@ from services.accounts.secret_token import hash_token
 from services.billing import ledger
 from services.billing.entitlement import is_member
 from services.gallery import gallery
-from services.gallery.user_stats import Stats
-from services.media.quota import StorageQuota, StorageUsage
 
 _DEVICE = (
     "The newest `deviceToken` that this device got for the account: then wrong passwords that others send do not lock "
     "it out. Browsers need none: `cookie` sets one, too."
 )
-
-
-@strawberry.type(description="Statistics of an account; deleted generations are not counted.")
-class UserStats:
-    total_generations: int = strawberry.field(description="Completed generations.")
-    failed_generations: int
-    favorites: int
-    credits_spent: int = strawberry.field(
-        description="Credits: deductions minus refunds, deleted generations included."
-    )
-    last_generation_at: datetime | None = strawberry.field(
-        description="When the newest completed generation was requested."
-    )
-
-    @classmethod
-    def of(cls, stats: Stats) -> Self:
-        return cls(
-            total_generations=stats.total_generations,
-            failed_generations=stats.failed_generations,
-            favorites=stats.favorites,
-            credits_spent=stats.credits_spent,
-            last_generation_at=stats.last_generation_at,
-        )
-
-
-@strawberry.type(description="What an account stores; a request that would exceed it gets a StorageFullError.")
-class UserStorage:
-    used_bytes: float = strawberry.field(
-        description="Bytes of originals and results, a whole number; thumbnails do not count."
-    )
-    max_bytes: float | None = strawberry.field(description="Null: unlimited.")
-    generations: int = strawberry.field(
-        description="Generations in any status; deleting one frees its place and its bytes at once."
-    )
-    max_generations: int | None = strawberry.field(description="Null: unlimited.")
-
-    @classmethod
-    def of(cls, usage: StorageUsage, quota: StorageQuota) -> Self:
-        return cls(
-            used_bytes=usage.used_bytes,
-            max_bytes=quota.max_bytes or None,
-            generations=usage.generations,
-            max_generations=quota.max_generations or None,
-        )
 
 
 @strawberry.type(description="An account.")
@@ -103,6 +57,23 @@ class User(Node):
         "existence or status; stages and progress change Generation.version only."
     )
     created_at: datetime
+
+    @strawberry.field(
+        description="Whether the balance is below the product's `credits_low`, by which webhooks send `credits.low` "
+        "unless they have a threshold of their own."
+    )
+    def has_low_credits(self, info: Info) -> bool:
+        profile = info.context.services.products.profile
+        return profile.sells_credits and self.row.credits < profile.limits.credits_low
+
+    @strawberry.field(
+        description="The credits that expire, soonest first; they are spent in this order, before those that never do. "
+        "Once they have expired, a ledger line takes what is left."
+    )
+    async def expiring_credits(self, info: Info) -> list[ExpiringCredits]:
+        if not self.row.has_grants:
+            return []
+        return ExpiringCredits.of(await info.context.grants_by_user.load(self.row.id) or ())
 
     @strawberry.field(description="The most generations that one request may create.")
     async def max_batch(self, info: Info) -> int:

@@ -1,5 +1,6 @@
 """GraphQL types of billing: the ledger, packages, plans, passes and memberships."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,10 +28,18 @@ class CreditPackage(Node):
     credits: int
     price: int = strawberry.field(description="In the currency's minor units.")
     currency: str = strawberry.field(description="ISO 4217, in lower case.")
+    credits_expire_days: int | None = strawberry.field(description="Days after which the credits expire; null: never.")
 
     @classmethod
     def of(cls, row: models.CreditPackage) -> "CreditPackage":
-        return cls(id=strawberry.ID(row.id), slug=row.slug, credits=row.credits, price=row.price, currency=row.currency)
+        return cls(
+            id=strawberry.ID(row.id),
+            slug=row.slug,
+            credits=row.credits,
+            price=row.price,
+            currency=row.currency,
+            credits_expire_days=row.credits_expire_days,
+        )
 
 
 @strawberry.type(description="A monthly plan or a pass for sale.")
@@ -41,6 +50,13 @@ class Plan(Node):
     price: int | None = strawberry.field(description="In the currency's minor units; null: sold on request only.")
     currency: str | None = strawberry.field(description="ISO 4217, in lower case.")
     credits_per_month: int | None = strawberry.field(description="Null for a pass, and for a plan that grants none.")
+    credits_expire_days: int | None = strawberry.field(
+        description="Days after which a month's credits expire; null: never, or it grants none."
+    )
+    rollover: int | None = strawberry.field(
+        description="The most unused credits that the next month keeps; the others expire when it begins. Null: each "
+        "month's credits expire by themselves."
+    )
     duration_hours: int | None = strawberry.field(description="Hours that a pass lasts; null for a monthly plan.")
     images_per_hour: int | None = strawberry.field(description="Null for a monthly plan.")
     videos_per_hour: int | None = strawberry.field(description="Null for a monthly plan.")
@@ -67,6 +83,8 @@ class Plan(Node):
             price=row.price,
             currency=row.currency,
             credits_per_month=row.credits_per_month,
+            credits_expire_days=row.credits_expire_days,
+            rollover=row.rollover,
             duration_hours=row.duration_hours,
             images_per_hour=row.images_per_hour,
             videos_per_hour=row.videos_per_hour,
@@ -147,6 +165,20 @@ class Membership:
         )
 
 
+@strawberry.type(description="Credits of an account that expire together.")
+class ExpiringCredits:
+    credits: int = strawberry.field(description="What is left of them.")
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, grants: Iterable[models.CreditGrant]) -> "list[ExpiringCredits]":
+        """Return what is left by time of expiry, soonest first."""
+        credits: dict[datetime, int] = {}
+        for grant in grants:
+            credits[grant.expires_at] = credits.get(grant.expires_at, 0) + grant.remaining
+        return [cls(credits=number, expires_at=moment) for moment, number in sorted(credits.items())]
+
+
 @strawberry.type(description="A line of the ledger; it never changes.")
 class CreditTransaction(Node):
     row: strawberry.Private[models.CreditTransaction]
@@ -161,6 +193,10 @@ class CreditTransaction(Node):
     )
     currency: str | None = strawberry.field(description="ISO 4217, in lower case.")
     created_at: datetime
+
+    @strawberry.field(description="When the credits that this line gave expire; null: never, or it took some.")
+    def expires_at(self) -> datetime | None:
+        return ledger.expires_at(self.row)
 
     @strawberry.field(description="In the viewer's language.")
     def description(self, info: Info) -> str:

@@ -19,6 +19,7 @@ from services.accounts.second_factor.recovery_code import count_by_users
 from services.accounts.session import NewSession, SessionRead
 from services.accounts.sign_ins.origin import SignInOrigin
 from services.billing import key_budget, passes
+from services.billing.grants import grant
 from services.billing.membership import CurrentMembership
 from services.core import locale
 from services.core.error import (
@@ -181,6 +182,7 @@ class Context:
     pass_by_user = _Lazy(lambda context: _batching(passes.active_of))
     stats_by_user = _Lazy(lambda context: DataLoader(context._load_stats, cache=False))
     storage_by_user = _Lazy(lambda context: DataLoader(context._load_storage, cache=False))
+    grants_by_user = _Lazy(lambda context: _batching(grant.open_grants))
     membership_by_user = _Lazy(lambda context: DataLoader(context._load_memberships, cache=False))
 
     def connect(self, token: str | None, wanted_locale: str | None) -> None:
@@ -225,6 +227,8 @@ class Context:
         if viewer is None and not is_sent and (demo := self.services.accounts.demo) is not None:
             viewer, self.credential.token = await demo.sign_in()
             self.is_cookie = False
+        if viewer is not None and (refills := self.services.billing.refills).is_due(viewer):
+            viewer = await refills.refill(viewer)
         self._acting_key = viewer.acting_key if viewer else None
         self.set_viewer(viewer, is_authenticated=True)
         if viewer is None and is_sent:

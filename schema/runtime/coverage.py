@@ -57,9 +57,9 @@ NOT_COVERED: Mapping[str, str] = {
     "Checkout": "id url",
     "CheckoutPayload": "checkout errors",
     "Collection": "id slug baseCost refundPolicy reuseShare qualities video title description styles",
-    "CreditPackage": "id slug credits price currency",
+    "CreditPackage": "id slug credits price currency creditsExpireDays",
     "CreditTransaction": (
-        "id sequence type status amount balance metadata price currency createdAt description user generation"
+        "id sequence type status amount balance metadata price currency createdAt expiresAt description user generation"
     ),
     "CreditTransactionConnection": "edges nodes pageInfo totalCount",
     "CreditTransactionEdge": "cursor node",
@@ -99,6 +99,7 @@ NOT_COVERED: Mapping[str, str] = {
         "creditsRefunded creditsPurchased providerCost activeUsers returningUsers queueDepth byStyle byHour "
         "byProvider byError byPlan series byAccount"
     ),
+    "ExpiringCredits": "credits expiresAt",
     "Model": (
         "id name provider media qualities aspectRatios resolutions durations durationFactors maxReferences maxBatch "
         "needsReference streamsPreviews refines priceFactor costUsd"
@@ -114,7 +115,7 @@ NOT_COVERED: Mapping[str, str] = {
     "PaymentReviewPayload": "review errors",
     "Plan": (
         "id slug kind price currency creditsPerMonth durationHours imagesPerHour videosPerHour priority "
-        "unlimited apiAccess maxBatch title quality collections"
+        "unlimited apiAccess maxBatch title quality collections creditsExpireDays rollover"
     ),
     "PlanMetric": "plan passesSold passesExpired averageImages averageVideos",
     "ProviderTry": "provider model errorCode seconds sent",
@@ -152,7 +153,8 @@ NOT_COVERED: Mapping[str, str] = {
     "UploadPayload": "upload errors",
     "UploadRules": "maxBytes formats contentTypes",
     "UploadTarget": "id url method headers fields expiresAt",
-    "User": "isMember maxBatch membership referralCode pass stats storage transactions billingPortalUrl apiKeys "
+    "User": "isMember hasLowCredits expiringCredits maxBatch membership referralCode pass stats storage transactions "
+    "billingPortalUrl apiKeys "
     "sessions secondFactor identities",
     "UserConnection": "edges nodes pageInfo totalCount",
     "UserEdge": "cursor node",

@@ -47,6 +47,7 @@ PRICES: dict[str, Price] = {
     "Pass.plan": _BATCHED,
     "User.maxBatch": FREE,  # the plan is cached
     "User.membership": _BATCHED,
+    "User.expiringCredits": _BATCHED,
     "User.referralCode": FREE,  # written once for each account
     "User.pass": _BATCHED,
     "User.stats": _BATCHED,

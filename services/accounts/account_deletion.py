@@ -23,6 +23,7 @@ from services.accounts.credential import parse_email
 from services.accounts.identity import identity_table
 from services.accounts.password_check import NO_PROOF, DeviceProof, PasswordChecks
 from services.accounts.second_factor.factor_row import delete_factor
+from services.billing.grants import expiry
 from services.catalogue.style_picture import discard_pictures
 from services.core.crashpoint import crashpoint
 from services.core.error import InvalidInputError
@@ -167,11 +168,13 @@ async def anonymize(user: User) -> bool:
         member_since=None,
         plan_id=None,
         member_until=None,
+        has_grants=False,
         deleted_at=datetime.now(UTC),
     )
     if not updated:
         return False
     await delete_factor(user.id)
+    await expiry.discard(user.id)
     for owned in (Session, ApiKey, MailToken, IdempotencyKey, WebhookEndpoint):
         await owned.filter(user_id=user.id).delete()
     # Kept without the name at the issuer: the account must not come back with the next token of an open page.

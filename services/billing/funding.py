@@ -45,6 +45,7 @@ class Funding:
     pass_: ActivePass | None = None  # the pass that pays
     refusal: Refusal | None = None
     key: ActingKey | None = None  # the API key that spends the credits
+    uses_grants: bool = False  # whether some of the account's credits expire
 
     @property
     def key_id(self) -> str | None:
@@ -84,7 +85,8 @@ class FundingService:
                 await key_budget.check(key, charge.total)
             except QuotaExceededError as exceeded:
                 refusal = exceeded
-        return Funding(PaidBy.CREDITS, charge.each, refusal=refusal, key=key)
+        uses_grants = user is not None and user.has_grants
+        return Funding(PaidBy.CREDITS, charge.each, refusal=refusal, key=key, uses_grants=uses_grants)
 
     async def reserve(
         self, user_id: str, charge: Charge, key: ActingKey | None = None

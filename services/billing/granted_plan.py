@@ -171,7 +171,7 @@ class GrantedPlanService:
         else:
             month = _months_between(row.started_at, row.renews_at)
             account = await membership.grant_month(
-                user_id, row.plan, _reference(row, month), None, None, account=account
+                user_id, row.plan, _reference(row, month), None, None, account=account, begins_month=True
             )
             row.renews_at = _after_months(row.started_at, month + 1)
         await row.save(update_fields=["status", "renews_at", "updated_at"])

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tortoise.queryset import QuerySet
@@ -10,6 +10,7 @@ from tortoise.queryset import QuerySet
 from models import CreditTransaction, User, ids
 from models.database.connection import rows
 from models.enum import Quality, TransactionType
+from services.billing.grants import grant
 from services.core.error import InsufficientCreditsError, NotFoundError
 from services.core.pagination import MAX_SIZE, Page, PageRequest, created_between, paginate, replica_page
 from services.events.account_change import AccountChange
@@ -34,6 +35,8 @@ class LedgerLine:
     api_key_id: str | None = None  # of a deduction: the key that requested it
     price: int | None = None  # minor units: what was paid for a purchase or a month, or refunded for a reversal
     currency: str | None = None  # ISO 4217, lower case; set if and only if there is a price
+    expires_at: datetime | None = None  # of credits that are given; None: never
+    source: str | None = None  # of credits that are taken: the line whose credits go first, by its id or reference
 
 
 async def post(user_id: str, lines: Sequence[LedgerLine], *, version_bumped: bool = False) -> AccountChange:
@@ -52,14 +55,16 @@ async def post(user_id: str, lines: Sequence[LedgerLine], *, version_bumped: boo
     may_overdraw = all(line.type in _MAY_OVERDRAW for line in lines if line.amount < 0)
     found = await rows(
         "UPDATE users SET credits = credits + $2, overdraft_allowed = (credits + $2 < 0),"
-        " ledger_sequence = ledger_sequence + $3, version = version + $4, updated_at = NOW()"
+        " ledger_sequence = ledger_sequence + $3, version = version + $4, has_grants = has_grants OR $6,"
+        " updated_at = NOW()"
         " WHERE id = $1 AND (credits + $2 >= 0 OR $2 >= 0 OR $5) AND ($4 = 0 OR deleted_at IS NULL)"
-        " RETURNING credits, version, ledger_sequence",
+        " RETURNING credits, version, ledger_sequence, has_grants",
         user_id,
         total,
         len(lines),
         0 if version_bumped else 1,
         may_overdraw,
+        any(line.expires_at is not None for line in lines),
     )
     if not found:
         user = await User.get_or_none(id=user_id)
@@ -75,8 +80,36 @@ async def post(user_id: str, lines: Sequence[LedgerLine], *, version_bumped: boo
         row = new_row(user_id, line, datetime.now(UTC))
         row.sequence, row.balance, row.account_version = sequence, balance, version
         written.append(row)
+    allocation = await _allocate(user_id, lines, written) if found[0]["has_grants"] else None
     await CreditTransaction.bulk_create(written)
+    if allocation is not None:
+        await grant.store(user_id, allocation)
     return AccountChange(user_id, credits, version, newest, tuple(written))
+
+
+async def _allocate(
+    user_id: str, lines: Sequence[LedgerLine], written: Sequence[CreditTransaction]
+) -> grant.Allocation:
+    """Return the account's grants after these lines, and name in each deduction the grants that pay it."""
+    refunded = [line.generation_id for line in lines if line.type is TransactionType.REFUND and line.generation_id]
+    allocation = await grant.load(user_id, refunded)
+    for line, row in zip(lines, written, strict=True):
+        if line.amount < 0:
+            source = line.source
+            if source is not None and not ids.is_id(source, ids.TRANSACTION):
+                source = await grant.id_of(source)
+            taken = allocation.take(-line.amount, row.balance, source)
+            if line.type is TransactionType.EXPIRY and source is not None:
+                allocation.expire(source, row.balance)
+            elif line.type is TransactionType.DEDUCTION and taken:
+                paid = [{"transaction": id, "credits": part} for id, part in taken.items()]
+                row.metadata = {**(row.metadata or {}), grant.FROM_GRANTS: paid}
+        elif line.expires_at is not None:
+            allocation.add(row.id, line.type, line.amount, line.expires_at, row.balance)
+        elif line.type is TransactionType.REFUND and line.generation_id is not None:
+            in_part = (line.metadata or {}).get("reason") == SMALLER
+            allocation.give_back(row.id, line.generation_id, line.amount, row.balance, in_part=in_part)
+    return allocation
 
 
 def new_row(user_id: str, line: LedgerLine, created_at: datetime) -> CreditTransaction:
@@ -89,10 +122,18 @@ def new_row(user_id: str, line: LedgerLine, created_at: datetime) -> CreditTrans
         generation_id=line.generation_id,
         price=line.price,
         currency=line.currency,
-        metadata=line.metadata,
+        metadata=line.metadata
+        if line.expires_at is None
+        else {**(line.metadata or {}), grant.EXPIRES: line.expires_at.astimezone(UTC).isoformat(timespec="seconds")},
         api_key_id=line.api_key_id,
         created_at=created_at,
     )
+
+
+def expires_at(line: CreditTransaction) -> datetime | None:
+    """Return when the credits that a line gave expire; None: never, or it took some."""
+    moment = (line.metadata or {}).get(grant.EXPIRES)
+    return datetime.fromisoformat(moment) if moment is not None else None
 
 
 def signup_reference(user_id: str) -> str:
@@ -105,11 +146,18 @@ def guest_reference(user_id: str) -> str:
     return f"guest:{user_id}"
 
 
-def signup_bonus(user_id: str, credits: int) -> list[LedgerLine]:
+def signup_bonus(user_id: str, credits: int, expire_days: int | None = None) -> list[LedgerLine]:
     """Return the line of a sign-up bonus; none if the profile grants no credits."""
     if not credits:
         return []
-    return [LedgerLine(TransactionType.BONUS, credits, signup_reference(user_id), metadata={"reason": "signup"})]
+    reason, expires_at = {"reason": "signup"}, expiry(expire_days)
+    line = LedgerLine(TransactionType.BONUS, credits, signup_reference(user_id), metadata=reason, expires_at=expires_at)
+    return [line]
+
+
+def expiry(days: int | None) -> datetime | None:
+    """Return when credits that are given now expire; None: never."""
+    return None if days is None else datetime.now(UTC) + timedelta(days=days)
 
 
 def deduction(generation_id: str, cost: int, api_key_id: str | None = None) -> list[LedgerLine]:

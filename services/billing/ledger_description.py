@@ -14,6 +14,8 @@ _DESCRIPTIONS = {
     TransactionType.ADMIN: message("Adjusted by support"),
     TransactionType.REVERSAL: message("Purchase reversed"),
     TransactionType.TRANSFER: message("Credits of a guest account"),
+    TransactionType.EXPIRY: message("Credits expired"),
+    TransactionType.ROLLOVER: message("Unused credits of last month"),
 }
 
 
@@ -22,6 +24,8 @@ def describe(line: CreditTransaction) -> Message:
     reason = (line.metadata or {}).get("reason")
     if line.type is TransactionType.BONUS and reason == "referral":
         return message("Referral bonus")
+    if line.type is TransactionType.BONUS and reason == "refill":
+        return message("Free credits of the month")
     if line.type is TransactionType.REFUND and reason == SMALLER and "delivered" in (line.metadata or {}):
         return message("Refunded in part: the result is smaller than ordered")
     return _DESCRIPTIONS[line.type]

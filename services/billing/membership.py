@@ -9,6 +9,7 @@ from models.database.connection import run_tx
 from models.enum import MembershipStatus, PurchaseStatus, TransactionType
 from services.billing import ledger
 from services.billing.entitlement import active_plan_id
+from services.billing.grants.expiry import rollover
 from services.billing.ledger import LedgerLine
 from services.core.error import NotFoundError
 from services.events import account_change
@@ -171,8 +172,12 @@ async def grant_month(
     *,
     credits: int | None = None,
     account: AccountChange | None = None,
+    begins_month: bool = False,
 ) -> AccountChange:
     """Write the line of a paid month, inside a transaction; none if it grants no credits.
+
+    Where the plan limits what the next month keeps, what is left of earlier months expires if `begins_month`, except
+    for that.
 
     `reference` names the payment: the same one grants nothing again. `price` is in minor units of `currency`.
     `credits`: None for the plan's month. `account`: the change of the account, if this transaction has bumped its
@@ -185,6 +190,7 @@ async def grant_month(
     granted = plan.credits_per_month if credits is None else credits
     if not granted or await CreditTransaction.exists(reference=reference):
         return account
+    expires_at = ledger.expiry(plan.credits_expire_days)
     line = LedgerLine(
         TransactionType.SUBSCRIPTION,
         granted,
@@ -192,8 +198,12 @@ async def grant_month(
         metadata={"plan": plan.slug},
         price=price,
         currency=currency,
+        expires_at=expires_at,
     )
-    return await ledger.post(user_id, [line], version_bumped=True)
+    carried: list[LedgerLine] = []
+    if begins_month and plan.rollover is not None and expires_at is not None:
+        carried = await rollover(user_id, plan, reference, expires_at)
+    return await ledger.post(user_id, [*carried, line], version_bumped=True)
 
 
 async def _write(state: SubscriptionState) -> bool:

@@ -32,10 +32,16 @@ class _NothingToPayError(Exception):
 
 
 class ReferralService:
-    """Finds referrers and pays the bonuses. `rules`: None if the product pays none."""
+    """Finds referrers and pays the bonuses. `rules`: None if the product pays none.
 
-    def __init__(self, rules: ReferralRules | None, secret: str, events: EventPublisher) -> None:
+    `expire_days`: after which they expire, None: never.
+    """
+
+    def __init__(
+        self, rules: ReferralRules | None, secret: str, events: EventPublisher, *, expire_days: int | None = None
+    ) -> None:
         self._rules = rules
+        self._expire_days = expire_days
         self._secret = secret.encode()
         self._events = events
 
@@ -123,8 +129,7 @@ class ReferralService:
             log.info("referral.already_paid", user=user_id)
             return []
 
-    @staticmethod
-    async def _pay(rules: ReferralRules, user_id: str, referrer_id: str, identity: str) -> list[AccountChange]:
+    async def _pay(self, rules: ReferralRules, user_id: str, referrer_id: str, identity: str) -> list[AccountChange]:
         """Write both lines or none, in one transaction, because the cap is counted with the referrer's row locked.
 
         The two rows are locked in the order of their ids. Nothing else locks two accounts, so there is no deadlock.
@@ -141,7 +146,13 @@ class ReferralService:
         accounts = []
         for id in present:
             reference = f"referral:{user_id}:{'to' if id == user_id else 'from'}"
-            line = LedgerLine(TransactionType.BONUS, rules.bonus, reference, metadata={"reason": "referral"})
+            line = LedgerLine(
+                TransactionType.BONUS,
+                rules.bonus,
+                reference,
+                metadata={"reason": "referral"},
+                expires_at=ledger.expiry(self._expire_days),
+            )
             accounts.append(await ledger.post(id, [line], version_bumped=True))
         return accounts
 

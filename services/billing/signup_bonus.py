@@ -21,11 +21,16 @@ class _NotDueError(Exception):
 class SignupBonusService:
     """Grants the bonus. `credits`: of one bonus, 0 for none. `secret`: keys the hash of addresses.
 
+    `expire_days`: after which it expires, None: never.
+
     `requires_verification`: an account gets the bonus when its address is verified, else when it is created.
     """
 
-    def __init__(self, credits: int, secret: str, *, requires_verification: bool) -> None:
+    def __init__(
+        self, credits: int, secret: str, *, requires_verification: bool, expire_days: int | None = None
+    ) -> None:
         self.credits = credits
+        self.expire_days = expire_days
         self._secret = secret.encode()
         self._requires_verification = requires_verification
 
@@ -40,7 +45,7 @@ class SignupBonusService:
         credits = await self._claim(account.user_id, email)
         if not credits:
             return account
-        lines = ledger.signup_bonus(account.user_id, credits)
+        lines = ledger.signup_bonus(account.user_id, credits, self.expire_days)
         return await ledger.post(account.user_id, lines, version_bumped=True)
 
     async def _claim(self, user_id: str, email: str) -> int:

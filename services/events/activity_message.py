@@ -94,6 +94,10 @@ def _ledger_line(type: TransactionType, amount: int, balance: int) -> Message:
             return message(
                 "{amount} credits of a guest moved; the balance is {balance}.", amount=signed, balance=balance
             )
+        case TransactionType.EXPIRY:
+            return message("{amount} credits expired; the balance is {balance}.", amount=-amount, balance=balance)
+        case TransactionType.ROLLOVER:
+            return message("{amount} credits carried over; the balance is {balance}.", amount=amount, balance=balance)
         case TransactionType.ADMIN:
             signed = f"{amount:+d}"
             return message("Credits adjusted by {amount}; the balance is {balance}.", amount=signed, balance=balance)

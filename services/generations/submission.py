@@ -128,9 +128,11 @@ class SubmissionService:
     ) -> list[Generation]:
         batch_id = ids.new_id(ids.BATCH)
         accepted = None
-        is_plain = lock_references is None and funding.paid_by is PaidBy.CREDITS and funding.each
+        is_plain = (
+            lock_references is None and funding.paid_by is PaidBy.CREDITS and funding.each and not funding.uses_grants
+        )
         is_capped = funding.key is not None and funding.key.monthly_credits is not None
-        if is_plain and not is_capped and dialect() == "postgres":
+        if is_plain and not is_capped and not funding.uses_grants and dialect() == "postgres":
             new_rows = [spec.new_row(user_id, batch_id, funding) for _ in range(spec.count)]
             accepted = await accept(user_id, new_rows, ticket, self.quota.max_generations, funding.key_id)
         if accepted is not None:
@@ -185,6 +187,7 @@ def _with_relations(row: Generation, spec: GenerationSpec) -> Generation:
 #
 # The account's row is written first, if it can pay; everything else follows from that. Generations kept were counted in
 # the version `seen`: if another transaction changed the account meanwhile, nothing is accepted.
+# Where credits of the account expire, the transaction of several statements decides which of them pay.
 _ACCEPT = """
 WITH seen AS MATERIALIZED (
     SELECT version AS counted, CASE WHEN $4 = 0 THEN 0 ELSE
@@ -193,7 +196,7 @@ WITH seen AS MATERIALIZED (
 charged AS (
     UPDATE users SET credits = credits - $2::bigint * $3, overdraft_allowed = FALSE,
         ledger_sequence = ledger_sequence + $3, version = version + 1, updated_at = NOW()
-    FROM seen WHERE id = $1 AND credits >= $2::bigint * $3 AND deleted_at IS NULL
+    FROM seen WHERE id = $1 AND credits >= $2::bigint * $3 AND deleted_at IS NULL AND NOT has_grants
         AND ($4 = 0 OR kept + $3 <= $4 AND version = counted)
     RETURNING id AS account_id, credits, version, ledger_sequence),
 {key}

@@ -63,6 +63,7 @@ class IntegrityAudit:
             "G2": (generation_seconds, video_seconds or generation_seconds),
             "U1": (generation_seconds,),
             "E1": (generation_seconds,),
+            "M10": (generation_seconds,),
             "W1": (generation_seconds,),
             "B3": (file_seconds, upload_seconds),
         }

@@ -155,6 +155,28 @@ INVARIANTS = (
         """,
     ),
     Invariant(
+        "M9",
+        "what is left of an account's grants is part of its balance, and of each grant at most what it gave",
+        """
+        SELECT u.id FROM users u LEFT JOIN (
+            SELECT user_id, COUNT(*) AS grants, SUM(remaining) AS remaining FROM credit_grants GROUP BY user_id
+        ) AS g ON g.user_id = u.id
+        WHERE (g.grants IS NOT NULL) <> u.has_grants OR g.remaining > 0 AND g.remaining > u.credits
+        UNION ALL
+        SELECT g.id FROM credit_grants g LEFT JOIN credit_transactions t ON t.id = g.id
+        WHERE t.id IS NULL OR g.type <> t.type OR g.remaining < 0 OR g.amount > t.amount OR g.remaining > g.amount
+        UNION ALL
+        SELECT t.id FROM credit_transactions t JOIN credit_grants g ON t.reference = 'expire:' || g.id
+        WHERE t.type <> 'EXPIRY' OR -t.amount > g.amount OR g.remaining > 0
+        """,
+    ),
+    Invariant(
+        "M10",
+        "credits that have expired are gone in time",
+        "SELECT id FROM credit_grants WHERE remaining > 0 AND expires_at < LATER($1)",
+        is_backlog=True,
+    ),
+    Invariant(
         "G1",
         "a final generation has consistent end fields, and exactly the processing ones have a lease",
         """

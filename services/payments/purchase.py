@@ -145,6 +145,7 @@ async def _grant(order: Order, product: Product | None, purchase: Purchase, acco
             metadata={"package": product.slug},
             price=order.net_amount,
             currency=order.currency,
+            expires_at=ledger.expiry(product.credits_expire_days),
         )
         return await ledger.post(account.user_id, [line], version_bumped=True)
     if product is None:
@@ -163,6 +164,7 @@ async def _grant(order: Order, product: Product | None, purchase: Purchase, acco
         order.currency,
         credits=purchase.credits,
         account=account,
+        begins_month=order.billing_reason in MONTHS and not order.is_trial,
     )
 
 
@@ -185,6 +187,7 @@ async def _reverse(purchase: Purchase, account: AccountChange) -> AccountChange:
             purchase.reversed_credits - due,
             f"polar:refund:{purchase.order_id}:{purchase.refunded_amount}",
             metadata={"order": purchase.order_id},
+            source=reference_of(purchase.order_id),
         )
         purchase.reversed_credits = due
         account = _merge(account, await ledger.post(account.user_id, [line], version_bumped=True))

@@ -27,6 +27,7 @@ Price = Annotated[StrictInt, Field(ge=1, le=100_000_000)]  # minor units
 Currency = Annotated[str, Field(pattern=r"^[a-z]{3}$")]  # ISO 4217, lower case
 Hours = Annotated[StrictInt, Field(ge=1, le=_ONE_YEAR)]
 PerHour = Annotated[StrictInt, Field(ge=0, le=100_000)]
+ExpireDays = Annotated[StrictInt, Field(ge=1, le=3650)]  # after which credits expire
 MaxBatch = Annotated[StrictInt, Field(ge=1, le=16)]  # generations per request
 
 
@@ -37,6 +38,7 @@ class ProfilePackage(BaseModel):
 
     slug: Slug
     credits: Credits
+    credits_expire_days: ExpireDays | None = None  # None: never
     price: Price
     currency: Currency
 
@@ -52,6 +54,9 @@ class ProfilePlan(BaseModel):
     price: Price | None = None  # None: on request
     currency: Currency | None = None
     credits_per_month: Credits | None = None
+    credits_expire_days: ExpireDays | None = None  # None: never
+    # The most unused credits of a month that the next one keeps; None: all, until they expire.
+    rollover: Annotated[StrictInt, Field(ge=0, le=1_000_000)] | None = None
     duration_hours: Hours | None = None  # of a pass
     images_per_hour: PerHour | None = None
     videos_per_hour: PerHour | None = None
@@ -104,7 +109,15 @@ def offer_problems(packages: tuple[ProfilePackage, ...], plans: tuple[ProfilePla
 def _kind_problems(place: str, plan: ProfilePlan) -> Iterator[Problem]:
     needed = ("duration_hours", "images_per_hour", "videos_per_hour")
     pass_fields = (*needed, "quality", "collections")
-    month_fields = ("credits_per_month", "max_batch", "priority", "unlimited", "api_access")
+    month_fields = (
+        "credits_per_month",
+        "credits_expire_days",
+        "rollover",
+        "max_batch",
+        "priority",
+        "unlimited",
+        "api_access",
+    )
     is_pass = plan.kind is PlanKind.PASS
     if is_pass:
         for name in needed:
@@ -114,6 +127,10 @@ def _kind_problems(place: str, plan: ProfilePlan) -> Iterator[Problem]:
             yield f"{place}.images_per_hour", "is 0 like videos_per_hour, so the pass allows nothing"
     elif plan.credits_per_month is None and not plan.unlimited:
         yield f"{place}.credits_per_month", "is missing, and the plan is not unlimited"
+    if not is_pass and plan.credits_per_month is None and plan.credits_expire_days is not None:
+        yield f"{place}.credits_expire_days", "is never used: the plan has no credits_per_month"
+    if not is_pass and plan.rollover is not None and plan.credits_expire_days is None:
+        yield f"{place}.rollover", "needs credits_expire_days: credits that never expire are all kept"
     for name in month_fields if is_pass else pass_fields:
-        if getattr(plan, name) not in (None, False):
+        if getattr(plan, name) is not None and getattr(plan, name) is not False:
             yield f"{place}.{name}", f"is never used: the plan is a {plan.kind}"

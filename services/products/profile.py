@@ -12,7 +12,7 @@ from models.enum import MediaKind, PlanKind, Quality
 from services.products.blocklist import folded
 from services.products.collection import CollectionReference, ProfileCollection, collection_problems, load_collection
 from services.products.model import DEMO, Model, ModelId, load_models
-from services.products.offer import MaxBatch, ProfilePackage, ProfilePlan, load_offers, offer_problems
+from services.products.offer import ExpireDays, MaxBatch, ProfilePackage, ProfilePlan, load_offers, offer_problems
 from services.products.toml_file import (
     ENTRY,
     SHARED,
@@ -80,6 +80,24 @@ class ReferralRules(BaseModel):
     cap: Annotated[StrictInt, Field(ge=1, le=1_000_000)]  # invited accounts that one referrer gets bonuses for
 
 
+class ExpiryRules(BaseModel):
+    """Days after which bonuses expire; None: never. Those of packages and plans are in their own entries."""
+
+    model_config = ENTRY
+
+    signup_days: ExpireDays | None = None  # also of the guests' bonus
+    referral_days: ExpireDays | None = None
+
+
+class RefillRules(BaseModel):
+    """Free credits of every calendar month, for accounts that have fewer."""
+
+    model_config = ENTRY
+
+    credits: Annotated[StrictInt, Field(ge=1, le=1_000_000)]  # up to which a balance below is filled
+    expire_days: ExpireDays | None = None  # None: never
+
+
 class GuestRules(BaseModel):
     """What guests get: accounts without an address, which a sign-up completes."""
 
@@ -109,6 +127,8 @@ class Profile(BaseModel):
     membership: MembershipRules = MembershipRules()
     referral: ReferralRules | None = None  # None: there is no referral bonus
     guests: GuestRules | None = None  # None: there are no guests
+    expiry: ExpiryRules = ExpiryRules()
+    refill: RefillRules | None = None  # None: there is no monthly refill
     collections: tuple[ProfileCollection, ...] = Field(min_length=1)
     packages: tuple[ProfilePackage, ...] = ()
     plans: tuple[ProfilePlan, ...] = ()
@@ -305,7 +325,7 @@ def _credit_problems(profile: Profile) -> Iterator[Problem]:
                 f"collections.{collection.slug}.reuse_share",
                 "costs credits, and sells_credits is false: it can be 0.0",
             )
-    for name in ("signup_credits", "packages", "referral"):
+    for name in ("signup_credits", "packages", "referral", "refill"):
         if getattr(profile, name):
             yield name, "gives credits, and sells_credits is false"
     for plan in profile.plans:

@@ -12,6 +12,7 @@ from tests.support.corpus.constraint_cases import (
     CHECKS,
     DANGLING_REFERENCES,
     DUPLICATES,
+    credit_grant,
     ended,
     file,
     line,
@@ -156,6 +157,7 @@ async def test_a_final_status_cannot_change(account: SampleAccount, status: str)
 async def test_an_account_with_a_history_cannot_be_deleted(account: SampleAccount) -> None:
     histories: list[tuple[str, Callable[[str], Row]]] = [
         ("credit_transactions", lambda user: factories.ledger_line(user, 1)),
+        ("credit_grants", lambda user: credit_grant(user)),
         ("files", lambda user: factories.file(user)),
         ("generations", lambda user: factories.generation(user)),
     ]

@@ -36,6 +36,12 @@ CORRUPTIONS = [
     ("UPDATE users SET credits = credits + 1", {"M1", "M6"}),
     ("UPDATE users SET credits = -1, overdraft_allowed = (1 = 1)", {"M1", "M6"}),
     ("UPDATE users SET ledger_sequence = ledger_sequence + 1", {"M6"}),
+    ("UPDATE users SET has_grants = (1 = 1)", {"M9"}),
+    (
+        "INSERT INTO credit_grants (id, user_id, type, amount, remaining, expires_at)"
+        " SELECT id, user_id, type, amount, 1, created_at FROM credit_transactions WHERE type = 'BONUS'",
+        {"M9", "M10"},  # it has expired, and the account is said to have none
+    ),
     ("UPDATE generations SET cost = cost + 1", {"M3"}),
     ("UPDATE generations SET paid_by = 'PLAN'", {"M3"}),
     ("UPDATE generations SET refunded = (1 = 1)", {"M4"}),
@@ -96,6 +102,7 @@ LINES = [
     ("'REFUND', 1, 30, 'refund-size:' || g.id", {"M1", "M5", "M6"}),
     ("'BONUS', 5, 35, 'gift'", {"M1", "M6"}),
     ("'ADMIN', 5, 35, 'admin:unknown'", {"M1", "M6", "M8"}),
+    ("'EXPIRY', -5, 25, 'expire:txn_2'", {"M1", "M6"}),
     ("'TRANSFER', 5, 35, 'merge:' || g.user_id || ':to'", {"M1", "M6", "U2"}),
 ]
 

@@ -29,7 +29,7 @@ class GuestService:
     """Makes guest accounts, and deletes those without a session.
 
     A guest has no password and no address: its session is all that leads to it. When that has ended, the account is
-    deleted. `rules`: None if the product has no guests.
+    deleted. `rules`: None if the product has no guests. `expire_days`: after which their bonus expires, None: never.
     """
 
     def __init__(
@@ -39,8 +39,11 @@ class GuestService:
         rates: RateLimits,
         events: EventPublisher,
         deletion: AccountDeletionService,
+        *,
+        expire_days: int | None = None,
     ) -> None:
         self._rules = rules
+        self._expire_days = expire_days
         self._sessions = sessions
         self._rates = rates
         self._events = events
@@ -69,14 +72,19 @@ class GuestService:
         await self._events.signed_up(account)
         return await self._sessions.open(user, origin)
 
-    @staticmethod
-    async def _create(credits: int) -> tuple[User, AccountChange]:
+    async def _create(self, credits: int) -> tuple[User, AccountChange]:
         user_id = ids.new_id(ids.USER)
         user = await User.create(id=user_id, email=f"{user_id}@{_DOMAIN}", password_hash="", is_guest=True)
         account = await account_change.bump_version(user_id)
         if credits:
             reason = {"reason": "guest"}
-            line = LedgerLine(TransactionType.BONUS, credits, ledger.guest_reference(user_id), metadata=reason)
+            line = LedgerLine(
+                TransactionType.BONUS,
+                credits,
+                ledger.guest_reference(user_id),
+                metadata=reason,
+                expires_at=ledger.expiry(self._expire_days),
+            )
             account = await ledger.post(user_id, [line], version_bumped=True)
         user.credits, user.version = account.credits, account.version
         return user, account

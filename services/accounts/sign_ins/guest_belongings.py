@@ -4,6 +4,7 @@ from models import CreditTransaction, Membership, Pass, Style, User
 from models.database.connection import rows
 from models.enum import TransactionType
 from services.billing import ledger
+from services.billing.grants import expiry
 from services.billing.ledger import MAX_LINE, LedgerLine
 from services.catalogue.custom_style import MAX_PER_ACCOUNT
 from services.core.error import ConflictError
@@ -69,6 +70,7 @@ async def move(guest: AccountChange, user: AccountChange) -> tuple[AccountChange
         raise _credits_stay()
     if credits:
         reference = f"merge:{guest.user_id}"
+        await expiry.move(guest.user_id, user.user_id, credits, guest.credits - credits)
         given = LedgerLine(TransactionType.TRANSFER, -credits, f"{reference}:from", metadata={"to": user.user_id})
         taken = LedgerLine(TransactionType.TRANSFER, credits, f"{reference}:to", metadata={"from": guest.user_id})
         guest = await ledger.post(guest.user_id, [given], version_bumped=True)
@@ -81,7 +83,7 @@ async def movable_credits(guest: AccountChange) -> int:
     amounts: dict[TransactionType, int] = dict.fromkeys(TransactionType, 0)
     for type, amount in await CreditTransaction.filter(user_id=guest.user_id).values_list("type", "amount"):
         amounts[type] += amount
-    spent = -amounts[TransactionType.DEDUCTION] - amounts[TransactionType.REFUND]
+    spent = -amounts[TransactionType.DEDUCTION] - amounts[TransactionType.REFUND] - amounts[TransactionType.EXPIRY]
     unspent_bonus = max(amounts[TransactionType.BONUS] - spent, 0)
     return max(guest.credits - unspent_bonus, 0)
 

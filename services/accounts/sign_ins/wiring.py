@@ -34,6 +34,13 @@ def build_sign_ins(
     return SignIns(
         revocations=RevocationService(links.sessions, links.events),
         links=SignInLinkService(links),
-        guests=GuestService(guest_rules, links.sessions, links.rates, links.events, deletion),
+        guests=GuestService(
+            guest_rules,
+            links.sessions,
+            links.rates,
+            links.events,
+            deletion,
+            expire_days=links.bonuses.expire_days,
+        ),
         merges=GuestMergeService(links, MergeTokens(secret), deletion, quota),
     )

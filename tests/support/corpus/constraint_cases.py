@@ -56,6 +56,22 @@ def recovery_code(user_id: str, **changes: Any) -> Row:
     return {"code_hash": secrets.token_hex(32), "user_id": user_id, **changes}
 
 
+def credit_grant(user_id: str, **changes: Any) -> Row:
+    return {
+        "id": ids.new_id(ids.TRANSACTION),
+        "user_id": user_id,
+        "type": "BONUS",
+        "amount": 1,
+        "remaining": 1,
+        "expires_at": NOW,
+        **changes,
+    }
+
+
+def credit_refill(user_id: str, number: int, **changes: Any) -> Row:
+    return {"id": 1_000 + number, "user_id": user_id, "identity": "same", "month": "2026-11", **changes}
+
+
 Make = Callable[[SampleAccount], Row]
 # The violated constraint, the table, and a row that differs from a valid one in one value.
 CHECKS: list[tuple[str, str, Make]] = [
@@ -82,7 +98,14 @@ CHECKS: list[tuple[str, str, Make]] = [
     ("ck_credit_transactions_sign", "credit_transactions", lambda a: line(a, type="REVERSAL", amount=1)),
     ("ck_credit_transactions_sign", "credit_transactions", lambda a: line(a, type="ADMIN", amount=0)),
     ("ck_credit_transactions_sign", "credit_transactions", lambda a: line(a, type="TRANSFER", amount=0)),
+    ("ck_credit_transactions_sign", "credit_transactions", lambda a: line(a, type="EXPIRY", amount=1)),
+    ("ck_credit_transactions_sign", "credit_transactions", lambda a: line(a, type="ROLLOVER", amount=-1)),
     ("ck_credit_transactions_sign", "credit_transactions", lambda a: line(a, type="GIFT")),
+    ("ck_credit_grants_remaining", "credit_grants", lambda a: credit_grant(a.user, remaining=-1)),
+    ("ck_credit_grants_remaining", "credit_grants", lambda a: credit_grant(a.user, remaining=2)),
+    ("ck_plans_expire_days", "plans", lambda _: factories.plan(credits_expire_days=0)),
+    ("ck_plans_rollover", "plans", lambda _: factories.plan(rollover=-1)),
+    ("ck_credit_packages_expire_days", "credit_packages", lambda _: factories.credit_package(credits_expire_days=0)),
     (
         "ck_credit_transactions_sign",
         "credit_transactions",
@@ -191,6 +214,7 @@ DUPLICATES: list[tuple[str, str, Callable[[SampleAccount, int], Row]]] = [
     ("referral_code", "users", lambda a, n: factories.user(referral_code="same")),
     ("referral_identity", "users", lambda a, n: factories.user(referral_identity="same")),
     ("identity", "signup_bonuses", lambda a, n: {"user_id": ids.new_id(ids.USER), "identity": "same"}),
+    ("identity, month", "credit_refills", lambda a, n: credit_refill(a.user, n)),
     ("slug", "plans", lambda a, n: factories.plan(slug="same")),
     ("slug", "credit_packages", lambda a, n: factories.credit_package(slug="same")),
     ("subscription_id", "memberships", lambda a, n: factories.membership(a.user, a.plan, subscription_id="same")),
@@ -221,6 +245,7 @@ DANGLING_REFERENCES: list[tuple[str, str, Make]] = [
     ("user_id", "sessions", lambda a: factories.session(UNKNOWN_USER)),
     ("user_id", "idempotency_keys", lambda a: factories.idempotency_key(UNKNOWN_USER)),
     ("user_id", "credit_transactions", lambda a: factories.ledger_line(UNKNOWN_USER, 1)),
+    ("user_id", "credit_grants", lambda a: credit_grant(UNKNOWN_USER)),
     ("owner_id", "files", lambda a: factories.file(UNKNOWN_USER)),
     ("owner_id", "uploads", lambda a: factories.upload(UNKNOWN_USER)),
     ("owner_id", "styles", lambda a: style(a, owner_id=UNKNOWN_USER)),

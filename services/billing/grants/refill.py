@@ -1,0 +1,113 @@
+"""The monthly refill: free credits up to an amount, once a calendar month, granted when an account is first used."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+
+from models import User
+from models.database.connection import is_outage, rows, run_tx
+from models.enum import TransactionType
+from services.billing import ledger
+from services.billing.ledger import LedgerLine
+from services.billing.mailbox_identity import mailbox_identity
+from services.core.error import NotFoundError, Refusal
+from services.events import account_change
+from services.events.account_change import AccountChange
+from services.events.publisher import EventPublisher
+from services.products.profile import RefillRules
+
+log = structlog.get_logger(__name__)
+
+_KEPT_MONTHS = 2  # of who got a refill
+
+
+class _NotDueError(Exception):
+    """Rolls back what another request has done already."""
+
+
+class RefillService:
+    """Grants refills. `rules`: None if the product has none. `secret`: keys the hash of addresses.
+
+    `requires_verification`: as of the sign-up bonus, only a verified address counts. Guests get none, and of several
+    accounts of one mailbox only the first of the month.
+    """
+
+    def __init__(
+        self,
+        rules: RefillRules | None,
+        secret: str,
+        events: EventPublisher,
+        *,
+        requires_verification: bool,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._rules = rules
+        self._secret = secret.encode()
+        self._events = events
+        self._requires_verification = requires_verification
+        self._now = now
+
+    def is_due(self, user: User) -> bool:
+        """Whether an account may get this month's refill, by its row alone."""
+        rules = self._rules
+        if rules is None or user.credits >= rules.credits or user.refill_month == self._month():
+            return False
+        return user.may_sign_in and user.has_address and (user.email_verified or not self._requires_verification)
+
+    async def refill(self, user: User) -> User:
+        """Grant a refill that may be due, and return the account's row as it is then.
+
+        What fails is tried again with the account's next request: this one goes on without.
+        """
+        try:
+            account = await run_tx(self._refill, user.id)
+        except (_NotDueError, NotFoundError):  # a concurrent request was first
+            return _as_now(user, await User.get(id=user.id))
+        except Exception as error:
+            if not (isinstance(error, Refusal) or is_outage(error)):
+                log.exception("refill.failed", user=user.id)
+            return user
+        await self._events.account_changed(account)
+        return _as_now(user, await User.get(id=user.id))
+
+    async def _refill(self, user_id: str) -> AccountChange:
+        account = await account_change.bump_version(user_id)
+        user = await User.get(id=user_id)
+        if self._rules is None or not self.is_due(user):
+            raise _NotDueError
+        month = self._month()
+        await User.filter(id=user_id).update(refill_month=month)
+        # A concurrent claim of the same mailbox waits here for the other transaction.
+        claimed = await rows(
+            "INSERT INTO credit_refills (user_id, identity, month) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+            " RETURNING user_id",
+            user_id,
+            mailbox_identity(self._secret, user.email),
+            month,
+        )
+        if not claimed:
+            return account  # another account of the mailbox has it
+        line = LedgerLine(
+            TransactionType.BONUS,
+            self._rules.credits - user.credits,
+            f"refill:{user_id}:{month}",
+            metadata={"reason": "refill", "month": month},
+            expires_at=ledger.expiry(self._rules.expire_days),
+        )
+        return await ledger.post(user_id, [line], version_bumped=True)
+
+    async def forget(self) -> None:
+        """Delete who got the refills of earlier months."""
+        now = self._now()
+        years, month = divmod(now.year * 12 + now.month - 1 - _KEPT_MONTHS, 12)
+        await rows("DELETE FROM credit_refills WHERE month < $1 RETURNING id", f"{years:04}-{month + 1:02}")
+
+    def _month(self) -> str:
+        return f"{self._now():%Y-%m}"
+
+
+def _as_now(user: User, now: User) -> User:
+    """Return the account as it is now, with what the request has proved."""
+    now.acting_key, now.proved_at = user.acting_key, user.proved_at
+    return now
