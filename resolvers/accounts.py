@@ -113,7 +113,10 @@ async def merge_guest(info: Info, token: str) -> MergeGuestPayload:
 
 
 async def sign_up(info: Info, input: SignUpInput) -> SessionPayload:
+    if input.cookie:
+        info.context.require_cookies()
     viewer = info.context.viewer
+    guest = viewer if viewer is not None and viewer.is_guest else None
     session = await info.context.services.accounts.users.sign_up(
         input.email,
         input.password,
@@ -123,9 +126,13 @@ async def sign_up(info: Info, input: SignUpInput) -> SessionPayload:
         origin=info.context.origin,
         request_locale=info.context.locale,
         referral_code=given(input.referral_code, None),
-        guest=viewer if viewer is not None and viewer.is_guest else None,
+        guest=guest,
+        # The cookie is overwritten, and nothing else would ever end its session.
+        replaced=info.context.token if input.cookie and info.context.is_cookie else None,
     )
-    return signed_in(info, session) if session else SessionPayload(must_verify_email=True)
+    if session is None:
+        return SessionPayload(must_verify_email=True)
+    return signed_in(info, session, by_cookie=bool(input.cookie))
 
 
 async def sign_in(info: Info, input: SignInInput) -> SessionPayload:
@@ -244,11 +251,13 @@ async def request_password_reset(info: Info, email: str) -> SentPayload:
     return SentPayload(sent=True)
 
 
-async def reset_password(info: Info, token: str, password: str) -> SessionPayload:
+async def reset_password(info: Info, token: str, password: str, cookie: bool | None = False) -> SessionPayload:
+    if cookie:
+        info.context.require_cookies()
     session = await info.context.services.accounts.password_resets.reset(
         token, password, client=info.context.client, origin=info.context.origin
     )
-    return signed_in(info, session)
+    return signed_in(info, session, by_cookie=bool(cookie))
 
 
 async def admin_set_role(info: Info, user_id: strawberry.ID, role: Role) -> UserPayload:

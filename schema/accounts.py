@@ -232,6 +232,11 @@ class SignUpInput:
     referral_code: str | None = strawberry.field(
         default=strawberry.UNSET, description="The referral code of another account; an unknown code: INVALID_INPUT."
     )
+    cookie: bool | None = strawberry.field(
+        default=False,
+        description="Set the session token in an HttpOnly cookie; `token` is then null. The session of a guest that "
+        "was sent in this cookie ends.",
+    )
 
 
 @strawberry.input
@@ -334,7 +339,9 @@ class DeleteAccountInput:
     password: str | None = strawberry.field(
         default=strawberry.UNSET, description="Required unless the account has no password."
     )
-    confirm_email: str = strawberry.field(description="The account's e-mail address; of a guest, its ID.")
+    confirm_email: str = strawberry.field(
+        description="The account's e-mail address; its ID if it has none, as of a guest."
+    )
     device_token: str | None = strawberry.field(default=strawberry.UNSET, description=_DEVICE)
 
 

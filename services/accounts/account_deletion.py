@@ -104,7 +104,7 @@ class AccountDeletionService:
 
     @staticmethod
     def _is_confirmed(user: User, confirm_email: str) -> bool:
-        if user.is_guest:
+        if not user.has_address:
             return confirm_email == user.id
         try:
             return parse_email(confirm_email.strip()).is_of(user)

@@ -119,11 +119,13 @@ class UserService:
         request_locale: str = locale.DEFAULT,
         referral_code: str | None = None,
         guest: User | None = None,
+        replaced: str | None = None,
     ) -> NewSession | None:
         """Create an account, open a session, and mail a link that verifies its address.
 
         `guest`: the guest account that is signed in; it is completed instead, and keeps its pictures, its credits and
-        its sessions: at once or, where verification is required, when the mailed link is opened.
+        its sessions: at once or, where verification is required, when the mailed link is opened. `replaced`: the token
+        of its session that the new one takes the place of, which ends.
 
         Where verification is required, return None: the mail says how to continue, and if there is an account with this
         address already, its owner gets a link for a new password. All that depends on it happens after the response, so
@@ -153,7 +155,10 @@ class UserService:
         await self._rates.hit_sign_up(client)
         details = SignUpDetails(address, name, chosen, request_locale, referral_code, guest)
         if not self.requires_verification:
-            return await self._sign_up_now(details, password, client, origin)
+            session = await self._sign_up_now(details, password, client, origin)
+            if guest is not None and replaced is not None:
+                await self.sign_out(guest, replaced)
+            return session
         if referral_code:
             await self._referrals.find(referral_code)
         password_hash = await self._passwords.hash(password, client=client)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from models import CreditTransaction, File, Generation, User
+from models import CreditTransaction, File, Generation, Identity, User
 from models.database.connection import is_postgres, rows, run_tx
 from models.enum import ErrorCode, TransactionType
 from services.accounts.user import ProfileChange
@@ -52,6 +52,8 @@ async def fill_account(api: Api) -> dict[str, Any]:
     assert made["errors"] == []
     await api.verify_address()
     await api.execute('mutation { createApiKey(name: "Canary key") { key } }')
+    at_issuer: dict[str, Any] = {"issuer": "https://issuer.example.com", "subject": "canary", "name": "Canary"}
+    await Identity.create(user_id=api.user["id"], key_hash="1" * 64, email=EMAIL, **at_issuer)
     announce = {"contentType": "image/jpeg", "byteSize": len(photo()), "idempotencyKey": "canary-upload"}
     announced = await api.one(
         "mutation($input: CreateUploadInput!) { createUpload(input: $input) { upload { url } } }", input=announce
@@ -75,7 +77,7 @@ async def test_deleted_account_leaves_no_personal_data_and_no_files(idle_server:
     )
     assert shared["errors"] == []
     (waiting,) = (await ada.create(photo(), prompt="Another canary"))["generations"]
-    expected = {"users", "generations", "styles", "api_keys", "idempotency_keys", "uploads"}
+    expected = {"users", "generations", "styles", "api_keys", "idempotency_keys", "uploads", "identities"}
     assert await tables_containing("canary", database) >= expected
     balance = await ada.credits()
     assert await ada.one(DELETE_ACCOUNT, input=CONFIRMATION) == {"deletedIds": [ada.user["id"]], "errors": []}

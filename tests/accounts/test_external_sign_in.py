@@ -237,3 +237,13 @@ async def test_account_without_an_address_can_set_one(world: World) -> None:
     refused = await client.refused("mutation { requestEmailVerification { sent errors { code } } }")
     assert refused["code"] == "NOT_FOUND"
     assert (await client.refused('mutation { createApiKey(name: "x") { key errors { code } } }'))["code"] == "FORBIDDEN"
+
+
+async def test_account_without_an_address_is_deleted_by_its_id(world: World) -> None:
+    client = world.client(sub="without-address")
+    user = await client.one(VIEWER)
+    assert user["email"] is None
+    assert (await client.one(DELETE, input={"confirmEmail": ADA}))["errors"] == [{"code": "INVALID_INPUT"}]
+    made = await client.one(DELETE, input={"confirmEmail": user["id"]})
+    assert made == {"deletedIds": [user["id"]], "errors": []}
+    assert not await client.is_signed_in()

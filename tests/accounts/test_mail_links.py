@@ -328,3 +328,17 @@ async def test_queued_mails_are_sent_before_the_process_stops(settings: Settings
         await server.api.sign_up()
     await mailbox.wait_for(1)
     assert mail_token.MAX_PER_WINDOW == 3
+
+
+async def test_reset_sets_the_cookie_where_it_is_asked_for(ada: Api, mailbox: Mailbox) -> None:
+    await mailbox.wait_for(1)
+    await request_reset(ada)
+    token = await mailbox.token(2, "/reset-password")
+    reset = RESET.replace("$password)", "$password, cookie: true)")
+    response = await replace(ada, token=None).raw(reset, token=token, password=NEW)
+    made = response.json()["data"]["resetPassword"]
+    assert (made["token"], made["errors"]) == (None, [])
+    kept, device = response.headers.get_list("set-cookie")
+    assert kept.startswith("darkroom_session=")
+    assert device.startswith("darkroom_device=")
+    assert await can_sign_in(ada, NEW)

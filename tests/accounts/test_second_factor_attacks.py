@@ -153,6 +153,7 @@ async def test_password_and_session_do_not_take_the_account_over(admin: Api) -> 
         'createApiKey(name: "mine")',
         f'updateApiKey(input: {{id: "{key}", name: "mine"}})',
         'linkIdentity(input: {idToken: "x", nonce: "y"})',
+        'unlinkIdentity(id: "x")',
         "requestDataExport",
     ):
         refused = await thief.refused(f"mutation {{ {mutation} {{ errors {{ code }} }} }}")

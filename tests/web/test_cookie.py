@@ -25,6 +25,11 @@ mutation($input: SignInInput!) {
   signIn(input: $input) { token expiresAt user { email } errors { code field } }
 }"""
 INPUT = {"email": "ada@example.com", "password": "correct horse", "cookie": True}
+SIGN_UP = """
+mutation($input: SignUpInput!) {
+  signUp(input: $input) { token deviceToken expiresAt user { id } errors { code field } }
+}"""
+SIGN_OUT_EVERYWHERE = "mutation { signOut(everywhere: true) { sessionsEnded } }"
 SIGN_OUT = "mutation { signOut { sessionsEnded } }"
 UPLOAD = "mutation($input: CreateGenerationInput!) { createGeneration(input: $input) { errors { code } } }"
 
@@ -82,6 +87,42 @@ async def test_cookie_is_only_set_on_request_and_on_success(browser: Api) -> Non
     assert "set-cookie" not in response.headers
     wrong = await browser.raw(SIGN_IN, input={**INPUT, "password": "wrong horse"})
     assert "set-cookie" not in wrong.headers
+
+
+async def test_sign_up_sets_the_cookie_and_opens_one_session(server: Running) -> None:
+    async with httpx.AsyncClient(base_url=server.api.address, timeout=30) as http:
+        api = Api(http, server.api.address)
+        made = await api.one(SIGN_UP, input=INPUT)
+        assert (made["token"], made["deviceToken"], made["errors"]) == (None, None, [])
+        assert made["expiresAt"]
+        assert await viewer(api) == ADA
+        assert {NAME, "darkroom_device"} <= set(http.cookies)
+        assert await api.one(SIGN_OUT_EVERYWHERE) == {"sessionsEnded": 1}
+
+
+async def test_sign_up_of_a_guest_by_cookie_leaves_only_its_own_session(server: Running) -> None:
+    async with httpx.AsyncClient(base_url=server.api.address, timeout=30) as http:
+        api = Api(http, server.api.address)
+        guest = await api.one("mutation { createGuest(cookie: true) { user { id } } }")
+        of_guest = http.cookies[NAME]
+        assert (await api.one(SIGN_UP, input={**INPUT, "password": "short"}))["errors"] != []
+        assert http.cookies[NAME] == of_guest, "a refused one changes nothing"
+        made = await api.one(SIGN_UP, input=INPUT)
+        assert made["user"]["id"] == guest["user"]["id"]
+        assert await viewer(api) == ADA
+        assert await viewer(api, cookie=f"{NAME}={of_guest}") == SIGNED_OUT
+        (session,) = (await api.one("{ viewer { sessions { isCurrent } } }"))["sessions"]
+        assert session == {"isCurrent": True}
+
+
+async def test_sign_up_without_a_cookie_keeps_the_session_of_the_guest(server: Running) -> None:
+    async with httpx.AsyncClient(base_url=server.api.address, timeout=30) as http:
+        api = Api(http, server.api.address)
+        await api.one("mutation { createGuest(cookie: true) { user { id } } }")
+        made = await api.one(SIGN_UP, input={**INPUT, "cookie": False})
+        assert made["token"]
+        assert await viewer(api) == ADA
+        assert len((await api.one("{ viewer { sessions { isCurrent } } }"))["sessions"]) == 2
 
 
 async def test_sign_out_ends_the_session_and_clears_the_cookie(browser: Api) -> None:
