@@ -38,6 +38,7 @@ from settings import Settings, SettingsError
 from web.open_connections import ServerLimits, max_backlog, max_connections
 
 if TYPE_CHECKING:
+    from services.integrations.identity.sign_in_page import SignInPages
     from services.integrations.identity.token_verifier import TokenVerifier
     from services.integrations.webhooks.sender import WebhookSender
 
@@ -76,7 +77,20 @@ def make_token_verifier(settings: Settings) -> "TokenVerifier | None":
         return None
     from services.integrations.identity.token_verifier import TokenVerifier
 
-    return TokenVerifier(
+    return TokenVerifier(_issuers(settings))
+
+
+def make_sign_in_pages(settings: Settings) -> "SignInPages | None":
+    """Return the pages of OIDC_ISSUERS where users sign in; None without any."""
+    if not any(one.client_id for one in settings.oidc_issuers):
+        return None
+    from services.integrations.identity.sign_in_page import SignInPages
+
+    return SignInPages(_issuers(settings))
+
+
+def _issuers(settings: Settings) -> list[Issuer]:
+    return [
         Issuer(
             one.issuer,
             audiences=one.audience,
@@ -85,9 +99,12 @@ def make_token_verifier(settings: Settings) -> "TokenVerifier | None":
             jwks_url=one.jwks_url,
             claims={str(name): path for name, path in one.claims.items()},
             links_by_email=one.link_by_email,
+            client_id=one.client_id,
+            name=one.name,
+            authorization_endpoint=one.authorization_endpoint,
         )
         for one in settings.oidc_issuers
-    )
+    ]
 
 
 def make_webhook_sender(settings: Settings) -> "WebhookSender":
@@ -215,6 +232,9 @@ async def open_integrations(
         tokens = make_token_verifier(settings)
         if tokens is not None:
             stack.push_async_callback(tokens.aclose)
+        sign_in_pages = make_sign_in_pages(settings)
+        if sign_in_pages is not None:
+            stack.push_async_callback(sign_in_pages.aclose)
         yield Integrations(
             bus=bus,
             wake_ups=WakeUps(bus),
@@ -233,6 +253,7 @@ async def open_integrations(
             passwords=Passwords(hash_kib),
             webhook_sender=partial(make_webhook_sender, settings),
             tokens=tokens,
+            sign_in_pages=sign_in_pages,
         )
 
 

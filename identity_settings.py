@@ -42,13 +42,18 @@ class IssuerSetting(BaseModel):
     jwks_url: WebAddress | None = None
     claims: dict[Literal["email", "email_verified", "name", "picture"], str] = {}
     link_by_email: bool = True
+    client_id: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    name: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    authorization_endpoint: WebAddress | None = None
 
     def problems(self, *, is_production: bool) -> list[str]:
         """Return what is wrong with it as a whole."""
         found = []
         if not self.audience and not self.authorized_parties:
             found.append("needs an audience or authorized_parties, or it accepts tokens that are for others")
-        addresses = [self.issuer, self.jwks_url or self.issuer]
+        if self.client_id is not None and self.client_id not in self.audience:
+            found.append("needs its client_id as an audience, which ID tokens are issued to")
+        addresses = [self.issuer, self.jwks_url or self.issuer, self.authorization_endpoint or self.issuer]
         if is_production and any(one.startswith("http:") and not one.startswith(_LOCAL) for one in addresses):
             found.append("must be reached by https in production")
         if self.claims.get("email_verified", "").startswith(_EDITABLE):

@@ -5,7 +5,7 @@ from enum import Enum
 import strawberry
 
 from schema.model import Model
-from schema.runtime.context import Context
+from schema.runtime.context import Context, Info
 from schema.runtime.enum import MediaKind
 from services.accounts.credential import PASSWORD_MIN
 from services.core import locale
@@ -26,6 +26,18 @@ class SignInMethod(Enum):
     ID_TOKEN = "ID_TOKEN"  # noqa: S105 - as before
 
 
+@strawberry.type(
+    description="An identity provider to whose page a client of this deployment's address may send the browser, with "
+    "`response_type=id_token`, the `nonce` of createSignInNonce or its SHA-256, and "
+    "`redirect_uri=.../sign-in/callback`."
+)
+class SignInProvider:
+    issuer: str
+    name: str
+    client_id: str
+    authorization_endpoint: str
+
+
 @strawberry.type(description="How accounts are made and sign in.")
 class SignInOptions:
     methods: list[SignInMethod]
@@ -38,6 +50,21 @@ class SignInOptions:
     guest_credits: int | None = strawberry.field(
         description="The bonus of an account by createGuest, part of the welcome bonus; null: there are no guests."
     )
+
+    @strawberry.field(
+        description="Those of the issuers that the studio offers, as far as their pages are known: it takes a moment "
+        "where they are asked for the first time."
+    )
+    async def providers(self, info: Info) -> list[SignInProvider]:
+        return [
+            SignInProvider(
+                issuer=page.issuer,
+                name=page.name,
+                client_id=page.client_id,
+                authorization_endpoint=page.authorization_endpoint,
+            )
+            for page in await info.context.services.accounts.external.pages()
+        ]
 
 
 @strawberry.type(description="What reference images are accepted.")

@@ -42,6 +42,7 @@ PRICES: dict[str, Price] = {
     "Query.webhookEndpoints": Price(1),
     "Query.admin": FREE,
     "WebhookEndpoint.deliveries": Price(1),
+    "SignInOptions.providers": Price(extra=100),  # fetches documents of issuers now and then
     "Collection.styles": _BATCHED,
     "StyleConnection.totalCount": Price(1),
     "Pass.plan": _BATCHED,

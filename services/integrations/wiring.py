@@ -23,6 +23,7 @@ from services.integrations.storage.protocol import Storage
 from services.integrations.videos.sanitizer import VideoSanitizer
 
 if TYPE_CHECKING:  # it imports the library, which a server without issuers does not need
+    from services.integrations.identity.sign_in_page import SignInPages
     from services.integrations.identity.token_verifier import TokenVerifier
     from services.integrations.webhooks.sender import WebhookSender
 
@@ -48,6 +49,7 @@ class Integrations:
     passwords: Passwords
     webhook_sender: "Callable[[], WebhookSender]"  # made where it is first used
     tokens: "TokenVerifier | None"  # of identity providers; None: there are none
+    sign_in_pages: "SignInPages | None"  # of those that a page of this server offers; None: there are none
 
     @property
     def provider(self) -> ImageProvider:

@@ -30,6 +30,7 @@ PRICED_TOGETHER = {"Metrics", "LedgerCheck"}
 # For each type, a document that leads to its objects.
 PATHS = {
     "Query": "{ %s }",
+    "SignInOptions": "{ deployment { signIn { %s } } }",
     "Collection": "{ collections { %s } }",
     "StyleConnection": "{ styles { %s } }",
     "Pass": "{ viewer { pass { %s } } }",

@@ -17,6 +17,7 @@ from services.core.message import Message, message
 from services.integrations.identity.issuer import ExternalToken, InvalidTokenError, IssuerUnavailableError
 
 if TYPE_CHECKING:  # it imports the library, which a server without issuers does not need
+    from services.integrations.identity.sign_in_page import SignInPage, SignInPages
     from services.integrations.identity.token_verifier import TokenVerifier
 
 _NOT_ACCEPTED = message("This token is not accepted here: its issuer, its audience or its signature is another one.")
@@ -26,11 +27,12 @@ _FIELD = ("idToken",)
 
 
 class ExternalSignIns:
-    """Signs in users of the configured issuers; `verifier` is None where there are none."""
+    """Signs in users of the configured issuers; `verifier` is None where there are none, `pages` where none has one."""
 
     def __init__(
         self,
         verifier: "TokenVerifier | None",
+        pages: "SignInPages | None",
         accounts: ExternalAccounts,
         table: IdentityTable,
         nonces: Nonces,
@@ -39,6 +41,7 @@ class ExternalSignIns:
         roles: RoleService,
     ) -> None:
         self._verifier = verifier
+        self._pages = pages
         self._accounts = accounts
         self._table = table
         self._nonces = nonces
@@ -50,6 +53,10 @@ class ExternalSignIns:
     def issuers(self) -> list[str]:
         """The issuers whose tokens are accepted."""
         return list(self._verifier.issuers) if self._verifier is not None else []
+
+    async def pages(self) -> "list[SignInPage]":
+        """Return the issuers' pages to which a client may send the browser."""
+        return await self._pages.found() if self._pages is not None else []
 
     async def user_of(self, text: str, *, client: str) -> User:
         """Return the user of a token that came with a request; the first time, the account is created.

@@ -38,7 +38,9 @@ def build_identities(
     table, events, roles, notices = IdentityTable(), links.events, links.roles, IdentityNotices(links.mail)
     check_writable = operations.maintenance.check_writable
     accounts = ExternalAccounts(table, events, links.rates, links.bonuses, roles, notices, check_writable)
-    sign_ins = ExternalSignIns(outside.tokens, accounts, table, Nonces(secret), links.sessions, verification, roles)
+    sign_ins = ExternalSignIns(
+        outside.tokens, outside.sign_in_pages, accounts, table, Nonces(secret), links.sessions, verification, roles
+    )
     linked = LinkedIdentities(
         links.sessions,
         events,

@@ -48,6 +48,9 @@ class Issuer:
     jwks_url: str | None = None  # None: from the discovery document
     claims: Mapping[str, str] = field(default_factory=dict)  # where a token has email, email_verified, name, picture
     links_by_email: bool = True  # a verified address signs in to the account that has proved the same
+    client_id: str | None = None  # of this server's own page at the issuer; None: it does not offer the issuer
+    name: str | None = None  # that the page calls it by
+    authorization_endpoint: str | None = None  # None: from the discovery document
 
     def claim(self, claims: Mapping[str, Any], name: str) -> object:
         """Return one of the claims about the user, wherever this issuer puts it."""

@@ -2,24 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
 import structlog
 from joserfc.errors import JoseError
 from joserfc.jwk import Key, RSAKey, import_key
 
+from services.integrations.identity.discovery import Fetch, discover, fetch, read_json
 from services.integrations.identity.issuer import Issuer, IssuerUnavailableError
-from services.integrations.providers.safe_fetch import FetchError, SafeFetch, UnsafeUrlError
 
 REFRESH_SECONDS = 300.0  # after which the keys are fetched again: for so long a withdrawn key may still be accepted
 UNKNOWN_SECONDS = 30.0  # between two fetches because of tokens with an unknown key
 RETRY_SECONDS = 5.0  # after a fetch that failed
 KEEP_SECONDS = 4 * 3600.0  # for which the last keys are used while the issuer cannot be reached
-_FETCH_SECONDS = 5.0
-_MAX_BYTES = 256 * 1024
 _MAX_KEYS = 50
 _MIN_RSA_BITS = 2048
 _CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521", "EdDSA": "Ed25519", "Ed25519": "Ed25519"}
@@ -29,26 +26,6 @@ ALGORITHMS = frozenset(
 )
 
 log = structlog.get_logger(__name__)
-
-Fetch = Callable[[str, bool], Awaitable[bytes]]
-
-
-async def fetch(url: str, is_configured: bool) -> bytes:
-    """Fetch a document of an issuer.
-
-    `is_configured`: the operator chose this host. Another one, which a document names, must be on the public internet.
-
-    Raises:
-        IssuerUnavailableError: it cannot be fetched.
-    """
-    try:
-        host = (urlsplit(url).hostname or "").lower()
-        hosts = frozenset() if is_configured else frozenset({host})
-        origin = url if is_configured else None
-        client = SafeFetch(hosts, seconds=_FETCH_SECONDS, max_bytes=_MAX_BYTES, origin=origin)
-        return await client.get(url, accept="application/json")
-    except (FetchError, UnsafeUrlError, ValueError) as error:
-        raise IssuerUnavailableError(f"{type(error).__name__}: {error}") from None
 
 
 class KeyCache:
@@ -125,7 +102,7 @@ class KeyCache:
     async def _fetch_keys(self) -> None:
         try:
             url, is_configured = await self._address()
-            keys = self._read(_json(await self._fetch(url, is_configured)))
+            keys = self._read(read_json(await self._fetch(url, is_configured)))
         except IssuerUnavailableError as error:
             self._problem = str(error) or "unavailable"
             log.warning("issuer.unavailable", issuer=self._issuer.issuer, error=self._problem)
@@ -140,10 +117,7 @@ class KeyCache:
         issuer = self._issuer
         if issuer.jwks_url is not None:
             return issuer.jwks_url, True
-        found = _json(await self._fetch(issuer.issuer.rstrip("/") + "/.well-known/openid-configuration", True))
-        if found.get("issuer") != issuer.issuer:
-            raise IssuerUnavailableError("the discovery document is another issuer's")
-        url = found.get("jwks_uri")
+        url = (await discover(issuer, self._fetch)).get("jwks_uri")
         if not isinstance(url, str):
             raise IssuerUnavailableError("the discovery document has no jwks_uri")
         return url, _origin(url) == _origin(issuer.issuer)
@@ -185,16 +159,6 @@ class KeyCache:
         except (JoseError, ValueError, TypeError):
             return None
         return key
-
-
-def _json(data: bytes) -> dict[str, Any]:
-    try:
-        found = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        raise IssuerUnavailableError("not JSON") from None
-    if not isinstance(found, dict):
-        raise IssuerUnavailableError("not an object")
-    return found
 
 
 def _origin(url: str) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import Key
 from joserfc.jws import CompactSignature, JWSRegistry
 
+from services.integrations.identity.discovery import Fetch, fetch
 from services.integrations.identity.issuer import (
     SKEW_SECONDS,
     ExternalToken,
@@ -23,7 +24,7 @@ from services.integrations.identity.issuer import (
     Issuer,
     is_external_token,
 )
-from services.integrations.identity.key_cache import Fetch, KeyCache, fetch
+from services.integrations.identity.key_cache import KeyCache
 
 MAX_KEPT = 10_000  # verified tokens
 _MAX_SUBJECT = 255  # characters (OpenID Connect Core 1.0, 2)

@@ -1,4 +1,5 @@
-"""A local identity provider: a discovery document, keys that rotate, and tokens with any claims and headers.
+"""A local identity provider: a discovery document, keys that rotate, tokens with any claims and headers, and the page
+that browsers are sent to, which signs its one user in at once.
 
 async with IdentityProvider("ES256") as provider:
     token = provider.token(sub="1", email="ada@example.com", email_verified=True)
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from joserfc import jws
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
@@ -52,7 +54,11 @@ def _encode(data: bytes) -> str:
 
 
 class IdentityProvider:
-    """One issuer. While `is_up` is false it answers 503; `fetched` has the paths that were requested."""
+    """One issuer. While `is_up` is false it answers 503; `fetched` has the paths that were requested.
+
+    `client_id`, `redirect_uri`: of the one client that may send browsers here. `user`: the claims of who is signed in
+    here; None: the user refuses. `requests`: the parameters that browsers came with.
+    """
 
     def __init__(self, algorithm: str = "RS256", *, path: str = "", jwks_path: str = "/jwks") -> None:
         self.algorithm = algorithm
@@ -63,6 +69,10 @@ class IdentityProvider:
         self.is_up = True
         self.fetched: list[str] = []
         self.documents: dict[str, Any] = {}  # that replace its own, by path
+        self.client_id = AUDIENCE
+        self.redirect_uri: str | None = None  # None: any
+        self.user: dict[str, Any] | None = {}
+        self.requests: list[dict[str, str]] = []
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -122,6 +132,10 @@ class IdentityProvider:
                 pass
             path = line.split()[1]
             self.fetched.append(path)
+            if self.is_up and path.startswith(f"{self.path.rstrip('/')}/authorize?"):
+                writer.write(self._authorize(path))
+                await writer.drain()
+                return
             body = self.documents.get(path, self._documents().get(path))
             status = "503 Down" if not self.is_up else "404 Not Found" if body is None else "200 OK"
             data = json.dumps(body).encode() if self.is_up and body is not None else b""
@@ -130,12 +144,27 @@ class IdentityProvider:
         finally:
             writer.close()
 
+    def _authorize(self, path: str) -> bytes:
+        """Answer as OpenID Connect Core 1.0, 3.2.2 says: by a redirect with the token in its fragment."""
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
+        self.requests.append(asked)
+        is_client = asked.get("client_id") == self.client_id and self.redirect_uri in (None, asked.get("redirect_uri"))
+        if not is_client or asked.get("response_type") != "id_token" or "openid" not in asked.get("scope", "").split():
+            return b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
+        answer = {"error": "access_denied"}
+        if self.user is not None:
+            answer = {"id_token": self.token(nonce=asked["nonce"], aud=self.client_id, **self.user)}
+        location = f"{asked['redirect_uri']}#{urlencode({**answer, 'state': asked['state']})}"
+        return f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode()
+
     def _documents(self) -> dict[str, Any]:
         base = self.path.rstrip("/")
         return {
             f"{base}/.well-known/openid-configuration": {
                 "issuer": self.issuer,
                 "jwks_uri": self.address + self.jwks_path,
+                "authorization_endpoint": f"{self.issuer.rstrip('/')}/authorize",
+                "response_types_supported": ["code", "id_token"],
             },
             self.jwks_path: self.jwks,
         }
