@@ -22,7 +22,8 @@ from services.core.locale import Translator
 from services.core.rate_limit import RateLimits
 from services.core.wiring import Core
 from services.events.wiring import build_events
-from services.gallery.wiring import build_gallery
+from services.gallery.archive import ArchiveLimits
+from services.gallery.wiring import GalleryOptions, build_gallery
 from services.generations.wiring import WorkerOptions, build_generations
 from services.generations.worker import Times
 from services.integrations.images.sanitizer import SanitizerBusyError, Sanitizers, SanitizerUnavailableError
@@ -140,7 +141,7 @@ def build_services(settings: Settings, integrations: Integrations, replica: Read
     generations = build_generations(
         core, events, products, operations, billing, media, catalogue, integrations, _worker_options(settings)
     )
-    gallery = build_gallery(events, integrations, settings.address, unused_photo_seconds=settings.unused_photo_seconds)
+    gallery = build_gallery(core, events, integrations, settings.address, _gallery_options(settings))
     accounts = build_accounts(
         core, events, operations, billing, payments, media, gallery, integrations, _account_options(settings, profile)
     )
@@ -233,6 +234,13 @@ def _payment_options(settings: Settings, profile: Profile) -> PaymentOptions:
         webhook_secrets=settings.polar_webhook_secret,
         origins=(settings.address, settings.app_address, *settings.cors_origins),
         has_development_checkout=settings.has_development_checkout,
+    )
+
+
+def _gallery_options(settings: Settings) -> GalleryOptions:
+    return GalleryOptions(
+        unused_photo_seconds=settings.unused_photo_seconds,
+        archives=ArchiveLimits(pictures=settings.archive_max_pictures, mib=settings.archive_max_mib),
     )
 
 

@@ -113,6 +113,10 @@ class Settings(GenerationSettings, IdentitySettings, ServerSettings):
         86_400, ge=1, le=10**8, description="How long a generation that ended before its provider call keeps its photo."
     )
     data_export_seconds: int = Field(604_800, ge=86_400, le=31_622_400, description="How long a data export is kept.")
+    archive_max_pictures: int = Field(
+        500, ge=1, le=10_000, description="Pictures that one zip of a selection may have."
+    )
+    archive_max_mib: int = Field(2048, ge=1, le=1_048_576, description="MiB that one zip of a selection may have.")
     idempotency_key_days: int | None = Field(
         None, ge=1, le=36_500, description="How long idempotency keys are kept; a later repetition is a new request."
     )

@@ -13,7 +13,7 @@ from functools import partial
 import tests.support.factories as example
 from benchmarks.dataset import add_accounts, add_generations, halfway, without_word_index
 from benchmarks.measure import median_ms, postgres
-from models import Generation
+from models import Album, Generation, Tag
 from models.database.connection import open_database, rows
 from models.database.migrate import migrate
 from models.database.postgres import MIGRATION_LIMITS
@@ -22,6 +22,7 @@ from models.generation_row import GenerationRow
 from services.core.pagination import Page, PageRequest
 from services.gallery.gallery import FavoriteKey, GalleryService, GenerationFilter, GenerationKey, GenerationOrder
 from services.gallery.user_stats import StatsService
+from tests.support import named_lists
 from tests.support.factories import insert
 
 SMALL = 100
@@ -33,7 +34,7 @@ RARE_WORD = "rare word"  # in the names of pages that may grow
 JOINED = 5  # buffers for a row, and for what is joined to it
 _BUFFERS = """
 SELECT SUM(shared_blks_hit + shared_blks_read)::float AS buffers FROM pg_stat_statements
-WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND query LIKE '%FROM "generations"%'"""
+WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND query LIKE '%"generations"%'"""
 
 
 ReadPage = Callable[[], Awaitable[Page[GenerationRow, GenerationKey]]]
@@ -43,6 +44,17 @@ async def fill(count: int) -> str:
     """Create an account with `count` finished generations, and return its id."""
     (owner,) = await add_accounts(1)
     await add_generations([owner], count)
+    for name, row in (("album", named_lists.album(owner)), ("tag", named_lists.tag(owner))):
+        # All are in the album; one in ten has the tag, beginning with the newest.
+        await insert(f"{name}s", row)
+        await rows(
+            f"INSERT INTO {name}_entries ({name}_id, generation_id, is_favorite) SELECT $1, id, is_favorite"  # noqa: S608 - constants
+            " FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY id DESC) AS number FROM generations WHERE user_id = $2) AS g"
+            " WHERE $3 OR number % 10 = 1 RETURNING 1 AS done",
+            row["id"],
+            owner,
+            name == "album",
+        )
     return owner
 
 
@@ -52,6 +64,7 @@ async def pages(owner: str, count: int) -> dict[str, ReadPage]:
     favorite = FavoriteKey(False, middle.id)
     middle_time = halfway(count)
     gallery = GalleryService()
+    (album,), (tag,) = await Album.filter(user_id=owner), await Tag.filter(user_id=owner)
 
     def page(
         order: GenerationOrder = GenerationOrder.NEWEST,
@@ -78,6 +91,16 @@ async def pages(owner: str, count: int) -> dict[str, ReadPage]:
         "collection": page(collection="avenger"),
         "style": page(style_id=middle.style_id),
         "batch": page(batch_id=middle.batch_id),
+        "album": page(album_id=album.id),
+        "album, in the middle": page(album_id=album.id, after=middle.id),
+        "album, oldest first": page(GenerationOrder.OLDEST, album_id=album.id),
+        "album, favorites first": page(favorites, album_id=album.id),
+        "album, favorites first, in the middle": page(favorites, album_id=album.id, after=favorite),
+        "album, isFavorite": page(album_id=album.id, is_favorite=True),
+        "album, search, rare word: 1 in 100": page(album_id=album.id, search="lantern"),
+        "tag": page(tag_ids=(tag.id,)),
+        "tag, in the middle, backwards": page(tag_ids=(tag.id,), last=20, before=middle.id),
+        "tag, in an album": page(tag_ids=(tag.id,), album_id=album.id),
         "createdBefore, halfway": page(created_before=middle_time),
         "createdAfter, halfway, oldest first": page(GenerationOrder.OLDEST, created_after=middle_time),
         "search: in every prompt": page(search="portrait"),

@@ -15,6 +15,7 @@ with hidden_class_sources():
         SpentToken,
         User,
     )
+    from models.albums import Album, AlbumEntry, Tag, TagEntry
     from models.billing import (
         CreditGrant,
         CreditRefill,
@@ -27,14 +28,17 @@ with hidden_class_sources():
     from models.catalogue import Collection, Style, StylePicture
     from models.events import AuditEntry
     from models.generations import Generation, IdempotencyKey
-    from models.media import File, Upload
+    from models.media import Archive, File, Upload
     from models.operations import JobRun, Maintenance, ProviderPause, Worker
     from models.payments import Checkout, ExternalEvent, Purchase
     from models.plan import CreditPackage, Plan
     from models.webhooks import WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 __all__ = [
+    "Album",
+    "AlbumEntry",
     "ApiKey",
+    "Archive",
     "AuditEntry",
     "Checkout",
     "Collection",
@@ -64,6 +68,8 @@ __all__ = [
     "SpentToken",
     "Style",
     "StylePicture",
+    "Tag",
+    "TagEntry",
     "Upload",
     "User",
     "WebhookDelivery",

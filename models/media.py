@@ -1,4 +1,4 @@
-"""Tables of files and uploads."""
+"""Tables of files, uploads and archives."""
 
 from collections.abc import Sequence
 
@@ -150,3 +150,24 @@ class Upload(Model):
     def key(self) -> str:
         """The storage key: `uploads/{user}/{upload}`."""
         return f"uploads/{self.owner_id}/{self.id}"
+
+
+class Archive(Model):
+    """A selection of an account's results to be downloaded as one zip, which is made while it is sent.
+
+    An account has one: a new one ends the link of the one before.
+    """
+
+    id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.ARCHIVE))
+    user: fields.OneToOneRelation[User] = fields.OneToOneField(
+        "models.User", related_name="archive", on_delete=fields.CASCADE
+    )
+    user_id: str
+    token_hash = fields.CharField(max_length=64, unique=True)  # SHA-256 of the link's token, hex
+    generation_ids: list[str] = fields.JSONField()  # newest first
+    byte_size = fields.BigIntField()  # of the results, when it was requested
+    expires_at = fields.DatetimeField(db_index=True)
+    created_at = fields.DatetimeField(auto_now_add=True)
+
+    class Meta:
+        table = "archives"

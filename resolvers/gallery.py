@@ -13,7 +13,7 @@ from schema.runtime.context import Context, Info
 from schema.runtime.feed import follow
 from schema.runtime.node import known_id
 from schema.runtime.user_error import user_errors
-from services.core.error import NotFoundError, RefusalGroup
+from services.core.error import RefusalGroup
 from services.events.account_change import ChangeKind
 from services.gallery.gallery_topic import GalleryStep, GalleryTopic
 
@@ -21,10 +21,9 @@ from services.gallery.gallery_topic import GalleryStep, GalleryTopic
 async def delete_generations(info: Info, ids: list[strawberry.ID]) -> DeletedPayload:
     viewer = info.context.require_viewer()
     done = await info.context.services.gallery.deletion.delete(viewer.id, [str(id) for id in ids])
-    missing = [NotFoundError(field=("ids", str(place))) for place in done.missing]
     return DeletedPayload(
-        deleted_ids=[strawberry.ID(id) for id in done.deleted],
-        errors=user_errors(RefusalGroup(missing), info.context),
+        deleted_ids=[strawberry.ID(id) for id in done.found],
+        errors=user_errors(RefusalGroup(done.refusals), info.context),
     )
 
 

@@ -6,6 +6,7 @@ import strawberry
 
 from models import User, ids
 from schema.accounts import User as UserType
+from schema.albums import Album, Tag
 from schema.billing import CreditPackage, CreditTransaction, Plan
 from schema.catalogue import Collection, Style
 from schema.credential import ApiKey
@@ -62,6 +63,12 @@ async def _find(info: Info, id: str) -> Node | None:
         case ids.GENERATION:
             generation = await context.generation_by_id.load(id)
             return Generation.of(generation) if generation else None
+        case ids.ALBUM:
+            album = await context.album_by_id.load(id)
+            return Album.of(album) if album else None
+        case ids.TAG:
+            tag = await context.tag_by_id.load(id)
+            return Tag.of(tag) if tag else None
         case ids.BATCH:
             return await load_batch(info, id)
         case ids.API_KEY:

@@ -8,6 +8,7 @@ import models
 from models import ids
 from models.generation_row import all_final
 from schema.account_usage import UserStats, UserStorage
+from schema.albums import Album, Tag, album_key
 from schema.billing import CreditTransaction, ExpiringCredits, Membership, Pass, TransactionFilter
 from schema.credential import ApiKey, SecondFactor, Session
 from schema.generations import Generation, GenerationFilter, generation_key
@@ -141,6 +142,22 @@ class User(Node):
         )
         info.context.shows_unfinished |= not all_final(page.items)
         return Connection(page=page, order=order, nodes=Generation.all_of(page.items))
+
+    @strawberry.field(description="The account's albums, in their order; pages as of `generations`.")
+    async def albums(
+        self,
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Connection[Album]:
+        request = page_request(album_key, first, after, last, before)
+        return Connection.of(await info.context.services.gallery.albums.page(self.row.id, request), Album.of)
+
+    @strawberry.field(description="The account's tags, by their names.")
+    async def tags(self, info: Info) -> list[Tag]:
+        return [Tag.of(row) for row in await info.context.tags_by_user.load(self.row.id) or ()]
 
     @strawberry.field(description="The ledger, newest first.")
     async def transactions(

@@ -26,6 +26,7 @@ from services.generations import status_message
 
 if TYPE_CHECKING:
     from schema.accounts import User
+    from schema.albums import Album, Tag
     from schema.batch import Batch
 
 
@@ -172,6 +173,14 @@ class Generation(Node):
     async def batch(self, info: Info) -> Annotated["Batch", strawberry.lazy("schema.batch")] | None:
         return await load_batch(info, self.row.batch_id)
 
+    @strawberry.field(description="Its tags, by their names.")
+    async def tags(self, info: Info) -> list[Annotated["Tag", strawberry.lazy("schema.albums")]]:
+        return await load_tags(info, self.row.id)
+
+    @strawberry.field(description="The albums that it is in, in their order; they do not count for its version.")
+    async def albums(self, info: Info) -> list[Annotated["Album", strawberry.lazy("schema.albums")]]:
+        return await load_albums(info, self.row.id)
+
     @strawberry.field(description="US dollars as reported by the provider; null: unknown, or the viewer is no admin.")
     def provider_cost(self, info: Info) -> float | None:
         return self.row.provider_cost if info.context.is_admin else None
@@ -256,6 +265,20 @@ async def load_batch(info: Info, batch_id: str) -> "Batch | None":
     return Batch.of(batch_id, found) if found else None
 
 
+async def load_tags(info: Info, generation_id: str) -> "list[Tag]":
+    """Return the tags of a generation that the viewer may see."""
+    from schema.albums import Tag  # imported late: it imports this module
+
+    return [Tag.of(row) for row in await info.context.tags_by_generation.load(generation_id) or ()]
+
+
+async def load_albums(info: Info, generation_id: str) -> "list[Album]":
+    """Return the albums of a generation that the viewer may see."""
+    from schema.albums import Album  # imported late: it imports this module
+
+    return [Album.of(row) for row in await info.context.albums_by_generation.load(generation_id) or ()]
+
+
 async def _position(row: AnyGeneration, info: Info) -> int | None:
     is_queued = row.status is GenerationStatus.PENDING
     return await info.context.queue_position.load(row.id) if is_queued else None
@@ -279,6 +302,10 @@ class GenerationFilter:
     style_id: strawberry.ID | None = strawberry.UNSET
     collection: str | None = strawberry.UNSET
     batch_id: strawberry.ID | None = strawberry.UNSET
+    album_id: strawberry.ID | None = strawberry.UNSET
+    tag_ids: list[strawberry.ID] | None = strawberry.field(
+        default=strawberry.UNSET, description="Tags that they all have, up to 5."
+    )
     search: str | None = strawberry.field(
         default=strawberry.UNSET, description="Words that must all occur in the prompt, a title of the style or the ID."
     )
@@ -288,6 +315,7 @@ class GenerationFilter:
     def criteria(self) -> gallery.GenerationFilter:
         """Return the filter for the service."""
         status: list[GenerationStatus] | None = given(self.status, None)
+        tags: list[strawberry.ID] = given(self.tag_ids, [])
         return gallery.GenerationFilter(
             status=tuple(status) if status is not None else None,
             media=given(self.media, None),
@@ -295,6 +323,8 @@ class GenerationFilter:
             style_id=_id_or_none(self.style_id, ids.STYLE),
             collection=given(self.collection, None),
             batch_id=_id_or_none(self.batch_id, ids.BATCH),
+            album_id=_id_or_none(self.album_id, ids.ALBUM),
+            tag_ids=tuple(dict.fromkeys(_id_or_none(id, ids.TAG) or "" for id in tags)),
             search=given(self.search, None),
             created_after=given(self.created_after, None),
             created_before=given(self.created_before, None),

@@ -17,6 +17,7 @@ import resolvers.operations
 import resolvers.payments
 from schema.accounts import DataExportPayload, User, UserPayload
 from schema.admin import AdjustCreditsPayload, Admin
+from schema.albums import Album, Tag
 from schema.batch import Batch
 from schema.billing import CreditPackage, CreditsChange, CreditTransaction, Plan
 from schema.catalogue import CataloguePayload, Collection, Quote, Style, StylePayload
@@ -31,6 +32,7 @@ from schema.model import Model
 from schema.operations import MaintenancePayload
 from schema.payments import CheckoutPayload, PaymentReviewPayload
 from schema.root_accounts import AccountMutations
+from schema.root_gallery import GalleryMutations
 from schema.root_webhooks import WebhookMutations, WebhookQueries
 from schema.runtime.compiled_execution import DarkroomExecutor
 from schema.runtime.connection import Connection
@@ -91,7 +93,7 @@ class Query(WebhookQueries):
 
 
 @strawberry.type
-class Mutation(AccountMutations, WebhookMutations):
+class Mutation(AccountMutations, GalleryMutations, WebhookMutations):
     create_upload: UploadPayload = mutation(
         resolvers.media.create_upload,
         SIGNED_IN,
@@ -289,7 +291,7 @@ schema = DarkroomSchema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
-    types=[ApiKey, AuditEntry, Batch, Collection, CreditTransaction, Generation, *REFUSALS, Style, User],
+    types=[Album, ApiKey, AuditEntry, Batch, Collection, CreditTransaction, Generation, *REFUSALS, Style, Tag, User],
     execution_context_class=DarkroomExecutor,
     config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
 )

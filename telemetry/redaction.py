@@ -32,7 +32,7 @@ _PATTERNS = (
     (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), HIDDEN),
     (re.compile(r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"), HIDDEN),  # user:password@ in a URL
     (re.compile(r"([?&](?:token|signature|sig|key|X-Amz-[A-Za-z-]+)=)[^\s&#\"']+", re.IGNORECASE), rf"\1{HIDDEN}"),
-    (re.compile(r"(/(?:files|uploads)/)[A-Za-z0-9_.~=-]{16,}"), rf"\1{HIDDEN}"),  # signed links of this server
+    (re.compile(r"(/(?:files|uploads|archives)/)[A-Za-z0-9_.~=-]{16,}"), rf"\1{HIDDEN}"),  # signed links of this server
     # Anchored to the start of a word, because every start scans to the end of the word.
     (re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "[address]"),
 )

@@ -19,8 +19,10 @@ from starlette.types import ASGIApp
 from schema.runtime.access import Audience
 from schema.runtime.kept_answers import KeptAnswers
 from services.catalogue import style_picture
+from services.gallery import archive
 from services.services import Services
 from web.account_page import change, reset, show_change, show_reset, show_sign_in, show_verification, sign_in, verify
+from web.archive import send_archive
 from web.client_address import ClientAddress
 from web.connection_limit import ConnectionLimits
 from web.cookie import SessionCookie
@@ -202,6 +204,7 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         Route("/s/{rest:path}", show_not_found),
         Route(f"{style_picture.PATH}/{{name}}", send_style_picture),
         Route(f"{style_picture.PATH}/{{collection}}/{{name}}", send_shipped),
+        Route(f"{archive.PATH}/{{token}}", send_archive),
         *_account_pages(cookie),
         *Documentation(options.documentation_files).routes(),
         *OpenAIEndpoints(uploads, options.connection_limits, options.order_seconds).routes(),

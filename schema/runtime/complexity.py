@@ -52,6 +52,10 @@ _ASSUMED_LENGTHS = {  # of lists without pages
     "StyleVariable.options": 1,
     "Collection.qualities": 3,
     "Batch.generations": 4,
+    "Generation.tags": 3,
+    "Generation.albums": 2,
+    "User.tags": 50,
+    "ChangedGenerationsPayload.generations": 20,
     "Metrics.series": 100,
     "Metrics.byAccount": 50,
     "Generation.providerPath": 1,  # more only where the first call failed
@@ -65,7 +69,7 @@ _VALUES_SIGNED_OUT = 5  # that count as one: those of the catalogue take a fifth
 _VALUES_OF_ONE = 10  # further values, which are read for each field, that are priced as one value of the response
 _MAX_NESTING = 100  # nested fields and fragments, far below Python's recursion limit
 # `node` and `nodes` return these only to the accounts that own them, and to admins.
-_PRIVATE_TYPES = {"User", "Generation", "Batch", "CreditTransaction", "ApiKey", "AuditEntry"}
+_PRIVATE_TYPES = {"User", "Generation", "Batch", "CreditTransaction", "ApiKey", "AuditEntry", "Album", "Tag"}
 
 
 # Of each event of the subscription that this task executes.

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import strawberry
 from strawberry.dataloader import DataLoader
@@ -13,6 +13,7 @@ from models.catalogue_row import AnyStyle
 from models.enum import Role
 from models.generation_row import GenerationRow
 from schema.runtime.access import Audience
+from schema.runtime.loader import Lazy, batching, owned, owned_in, owns_none
 from services.accounts.api_key import is_api_key
 from services.accounts.connection_registry import Credential
 from services.accounts.second_factor.recovery_code import count_by_users
@@ -35,68 +36,6 @@ from services.gallery.user_stats import Stats
 from services.integrations.identity.issuer import is_external_token
 from services.media.quota import StorageUsage
 from services.services import Services
-
-T = TypeVar("T")
-L = TypeVar("L")
-
-
-class _Lazy(Generic[L]):
-    """A data loader of a context, created when it is first used: most operations use none."""
-
-    def __init__(self, create: Callable[["Context"], L]) -> None:
-        self._create = create
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, context: "Context", owner: type) -> L:
-        found: L | None = context.loaders.get(self._name)
-        if found is None:
-            found = context.loaders[self._name] = self._create(context)
-        return found
-
-
-def _batching(find: Callable[[list[str]], Awaitable[Mapping[str, T]]]) -> DataLoader[str, T | None]:
-    """Return a loader of the objects that `find` returns by ID, else None; it batches and does not cache."""
-
-    async def load(ids: list[str]) -> list[T | None]:
-        found = await find(ids)
-        return [found.get(id) for id in ids]
-
-    return DataLoader(load, cache=False)
-
-
-def _owned(
-    context: "Context",
-    by_ids: Callable[[str, list[str]], Awaitable[dict[str, T]]],
-    all_by_ids: Callable[[list[str]], Awaitable[dict[str, T]]],
-) -> DataLoader[str, T | None]:
-    """Return a loader of the viewer's objects, for admins of every user's; of none when signed out."""
-
-    async def find(ids: list[str]) -> dict[str, T]:
-        if context.is_admin:
-            return await all_by_ids(ids)
-        return await by_ids(context.viewer.id, ids) if context.viewer else {}
-
-    return _batching(find)
-
-
-class _Owned(Protocol[T]):
-    """A service with objects of users."""
-
-    async def by_ids(self, user_id: str, ids: list[str], /) -> dict[str, T]: ...
-
-    async def all_by_ids(self, ids: list[str], /) -> dict[str, T]: ...
-
-
-def _owned_in(context: "Context", service: _Owned[T]) -> DataLoader[str, T | None]:
-    """Return a loader of a service's objects, as `_owned`."""
-    return _owned(context, service.by_ids, service.all_by_ids)
-
-
-async def _owns_none(user_id: str, ids: list[str]) -> dict[str, Any]:
-    """Return no objects: no user owns audit entries or payment reviews."""
-    return {}
 
 
 class Context:
@@ -156,34 +95,40 @@ class Context:
         self._is_authenticated = False
         self.loaders: dict[str, Any] = {}  # those that were used
 
-    styles_by_collection = _Lazy(lambda context: DataLoader(context._load_styles, cache=False))
-    queue_position = _Lazy(lambda context: _batching(context.services.generations.queue_estimates.positions))
-    style_by_id = _Lazy(
-        lambda context: _batching(lambda ids: context.services.catalogue.styles.by_ids(ids, context.viewer))
+    styles_by_collection = Lazy(lambda context: DataLoader(context._load_styles, cache=False))
+    queue_position = Lazy(lambda context: batching(context.services.generations.queue_estimates.positions))
+    style_by_id = Lazy(
+        lambda context: batching(lambda ids: context.services.catalogue.styles.by_ids(ids, context.viewer))
     )
-    collection_by_id = _Lazy(lambda context: _batching(context.services.catalogue.styles.collections_by_ids))
-    package_by_id = _Lazy(lambda context: _batching(context.services.billing.plans.packages_by_ids))
-    plan_by_id = _Lazy(lambda context: _batching(context.services.billing.plans.plans_by_ids))
-    user_by_id = _Lazy(lambda context: _owned(context, context._viewer_by_id, context.services.accounts.lookup.by_ids))
-    account_by_id = _Lazy(lambda context: _batching(context.services.accounts.lookup.by_ids))  # of anyone
-    generation_by_id = _Lazy(lambda context: _owned_in(context, context.services.gallery.lists))
-    batch_by_id = _Lazy(lambda context: DataLoader(context._load_batches, cache=False))
-    transaction_by_id = _Lazy(lambda context: _owned_in(context, context.services.billing.ledger))
-    api_key_by_id = _Lazy(lambda context: _owned_in(context, context.services.accounts.api_keys))
-    audit_entry_by_id = _Lazy(lambda context: _owned(context, _owns_none, context.services.events.audit_log.by_ids))
-    payment_review_by_id = _Lazy(lambda context: _owned(context, _owns_none, context.services.payments.reviews.by_ids))
-    webhook_endpoint_by_id = _Lazy(lambda context: _owned_in(context, context.services.webhooks.endpoints))
-    webhook_delivery_by_id = _Lazy(lambda context: _owned_in(context, context.services.webhooks.deliveries))
-    spent_by_key = _Lazy(lambda context: _batching(key_budget.spent_by))
-    api_keys_by_user = _Lazy(lambda context: DataLoader(context._load_api_keys, cache=False))
-    recovery_codes_by_user = _Lazy(lambda context: _batching(count_by_users))
-    identities_by_user = _Lazy(lambda context: DataLoader(context._load_identities, cache=False))
-    sessions_by_user = _Lazy(lambda context: DataLoader(context._load_sessions, cache=False))
-    pass_by_user = _Lazy(lambda context: _batching(passes.active_of))
-    stats_by_user = _Lazy(lambda context: DataLoader(context._load_stats, cache=False))
-    storage_by_user = _Lazy(lambda context: DataLoader(context._load_storage, cache=False))
-    grants_by_user = _Lazy(lambda context: _batching(grant.open_grants))
-    membership_by_user = _Lazy(lambda context: DataLoader(context._load_memberships, cache=False))
+    collection_by_id = Lazy(lambda context: batching(context.services.catalogue.styles.collections_by_ids))
+    package_by_id = Lazy(lambda context: batching(context.services.billing.plans.packages_by_ids))
+    plan_by_id = Lazy(lambda context: batching(context.services.billing.plans.plans_by_ids))
+    user_by_id = Lazy(lambda context: owned(context, context._viewer_by_id, context.services.accounts.lookup.by_ids))
+    account_by_id = Lazy(lambda context: batching(context.services.accounts.lookup.by_ids))  # of anyone
+    generation_by_id = Lazy(lambda context: owned_in(context, context.services.gallery.lists))
+    album_by_id = Lazy(lambda context: owned_in(context, context.services.gallery.albums))
+    albums_by_generation = Lazy(lambda context: batching(context.services.gallery.albums.of_generations))
+    cover_by_album = Lazy(lambda context: batching(context.services.gallery.albums.covers))
+    tag_by_id = Lazy(lambda context: owned_in(context, context.services.gallery.tags))
+    tags_by_generation = Lazy(lambda context: batching(context.services.gallery.tags.of_generations))
+    tags_by_user = Lazy(lambda context: batching(context.services.gallery.tags.by_users))
+    batch_by_id = Lazy(lambda context: DataLoader(context._load_batches, cache=False))
+    transaction_by_id = Lazy(lambda context: owned_in(context, context.services.billing.ledger))
+    api_key_by_id = Lazy(lambda context: owned_in(context, context.services.accounts.api_keys))
+    audit_entry_by_id = Lazy(lambda context: owned(context, owns_none, context.services.events.audit_log.by_ids))
+    payment_review_by_id = Lazy(lambda context: owned(context, owns_none, context.services.payments.reviews.by_ids))
+    webhook_endpoint_by_id = Lazy(lambda context: owned_in(context, context.services.webhooks.endpoints))
+    webhook_delivery_by_id = Lazy(lambda context: owned_in(context, context.services.webhooks.deliveries))
+    spent_by_key = Lazy(lambda context: batching(key_budget.spent_by))
+    api_keys_by_user = Lazy(lambda context: DataLoader(context._load_api_keys, cache=False))
+    recovery_codes_by_user = Lazy(lambda context: batching(count_by_users))
+    identities_by_user = Lazy(lambda context: DataLoader(context._load_identities, cache=False))
+    sessions_by_user = Lazy(lambda context: DataLoader(context._load_sessions, cache=False))
+    pass_by_user = Lazy(lambda context: batching(passes.active_of))
+    stats_by_user = Lazy(lambda context: DataLoader(context._load_stats, cache=False))
+    storage_by_user = Lazy(lambda context: DataLoader(context._load_storage, cache=False))
+    grants_by_user = Lazy(lambda context: batching(grant.open_grants))
+    membership_by_user = Lazy(lambda context: DataLoader(context._load_memberships, cache=False))
 
     def connect(self, token: str | None, wanted_locale: str | None) -> None:
         """Apply the payload of a WebSocket's connection_init."""

@@ -27,18 +27,23 @@ from graphql import (
 )
 
 COVERED: Mapping[str, str] = {
+    "Album": "id name position count createdAt updatedAt generations",
+    "AlbumConnection": "edges nodes pageInfo totalCount",
+    "AlbumEdge": "cursor node",
     "Generation": (
         "id media status stage progress previewUrl prompt size quality aspectRatio durationSeconds cost paidBy "
         "refunded isFavorite provider model variables errorCode batchId version attempts createdAt updatedAt startedAt "
-        "completedAt message errorMessage styleTitle shareUrl reusedId enhancedPrompt deliveredQuality sizeRefund"
+        "completedAt message errorMessage styleTitle shareUrl reusedId enhancedPrompt deliveredQuality sizeRefund "
+        "tags albums"
     ),
     "GenerationConnection": "edges nodes pageInfo totalCount",
     "GenerationEdge": "cursor node",
     "PageInfo": "hasNextPage hasPreviousPage startCursor endCursor",
     "Query": "viewer",
+    "Tag": "id name count",
     "User": (
         "id email emailVerified isGuest name image role locale suspendedAt credits version createdAt generation "
-        "generations"
+        "generations albums tags"
     ),
 }
 # Everything else that an operation can select.
@@ -46,14 +51,19 @@ NOT_COVERED: Mapping[str, str] = {
     "AdjustCreditsPayload": "user transaction errors",
     "Admin": ("users user generations transactions auditLog paymentReviews metrics catalogue maintenance ledgerCheck"),
     "AdminActivity": "id at kind message user generation transaction",
+    "Album": "cover",
+    "AlbumPayload": "album viewer errors",
     "Allowance": "perHour used remaining resetsAt usedInTotal",
     "ApiKey": "id name hint createdAt lastUsedAt scope expiresAt monthlyCredits spentThisMonth",
     "ApiKeyPayload": "apiKey key errors",
+    "Archive": "url expiresAt count byteSize",
+    "ArchivePayload": "archive errors",
     "AuditEntry": "id at action target detail actor",
     "AuditEntryConnection": "edges nodes pageInfo",
     "AuditEntryEdge": "cursor node",
     "Batch": "id createdAt count completed failed canceled progress generations",
     "CataloguePayload": "created updated unchanged errors",
+    "ChangedGenerationsPayload": "generations album viewer errors",
     "Checkout": "id url",
     "CheckoutPayload": "checkout errors",
     "Collection": "id slug baseCost refundPolicy reuseShare qualities video title description styles",

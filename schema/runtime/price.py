@@ -60,6 +60,8 @@ PRICES: dict[str, Price] = {
     "User.identities": _BATCHED,
     "User.generation": Price(1),
     "User.generations": Price(1),
+    "User.albums": Price(1),
+    "User.tags": _BATCHED,
     "User.transactions": Price(1),
     "User.billingPortalUrl": Price(1, extra=100),  # calls the payment provider
     "UserConnection.totalCount": Price(1),
@@ -69,6 +71,11 @@ PRICES: dict[str, Price] = {
     "Generation.owner": _BATCHED,
     "Generation.children": Price(1),
     "Generation.batch": _BATCHED,
+    "Generation.tags": _BATCHED,
+    "Generation.albums": _BATCHED,
+    "Album.cover": Price(2, is_batched=True),  # its ID, and the generation
+    "Album.generations": Price(1),
+    "AlbumConnection.totalCount": Price(1),
     "GenerationConnection.totalCount": Price(1),
     "CreditTransaction.user": _BATCHED,
     "CreditTransaction.generation": _BATCHED,
@@ -76,6 +83,9 @@ PRICES: dict[str, Price] = {
     "CreditsChange.user": _BATCHED,
     "GenerationPayload.viewer": Price(1),
     "DeletedPayload.viewer": Price(1),
+    "AlbumPayload.viewer": Price(1),
+    "ChangedGenerationsPayload.viewer": Price(1),
+    "ChangedGenerationsPayload.generations": Price(1),
     "AuditEntry.actor": _BATCHED,
     "Admin.users": Price(1),
     "Admin.user": Price(1),
@@ -95,6 +105,8 @@ PRICES: dict[str, Price] = {
     "Mutation.createGeneration": Price(6),  # with a photo
     "Mutation.regenerate": Price(2),
     "Mutation.refineGeneration": Price(2),
+    "Mutation.addTags": Price(2),
+    "Mutation.setTags": Price(3),
     "Mutation.confirmSecondFactor": Price(2),  # with the recovery codes
     "Mutation.removeSecondFactor": Price(2),
     "Mutation.adminSettlePayment": Price(10),  # grants what was paid

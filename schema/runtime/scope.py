@@ -22,7 +22,8 @@ _FIELDS: Mapping[ApiKeyScope, Mapping[str, str]] = {
         "Mutation": (
             "updateProfile renewConnection requestEmailVerification deleteGenerations shareGeneration "
             "unshareGeneration createStyle updateStyle deleteStyle setStylePicture createCheckout setFavorite "
-            "sendTestWebhook replayWebhookDelivery"
+            "sendTestWebhook replayWebhookDelivery createAlbum updateAlbum deleteAlbum addToAlbum removeFromAlbum "
+            "setTags addTags removeTags setFavorites createArchive"
         ),
     },
 }

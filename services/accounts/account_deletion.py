@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 import structlog
 
 from models import (
+    Album,
     ApiKey,
+    Archive,
     DataExport,
     Generation,
     IdempotencyKey,
@@ -13,6 +15,7 @@ from models import (
     MailToken,
     Session,
     Style,
+    Tag,
     Upload,
     User,
     WebhookEndpoint,
@@ -175,7 +178,7 @@ async def anonymize(user: User) -> bool:
         return False
     await delete_factor(user.id)
     await expiry.discard(user.id)
-    for owned in (Session, ApiKey, MailToken, IdempotencyKey, WebhookEndpoint):
+    for owned in (Session, ApiKey, MailToken, IdempotencyKey, WebhookEndpoint, Album, Tag, Archive):
         await owned.filter(user_id=user.id).delete()
     # Kept without the name at the issuer: the account must not come back with the next token of an open page.
     await identity_table.end_tokens(user.id)

@@ -8,10 +8,13 @@ from typing import Any, BinaryIO, TypeVar
 
 import orjson
 import structlog
+from tortoise.fields import BigIntField
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models import (
+    Album,
+    AlbumEntry,
     ApiKey,
     CreditTransaction,
     File,
@@ -21,6 +24,8 @@ from models import (
     Pass,
     Purchase,
     Style,
+    Tag,
+    TagEntry,
     User,
     WebhookEndpoint,
 )
@@ -90,6 +95,14 @@ class Archive:
             yield piece
         async for piece in _list("styles", Style.filter(owner_id=user_id, is_active=True), _style):
             yield piece
+        async for piece in _list("albums", Album.filter(user_id=user_id), _named_list):
+            yield piece
+        async for piece in _list("albumEntries", AlbumEntry.filter(album__user_id=user_id), _album_entry):
+            yield piece
+        async for piece in _list("tags", Tag.filter(user_id=user_id), _named_list):
+            yield piece
+        async for piece in _list("tagEntries", TagEntry.filter(tag__user_id=user_id), _tag_entry):
+            yield piece
         async for piece in _list("identities", Identity.filter(user_id=user_id, unlinked_at__isnull=True), _identity):
             yield piece
         async for piece in _list("apiKeys", ApiKey.filter(user_id=user_id), _api_key):
@@ -120,7 +133,7 @@ async def _list(name: str, query: QuerySet[M], to_dict: Callable[[M], dict[str, 
 
 
 async def _pages(query: QuerySet[M]) -> AsyncIterator[list[M]]:
-    after = ""
+    after: str | int = 0 if isinstance(query.model._meta.pk, BigIntField) else ""
     while found := await query.filter(id__gt=after).order_by("id").limit(_PAGE):
         yield found
         after = found[-1].pk
@@ -278,6 +291,18 @@ def _identity(row: Identity) -> dict[str, Any]:
         "linkedAt": row.created_at,
         "lastUsedAt": row.last_used_at,
     }
+
+
+def _named_list(row: Album | Tag) -> dict[str, Any]:
+    return {"id": row.id, "name": row.name, "createdAt": row.created_at}
+
+
+def _album_entry(row: AlbumEntry) -> dict[str, Any]:
+    return {"albumId": row.album_id, "generationId": row.generation_id}
+
+
+def _tag_entry(row: TagEntry) -> dict[str, Any]:
+    return {"tagId": row.tag_id, "generationId": row.generation_id}
 
 
 def _api_key(row: ApiKey) -> dict[str, Any]:

@@ -83,6 +83,7 @@ CHECKOUTS = Limit("checkout", 30, 3600, is_shown=True)  # checkouts of one accou
 REJECTED_TEXTS = Limit("rejected-texts", 20, 15 * 60)  # texts of one account that went against the content rules
 STYLE_TEXTS = Limit("style-texts", 60, 3600, is_shown=True)  # custom styles of one account whose texts are checked
 WEBHOOKS = Limit("webhooks", 60, 3600, is_shown=True)  # test events and replays that one account requests
+ARCHIVES = Limit("archives", 30, 3600, is_shown=True)  # downloads of several pictures that one account requests
 
 DOCUMENTS = Limit("documents", 500, 15 * 60)  # that one client registers by their hash; an app has some hundred
 
@@ -283,6 +284,10 @@ class RateLimits:
     async def hit_style_texts(self, user_id: str) -> None:
         """Count a custom style whose texts are to be checked. Raises RateLimitedError."""
         await self._hit(STYLE_TEXTS, user_id)
+
+    async def hit_archives(self, user_id: str) -> None:
+        """Count a download of several pictures. Raises RateLimitedError."""
+        await self._hit(ARCHIVES, user_id)
 
     async def hit_webhooks(self, user_id: str) -> None:
         """Count a test event or a replay. Raises RateLimitedError."""

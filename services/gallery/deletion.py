@@ -1,31 +1,16 @@
 """Deletion of generations: hidden from every read at once, their files removed from the storage later."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from models import Generation, ids
+from models import Generation
 from models.database.connection import placeholders, rows, run_tx
 from services.core.crashpoint import crashpoint
-from services.core.error import InvalidInputError
 from services.core.message import message
 from services.events import account_change
 from services.events.account_change import AccountChange, ChangeKind
 from services.events.publisher import EventPublisher
+from services.gallery.selection import MAX_PER_REQUEST, Chosen, Selection, UnchangedError
 from services.generations.cancellation import cancel
-
-MAX_PER_REQUEST = 100  # generations
-
-
-class _NothingDeletedError(Exception):
-    """Rolls back a transaction that changed nothing but the account's version."""
-
-
-@dataclass(frozen=True)
-class DeletionResult:
-    """The deleted ids, and the indexes in the request of those that the account does not have."""
-
-    deleted: list[str]
-    missing: list[int]
 
 
 class DeletionService:
@@ -34,7 +19,7 @@ class DeletionService:
     def __init__(self, events: EventPublisher) -> None:
         self._events = events
 
-    async def delete(self, user_id: str, wanted: Sequence[str]) -> DeletionResult:
+    async def delete(self, user_id: str, wanted: Sequence[str]) -> Chosen:
         """Delete the user's generations in one transaction; those that have not ended are canceled first.
 
         `wanted`: ids as the client sent them; duplicates count once. An id that does not exist, belongs to another user
@@ -43,21 +28,13 @@ class DeletionService:
         Raises:
             InvalidInputError: more than MAX_PER_REQUEST ids.
         """
-        if len(wanted) > MAX_PER_REQUEST:
-            text = message("At most {limit} can be deleted at a time.", limit=MAX_PER_REQUEST)
-            raise InvalidInputError(text, field=("ids",))
-        known = list(dict.fromkeys(id for id in wanted if ids.is_id(id, ids.GENERATION)))
-        deleted = set(await self._delete(user_id, known)) if known else set()
-        first_index = {id: index for index, id in reversed(list(enumerate(wanted)))}
-        return DeletionResult(
-            deleted=[id for id in known if id in deleted],
-            missing=sorted(index for id, index in first_index.items() if id not in deleted),
-        )
+        selection = Selection(wanted, message("At most {limit} can be deleted at a time.", limit=MAX_PER_REQUEST))
+        return selection.chosen(await self._delete(user_id, selection.known) if selection.known else ())
 
     async def _delete(self, user_id: str, known: list[str]) -> list[str]:
         try:
             found, canceled, account = await run_tx(self._soft_delete, user_id, known)
-        except _NothingDeletedError:
+        except UnchangedError:
             return []
         crashpoint("delete.committed")
         for generation in await Generation.filter(id__in=canceled):
@@ -71,7 +48,7 @@ class DeletionService:
             await account_change.bump_version(user_id, include_deleted=True), known
         )
         if not found:
-            raise _NothingDeletedError  # the account's version increases only with a change
+            raise UnchangedError(())  # the account's version increases only with a change
         crashpoint("delete.before_commit")
         return found, canceled, account
 

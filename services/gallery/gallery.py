@@ -10,10 +10,14 @@ from typing import Any, NamedTuple, TypeAlias
 from models import ids
 from models.enum import GenerationStatus, MediaKind
 from models.generation_row import GenerationRow
-from services.core.pagination import Page, PageRequest, created_bounds, page_of, replica_page
+from services.core.error import InvalidInputError
+from services.core.message import message
+from services.core.pagination import Page, PageRequest, created_bounds, key_values, page_of, replica_page
 from services.core.text import slug_or_empty
-from services.gallery.generation_query import NONE_DELETED, GenerationQuery
+from services.gallery.generation_query import ALBUM_ENTRIES, NONE_DELETED, TAG_ENTRIES, GenerationQuery
 from services.gallery.search import search, search_words
+
+MAX_TAGS = 5  # of a filter
 
 
 class GenerationOrder(StrEnum):
@@ -45,14 +49,26 @@ class GenerationFilter:
     collection: str | None = None  # slug
     batch_id: str | None = None
     parent_id: str | None = None
+    album_id: str | None = None
+    tag_ids: tuple[str, ...] = ()  # all of them
     search: str | None = None  # every word must occur in the prompt, a title of the style or the id
     created_after: datetime | None = None
     created_before: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.tag_ids) > MAX_TAGS:
+            text = message("Filter by at most {count} tags.", count=MAX_TAGS)
+            raise InvalidInputError(text, field=("filter", "tagIds"))
 
     @property
     def is_of_few(self) -> bool:
         """Whether it is for the few rows of one batch, or of one parent, which have an index of their own."""
         return self.batch_id is not None or self.parent_id is not None
+
+    @property
+    def is_of_list(self) -> bool:
+        """Whether it is for the rows of an album or of a tag, which have indexes of their own."""
+        return self.album_id is not None or bool(self.tag_ids)
 
 
 class GalleryService:
@@ -106,6 +122,24 @@ class GalleryService:
         wanted = GenerationFilter(parent_id=generation_id)
         return await self.generations(user_id, request, wanted, GenerationOrder.NEWEST, attributes)
 
+    async def in_album(
+        self,
+        user_id: str,
+        album_id: str,
+        request: PageRequest[GenerationKey],
+        wanted: GenerationFilter,
+        order: GenerationOrder,
+        attributes: frozenset[str] | None = None,
+    ) -> Page[GenerationRow, GenerationKey]:
+        """Return a page of the user's generations in one album; of none if `wanted` is for another one.
+
+        Raises:
+            InvalidInputError: as `generations`.
+        """
+        other = wanted.album_id if wanted.album_id != album_id else None
+        within = replace(wanted, album_id=album_id if other is None else "")
+        return await self.generations(user_id, request, within, order, attributes)
+
     def generations(
         self,
         user_id: str,
@@ -119,7 +153,8 @@ class GalleryService:
         Raises:
             InvalidInputError: the search is too long or contains invalid characters.
         """
-        query = NONE_DELETED.of_account(user_id, indexed=wanted is None or not wanted.is_of_few)
+        has_other_index = wanted is not None and (wanted.is_of_few or wanted.is_of_list)
+        query = NONE_DELETED.of_account(user_id, indexed=not has_other_index)
         return replica_page(lambda: _page(query, request, wanted, order, attributes, of_account=True), user_id)
 
     async def all_generations(
@@ -153,12 +188,13 @@ async def _page(
     key: tuple[str, ...] = cursor
     reading: PageRequest[Any] = request
     if wanted is not None:
-        first = _first_column(wanted) if of_account and cursor == ("id",) else None
-        query = _filtered(query, first[2] if first else wanted)
+        query, first = _first_column(query, wanted, is_ordered=of_account and cursor == ("id",))
+        query = _filtered(query, first.others if first else wanted)
         if first is not None:
-            column, value, _ = first
-            query, key = query.begins_with(column, value), (column, "id")
-            after, before = ((value, one) if one is not None else None for one in (request.after, request.before))
+            key = (first.column, *cursor)
+            after, before = (
+                (first.value, *key_values(one)) if one is not None else None for one in (request.after, request.before)
+            )
             reading = PageRequest(request.first, after, request.last, before)
         if words := search_words(wanted.search):
             found, count = await search(query, words, reading, key, attributes, descending=descending)
@@ -169,21 +205,44 @@ async def _page(
     return page_of(found, request, cursor, query.total)
 
 
-def _first_column(wanted: GenerationFilter) -> tuple[str, object, GenerationFilter] | None:
-    """Return the column whose index has only rows that are wanted, its value, and the other conditions.
+class _First(NamedTuple):
+    """The column that an order begins with, its value in all rows that are wanted, and the other conditions."""
 
-    It is the one with the rarest value, as a rule.
+    column: str
+    value: object
+    others: GenerationFilter
+
+
+def _first_column(
+    query: GenerationQuery, wanted: GenerationFilter, *, is_ordered: bool
+) -> tuple[GenerationQuery, _First | None]:
+    """Return the query that begins with the column whose index has only rows that are wanted, if there is one.
+
+    It is the one with the rarest value, as a rule. `is_ordered`: whether the indexes of an account have the order.
     """
     if wanted.is_of_few:
-        return None
+        return query, None
+    if wanted.album_id is not None:
+        first = _First(ALBUM_ENTRIES.column, wanted.album_id, replace(wanted, album_id=None))
+        return query.within(ALBUM_ENTRIES, wanted.album_id), first
+    if wanted.tag_ids:
+        tag, *others = wanted.tag_ids
+        return query.within(TAG_ENTRIES, tag), _First(TAG_ENTRIES.column, tag, replace(wanted, tag_ids=tuple(others)))
+    first_of_account = _first_of_account(wanted) if is_ordered else None
+    if first_of_account is None:
+        return query, None
+    return query.begins_with(first_of_account.column, first_of_account.value), first_of_account
+
+
+def _first_of_account(wanted: GenerationFilter) -> _First | None:
     if wanted.style_id is not None:
-        return "style_id", wanted.style_id, replace(wanted, style_id=None)
+        return _First("style_id", wanted.style_id, replace(wanted, style_id=None))
     if wanted.is_favorite:
-        return "is_favorite", True, replace(wanted, is_favorite=None)
+        return _First("is_favorite", True, replace(wanted, is_favorite=None))
     if wanted.status is not None and len(set(wanted.status)) == 1:
-        return "status", wanted.status[0].value, replace(wanted, status=None)
+        return _First("status", wanted.status[0].value, replace(wanted, status=None))
     if wanted.collection is not None:
-        return "collection_slug", slug_or_empty(wanted.collection), replace(wanted, collection=None)
+        return _First("collection_slug", slug_or_empty(wanted.collection), replace(wanted, collection=None))
     return None
 
 
@@ -202,6 +261,10 @@ def _filtered(query: GenerationQuery, wanted: GenerationFilter) -> GenerationQue
         query = query.equal("batch_id", wanted.batch_id)
     if wanted.parent_id is not None:
         query = query.equal("parent_id", wanted.parent_id)
+    if wanted.album_id is not None:
+        query = query.also_within(ALBUM_ENTRIES, wanted.album_id)
+    for tag_id in wanted.tag_ids:
+        query = query.also_within(TAG_ENTRIES, tag_id)
     for column, is_after, bound in created_bounds(wanted.created_after, wanted.created_before, prefix=ids.GENERATION):
-        query = query.where(f'"generations"."{column}" {">" if is_after else "<"} {{}}', bound)
+        query = query.where(f"{query.name(column)} {'>' if is_after else '<'} {{}}", bound)
     return query

@@ -23,23 +23,61 @@ _OF_ACCOUNT_UNINDEXED = 'COALESCE("generations"."user_id", \'\') = {}'
 _UNINDEXED_ID = '"generations"."id" || \'\''
 
 
+class Entries(NamedTuple):
+    """A table of lists' entries, with the marks and the ids of their generations. `column`: the id of the list."""
+
+    table: str
+    column: str
+
+    def name(self, column: str) -> str:
+        """Return the name of a column of the list's order: an index of the entries has it."""
+        return f'"{self.table}"."{"generation_id" if column == "id" else column}"'
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Those that the entries have."""
+        return (self.column, "is_favorite", "id")
+
+
+ALBUM_ENTRIES = Entries("album_entries", "album_id")
+TAG_ENTRIES = Entries("tag_entries", "tag_id")
+
+
 class GenerationQuery(NamedTuple):
     """Conditions, with `{}` in the place of each value; a list of generations that are not deleted by default.
 
-    `first`: the column of `begins_with`.
+    `first`: the column of `begins_with`. `entries`: those that are read to find the generations.
     """
 
     conditions: tuple[str, ...] = ('"generations"."deleted_at" IS NULL',)
     values: tuple[object, ...] = ()
     first: str | None = None
+    entries: Entries | None = None
 
     def where(self, condition: str, *values: object) -> "GenerationQuery":
         """Return the query with one more condition."""
-        return GenerationQuery((*self.conditions, condition), self.values + values, self.first)
+        return self._replace(conditions=(*self.conditions, condition), values=self.values + values)
+
+    def name(self, column: str) -> str:
+        """Return the name of a column in conditions and orders."""
+        return _name(self.entries, column)
 
     def equal(self, column: str, value: object) -> "GenerationQuery":
         """Return the query for rows with this value."""
-        return self.where(f'"generations"."{column}" = {{}}', value)
+        return self.where(f"{self.name(column)} = {{}}", value)
+
+    def within(self, entries: Entries, list_id: str) -> "GenerationQuery":
+        """Return the query for the generations of a list, to be read in an order that begins with the list."""
+        return self._replace(entries=entries).begins_with(entries.column, list_id)
+
+    def also_within(self, entries: Entries, list_id: str) -> "GenerationQuery":
+        """Return the query for rows that are in a list as well.
+
+        Counted for each row: PostgreSQL would join an EXISTS in any order, and may read the whole list to sort it.
+        """
+        listed = f'"listed"."{entries.column}" = {{}} AND "listed"."generation_id" = "generations"."id"'
+        counted = f'(SELECT COUNT(*) FROM "{entries.table}" "listed" WHERE {listed})'  # noqa: S608 - names
+        return self.where(f"{counted} > 0", list_id)
 
     def of_account(self, user_id: str, *, indexed: bool) -> "GenerationQuery":
         """Return the query for an account's rows. Not `indexed`: another condition finds the few rows that matter.
@@ -54,14 +92,14 @@ class GenerationQuery(NamedTuple):
         PostgreSQL drops a column from the order that equals a value, and then may read the whole list in another index
         for the few rows that have it. Between two bounds it stays, so that only an index of this column has the order.
         """
-        name = f'"generations"."{column}"'
+        name = self.name(column)
         return self.where(f"{name} >= {{}}", value).where(f"{name} <= {{}}", value)._replace(first=column)
 
     def among(self, column: str, values: Iterable[object]) -> "GenerationQuery":
         """Return the query for rows with one of these values."""
         distinct = tuple(dict.fromkeys(values))
         places = ", ".join(["{}"] * len(distinct))
-        return self.where(f'"generations"."{column}" IN ({places})' if distinct else "FALSE", *distinct)
+        return self.where(f"{self.name(column)} IN ({places})" if distinct else "FALSE", *distinct)
 
     def beyond(self, columns: tuple[str, ...], key: tuple[object, ...], *, less: bool) -> "GenerationQuery":
         """Return the query for rows before (`less`) or after a key, compared as one tuple, as in an index."""
@@ -69,7 +107,7 @@ class GenerationQuery(NamedTuple):
             # The last value of a flag in this direction. As an equality: PostgreSQL estimates the rows of the
             # comparison by the flag alone (none), and would sort.
             return self.equal(columns[0], key[0]).beyond(columns[1:], key[1:], less=less)
-        names = ", ".join(f'"generations"."{column}"' for column in columns)
+        names = ", ".join(map(self.name, columns))
         places = ", ".join(["{}"] * len(key))
         return self.where(f"({names}) {'<' if less else '>'} ({places})", *key)
 
@@ -93,7 +131,7 @@ class GenerationQuery(NamedTuple):
         if is_indexed:
             types = tuple([_TYPES[type(value)] for value in self.values])
             return _page_select(self.conditions, types, chosen, key, limit, down).fetch(self.values)
-        sql = _page_statement(self.conditions, len(self.values), chosen, key, limit, down)
+        sql = _page_statement(self.conditions, len(self.values), chosen, key, limit, down, self.entries)
         return fetch(GENERATIONS, sql, self.values, PARTS)
 
     async def all(self, wanted: frozenset[str] | None) -> list[GenerationRow]:
@@ -108,8 +146,9 @@ class GenerationQuery(NamedTuple):
 
         `indexed`: whether PostgreSQL may read the list in an index of that order.
         """
-        names = ", ".join(f'"generations"."{column}"' for column in key)
-        sql = f"SELECT {names}{self._from()}{_order(key, down=down, indexed=indexed)} LIMIT {count} OFFSET {offset}"
+        names = ", ".join(f'{self.name(column)} AS "{column}"' for column in key)
+        order = _order(key, self.entries, down=down, indexed=indexed)
+        sql = f"SELECT {names}{self._from()}{order} LIMIT {count} OFFSET {offset}"
         found = await rows(sql, *self.values)
         return [tuple(bool(row[column]) if column == "is_favorite" else row[column] for column in key) for row in found]
 
@@ -119,15 +158,22 @@ class GenerationQuery(NamedTuple):
         return int(found["count"])
 
     def _from(self, joins: str = "") -> str:
-        return _from(self.conditions, len(self.values), joins)
+        return _from(self.conditions, len(self.values), self.entries, joins)
 
 
 NONE_DELETED = GenerationQuery()
 
 
-def _from(conditions: tuple[str, ...], values: int, joins: str = "") -> str:
+def _name(entries: Entries | None, column: str) -> str:
+    return entries.name(column) if entries and column in entries.columns else f'"generations"."{column}"'
+
+
+def _from(conditions: tuple[str, ...], values: int, entries: Entries | None, joins: str = "") -> str:
     places = [f"${number}" for number in range(1, values + 1)]
-    return f' FROM "generations"{joins} WHERE {" AND ".join(conditions)}'.format(*places)
+    tables = '"generations"'
+    if entries is not None:
+        tables = f'"{entries.table}" JOIN "generations" ON "generations"."id" = "{entries.table}"."generation_id"'
+    return f" FROM {tables}{joins} WHERE {' AND '.join(conditions)}".format(*places)
 
 
 @lru_cache(512)
@@ -139,20 +185,28 @@ def _page_select(
 
 @lru_cache(512)
 def _page_statement(
-    conditions: tuple[str, ...], values: int, chosen: Selection, key: tuple[str, ...], limit: int, down: bool
+    conditions: tuple[str, ...],
+    values: int,
+    chosen: Selection,
+    key: tuple[str, ...],
+    limit: int,
+    down: bool,
+    entries: Entries | None = None,
 ) -> str:
-    order = _order(key, down=down)
+    order = _order(key, entries, down=down)
     if not chosen.joins:
-        return f"SELECT {chosen.columns}{_from(conditions, values)}{order} LIMIT {limit}"
+        return f"SELECT {chosen.columns}{_from(conditions, values, entries)}{order} LIMIT {limit}"
     # The page first, and then what is joined to its rows: PostgreSQL might else join and sort all of a list that it
     # estimates to be short.
-    page = f'(SELECT "generations".*{_from(conditions, values)}{order} LIMIT {limit}) AS "generations"'
+    page = f'(SELECT "generations".*{_from(conditions, values, entries)}{order} LIMIT {limit}) AS "generations"'
+    if entries is not None:  # which the page does not have; one list has one order of its generations
+        order = _order(key[1:], None, down=down)
     return f"SELECT {chosen.columns} FROM {page}{chosen.joins}{order}"  # noqa: S608 - columns, joins and placeholders
 
 
-def _order(key: tuple[str, ...], *, down: bool, indexed: bool = True) -> str:
+def _order(key: tuple[str, ...], entries: Entries | None, *, down: bool, indexed: bool = True) -> str:
     direction = " DESC" if down else ""
-    columns = [f'"generations"."{column}"' for column in key]
+    columns = [_name(entries, column) for column in key]
     if not indexed:
         columns[-1] = _UNINDEXED_ID
     return " ORDER BY " + ", ".join(column + direction for column in columns)

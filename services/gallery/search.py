@@ -73,7 +73,7 @@ async def search(
     if edge and len(found) < wanted:
         # Two queries, because the index has only ended generations; only keys, because there may be thousands to sort.
         keys: list[tuple[Any, ...]] = []
-        order = key[-1:] if query.first else key  # all have the same first value, which no index need give
+        order = key[1:] if query.first else key  # all have the same first value, which no index need give
         for indexed in parts:
             far = indexed.between_cursors(request, key, descending=descending)
             keys += await far.keys(order, wanted, down=down, indexed=False)

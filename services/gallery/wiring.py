@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 
 from services.core.chore import Chore, Lane, chore_for_each
+from services.core.wiring import Core
 from services.events.wiring import Events
+from services.gallery.album import AlbumService
+from services.gallery.archive import ArchiveLimits, ArchiveService
 from services.gallery.deletion import DeletionService
 from services.gallery.favorite import FavoriteService
 from services.gallery.gallery import GalleryService
@@ -11,41 +14,60 @@ from services.gallery.moderation import ModerationService
 from services.gallery.original_retention import OriginalRetention
 from services.gallery.share import ShareService
 from services.gallery.share_preview import SharePreviews
+from services.gallery.tag import TagService
 from services.gallery.user_stats import StatsService
 from services.integrations.wiring import Integrations
 
 
 @dataclass(frozen=True)
+class GalleryOptions:
+    """Settings of the gallery group.
+
+    `unused_photo_seconds`: how long a generation that ended before its provider call keeps its photo.
+    """
+
+    unused_photo_seconds: float
+    archives: ArchiveLimits
+
+
+@dataclass(frozen=True)
 class Gallery:
-    """Services for finished generations: lists, search, favorites, shares, deletion, retention, moderation."""
+    """Services for finished generations: lists, favorites, albums, tags, archives, shares, deletion."""
 
     lists: GalleryService
     favorites: FavoriteService
+    albums: AlbumService
+    tags: TagService
     shares: ShareService
     deletion: DeletionService
     moderation: ModerationService
     originals: OriginalRetention
     stats: StatsService
+    archives: ArchiveService
 
     @property
     def chores(self) -> tuple[Chore, ...]:
         originals = self.originals
-        return (chore_for_each("unused_original", Lane.CLEAN_UP, originals.find, originals.remove),)
+        unused = chore_for_each("unused_original", Lane.CLEAN_UP, originals.find, originals.remove)
+        return (unused, *self.archives.chores)
 
 
-def build_gallery(events: Events, integrations: Integrations, address: str, *, unused_photo_seconds: float) -> Gallery:
-    """Build the group. `address`: PUBLIC_URL, with which share links start.
-
-    `unused_photo_seconds`: how long a generation that ended before its provider call keeps its photo.
-    """
+def build_gallery(
+    core: Core, events: Events, integrations: Integrations, address: str, options: GalleryOptions
+) -> Gallery:
+    """Build the group. `address`: PUBLIC_URL, with which links of shares and archives start."""
     storage = integrations.storage
     previews = SharePreviews(storage, integrations.sanitizers.uploads)
+    lists = GalleryService()
     return Gallery(
-        lists=GalleryService(),
+        lists=lists,
         favorites=FavoriteService(events.publisher),
+        albums=AlbumService(events.publisher),
+        tags=TagService(events.publisher),
         shares=ShareService(storage, events.publisher, previews, address),
         deletion=DeletionService(events.publisher),
         moderation=ModerationService(events.publisher),
-        originals=OriginalRetention(events.publisher, unused_photo_seconds),
+        originals=OriginalRetention(events.publisher, options.unused_photo_seconds),
         stats=StatsService(),
+        archives=ArchiveService(storage, lists, core.rates, address, options.archives),
     )

@@ -249,6 +249,8 @@ INVARIANTS = (
             OR EXISTS (SELECT 1 FROM api_keys WHERE user_id = users.id)
             OR EXISTS (SELECT 1 FROM mail_tokens WHERE user_id = users.id)
             OR EXISTS (SELECT 1 FROM webhook_endpoints WHERE user_id = users.id)
+            OR EXISTS (SELECT 1 FROM albums WHERE user_id = users.id)
+            OR EXISTS (SELECT 1 FROM tags WHERE user_id = users.id)
             OR users.deleted_at < LATER($1) AND EXISTS
                 (SELECT 1 FROM generations WHERE user_id = users.id AND generations.deleted_at IS NULL))
         """,
@@ -271,6 +273,19 @@ INVARIANTS = (
         WHERE t.type = 'TRANSFER' AND (g.merged_into_id IS NULL OR o.id IS NULL OR o.amount <> -t.amount
             OR t.user_id <> CASE WHEN t.amount < 0 THEN g.id ELSE g.merged_into_id END)
         """,
+    ),
+    *(
+        Invariant(
+            name,
+            f"{one}s have generations of their own account only, as those are now, and know how many",
+            f"""
+        SELECT l.id FROM {one}s l WHERE size <> (SELECT COUNT(*) FROM {one}_entries WHERE {one}_id = l.id)
+        UNION ALL
+        SELECT l.id FROM {one}_entries e JOIN {one}s l ON l.id = e.{one}_id JOIN generations g ON g.id = e.generation_id
+        WHERE g.user_id <> l.user_id OR g.deleted_at IS NOT NULL OR g.is_favorite <> e.is_favorite
+        """,  # noqa: S608 - constants
+        )
+        for name, one in (("L1", "album"), ("L2", "tag"))
     ),
     Invariant(
         "A1",

@@ -19,7 +19,8 @@ from tests.support.corpus.constraint_cases import (
     pending,
     style,
 )
-from tests.support.factories import NOW, Row, SampleAccount, insert
+from tests.support.factories import NOW, Row, insert
+from tests.support.sample_account import SampleAccount
 
 P = ParamSpec("P")
 NO_KEY = "foreign key constraint"

@@ -21,6 +21,7 @@ from tests.support import factories
 from tests.support.authenticator_app import App, set_up
 from tests.support.client import Api
 from tests.support.factories import insert
+from tests.support.named_lists import add_tags, new_album
 
 pytestmark = pytest.mark.any_database
 
@@ -38,6 +39,8 @@ PATHS = {
     "UserConnection": "{ admin { users { %s } } }",
     "Generation": "{ viewer { generations(first: 5) { nodes { %s } } } }",
     "GenerationConnection": "{ viewer { generations { %s } } }",
+    "Album": "{ viewer { isMember albums { nodes { %s } } } }",
+    "AlbumConnection": "{ viewer { albums { %s } } }",
     "CreditTransaction": "{ admin { transactions { nodes { %s } } } }",
     "CreditTransactionConnection": "{ viewer { transactions { %s } } }",
     "ApiKey": "{ viewer { apiKeys { %s } } }",
@@ -83,6 +86,15 @@ WRITES = {
     "cancelGeneration": '(id: "{gen}") { generation { id } }',
     "regenerate": '(input: {id: "{gen}"}) { generations { id } }',
     "setFavorite": '(id: "{gen}", isFavorite: true) { generation { id } }',
+    "setFavorites": '(ids: ["{gen}", "{last_gen}"], isFavorite: false) { generations { id } }',
+    "createAlbum": '(name: "Foxes") { album { id } }',
+    "addToAlbum": '(id: "{alb}", ids: ["{gen}", "{last_gen}"]) { album { count } }',
+    "updateAlbum": '(id: "{alb}", input: {name: "Animals", position: 3}) { album { id } }',
+    "removeFromAlbum": '(id: "{alb}", ids: ["{gen}"]) { album { count } }',
+    "deleteAlbum": '(id: "{alb}") { deletedIds }',
+    "addTags": '(ids: ["{gen}", "{last_gen}"], tags: ["red", "blue"]) { generations { id } }',
+    "setTags": '(ids: ["{gen}", "{last_gen}"], tags: ["green", "blue"]) { generations { id } }',
+    "removeTags": '(ids: ["{gen}"], tags: ["green", "blue"]) { generations { id } }',
     "adminRetryGeneration": '(id: "{gen}", reason: "down") { generation { id } }',
     "adminUnshareGeneration": '(id: "{gen}", reason: "test") { generation { id } }',
     "adminDeleteGeneration": '(id: "{gen}", reason: "test") { deletedIds }',
@@ -114,6 +126,8 @@ UNCOUNTED = {
     *("Subscription.adminActivity", "AdminActivity.user", "AdminActivity.generation", "AdminActivity.transaction"),
     # The account as a mutation, or an event, left it: one statement.
     *("GenerationPayload.viewer", "DeletedPayload.viewer", "CreditsChange.user"),
+    *("AlbumPayload.viewer", "ChangedGenerationsPayload.viewer"),
+    "ChangedGenerationsPayload.generations",  # the generations, by their loader
     # They need a mail, a socket, a payment provider or a finished generation, and do less than the mutations above.
     *(
         "Mutation.verifyEmail",
@@ -125,7 +139,7 @@ UNCOUNTED = {
     *("Mutation.deleteAccount", "Mutation.renewConnection", "Mutation.signInWithIdToken", "Mutation.linkIdentity"),
     *("Mutation.unlinkIdentity", "Mutation.createMergeToken", "Mutation.mergeGuest"),
     "Mutation.revokeSession",  # as revokeOtherSessions
-    *("Mutation.refineGeneration", "Mutation.shareGeneration", "Mutation.unshareGeneration"),
+    *("Mutation.createArchive", "Mutation.refineGeneration", "Mutation.shareGeneration", "Mutation.unshareGeneration"),
     *("Mutation.adminRefundGeneration", "Mutation.adminSettlePayment", "Mutation.adminDismissPayment"),
 }
 
@@ -188,6 +202,8 @@ async def test_price_of_a_field_covers_its_statements(idle_server: Running, capl
     await insert("api_keys", factories.api_key(user_id))
     await set_up(root)
     await insert("webhook_endpoints", factories.webhook_endpoint(user_id=user_id))
+    await new_album(root, generations=made)
+    await add_tags(root, made, "red", "blue")
     style = await root.style("noir", "avenger")
     collection = (await root.one("{ collections { id } }"))[0]["id"]
     package = (await root.one("{ creditPackages { id } }"))[0]["id"]
@@ -234,7 +250,7 @@ async def test_price_of_a_write_covers_its_statements(idle_server: Running, capl
             text = (await root.raw(f"mutation {{ {name}{rest} }}")).text
         assert '"errors"' not in text, (name, text)
         found[name] = len(ran) - 1  # the session
-        for prefix in ("gen", "sty", "key", "usr", "whk", "whd"):
+        for prefix in ("gen", "sty", "key", "usr", "whk", "whd", "alb"):
             if f'"{prefix}_' in text:
                 known[f"last_{prefix}"] = f"{prefix}_" + text.partition(f'"{prefix}_')[2][:26]
                 known.setdefault(prefix, known[f"last_{prefix}"])

@@ -15,6 +15,7 @@ from tests.support import factories
 from tests.support.client import GENERATION, Api
 from tests.support.factories import NOW, insert
 from tests.support.integrity import make_admin
+from tests.support.named_lists import add_tags, new_album
 
 Count = Callable[[Api, str], Awaitable[int]]
 FEW, MANY = 1, 10
@@ -24,6 +25,7 @@ ALL_FIELDS = GENERATION + (
     " queuePosition estimatedSeconds isFavorite shareUrl"
     " owner { id version stats { favorites } pass { plan { slug } images { used } } }"
     " style { id title cost locked collection { id title } } parent { id style { id } original { url } parent { id } }"
+    " tags { id name count } albums { id name count cover { id } }"
 )
 GALLERY = f"{{ viewer {{ generations(first: %d, filter: {{ %s }}) {{ totalCount nodes {{ {ALL_FIELDS} }} }} }} }}"
 LEDGER = (
@@ -42,6 +44,7 @@ ADMIN_USERS = """{ admin { users(first: %d) { totalCount nodes {
   billingPortalUrl
 } } } }"""
 AUDIT_LOG = "{ admin { auditLog(first: %d) { nodes { id actor { id email } } } } }"
+ALBUMS = "{ viewer { albums(first: %d) { nodes { id name count cover { id result { url } } } } } }"
 KEYS = "{ viewer { apiKeys { id name } } }"
 
 
@@ -93,12 +96,16 @@ async def fill(api: Api) -> list[str]:
 async def test_a_list_needs_as_many_statements_as_one_row(idle_server: Running, count: Count) -> None:
     ada = await idle_server.api.sign_up()
     made = await fill(ada)
+    for number in range(MANY):
+        await new_album(ada, f"Album {number}", made[-number - 1 :])
+    await add_tags(ada, made, "red", "blue")
     for query in (
         GALLERY.replace("%s", "isFavorite: false"),
         GALLERY.replace("%s", "status: [PENDING]"),
         GALLERY.replace("%s", 'search: "fox"'),
         LEDGER,
         STYLES,
+        ALBUMS,
     ):
         few, many = [await count(ada, query % size) for size in (FEW, MANY)]
         assert few == many, query

@@ -19,7 +19,7 @@ from services.core.pagination import Page, PageRequest
 from services.gallery.gallery import FavoriteKey, GalleryService, GenerationFilter, GenerationKey, GenerationOrder
 from services.services import Services
 from tests.conftest import Running
-from tests.support import factories
+from tests.support import factories, named_lists
 from tests.support.client import Api
 from tests.support.factories import NOW, insert
 from tests.support.model_reads import ModelGallery, user_of_session
@@ -84,9 +84,37 @@ def shown(page: Page[AnyGeneration, GenerationKey]) -> tuple[object, ...]:
     return items, page.keys, page.has_next, page.has_previous
 
 
-def filters(made: list[str], style_id: str) -> list[GenerationFilter]:
+async def add_lists(user_id: str, made: list[str]) -> tuple[str, str, str]:
+    """Create an album with every third generation and two tags, and return their ids."""
+    album_id = str((await insert("albums", named_lists.album(user_id)))["id"])
+    tags = [str((await insert("tags", named_lists.tag(user_id, name_key=key)))["id"]) for key in ("red", "blue")]
+    found = await Generation.filter(id__in=made, deleted_at__isnull=True).order_by("id")
+    for number, row in enumerate(found):
+        mark = {"is_favorite": row.is_favorite}
+        if number % 3 != 1:
+            await insert("album_entries", named_lists.album_entry(album_id, row.id) | mark)
+        for place, tag_id in enumerate(tags):
+            if number % (place + 2) == 0:
+                await insert("tag_entries", named_lists.tag_entry(tag_id, row.id) | mark)
+    return album_id, *tags  # type: ignore[return-value]  # there are two
+
+
+def filters(made: list[str], style_id: str, lists: tuple[str, str, str]) -> list[GenerationFilter]:
     now = datetime.now(UTC)
+    album_id, red, blue = lists
     return [
+        GenerationFilter(album_id=album_id),
+        GenerationFilter(album_id=""),
+        GenerationFilter(album_id=album_id, is_favorite=True),
+        GenerationFilter(album_id=album_id, status=(GenerationStatus.COMPLETED,), style_id=style_id),
+        GenerationFilter(album_id=album_id, tag_ids=(red,)),
+        GenerationFilter(album_id=album_id, search="fox"),
+        GenerationFilter(album_id=album_id, batch_id=f"bat_{2:026}"),
+        GenerationFilter(album_id=album_id, created_after=now - timedelta(days=1)),
+        GenerationFilter(tag_ids=(red,)),
+        GenerationFilter(tag_ids=(red, blue)),
+        GenerationFilter(tag_ids=(blue, "")),
+        GenerationFilter(tag_ids=(blue,), search="wolf", media=MediaKind.IMAGE),
         GenerationFilter(),
         GenerationFilter(status=()),
         GenerationFilter(status=(GenerationStatus.COMPLETED, GenerationStatus.PENDING, GenerationStatus.PENDING)),
@@ -115,7 +143,8 @@ async def test_every_order_filter_and_cursor_returns_what_models_return(database
         made = await fill(user_id)
         style_id = str((await Generation.get(id=made[0])).style_id)
         compared = 0
-        for order, wanted in itertools.product(GenerationOrder, filters(made, style_id)):
+        lists = await add_lists(user_id, made)
+        for order, wanted in itertools.product(GenerationOrder, filters(made, style_id, lists)):
             keys: list[GenerationKey] = [made[2], made[9]]
             if order is GenerationOrder.FAVORITES_FIRST:
                 keys = [FavoriteKey(False, made[2]), FavoriteKey(True, made[5])]
@@ -137,6 +166,9 @@ async def test_every_order_filter_and_cursor_returns_what_models_return(database
         assert compared > 500
         admin = shown(await gallery.all_generations(PageRequest(first=5), GenerationFilter()))  # type: ignore[arg-type]  # as above
         assert admin == shown(await models.all_generations(PageRequest(first=5), GenerationFilter()))  # type: ignore[arg-type]  # as above
+        within = GenerationFilter(album_id=lists[0])
+        listed = shown(await gallery.all_generations(PageRequest(first=3), within))  # type: ignore[arg-type]  # as above
+        assert listed == shown(await models.all_generations(PageRequest(first=3), within))  # type: ignore[arg-type]  # as above
         by_id = {id: values(row) for id, row in (await gallery.by_ids(user_id, made)).items()}
         assert by_id == {id: values(row) for id, row in (await models.by_ids(user_id, made)).items()}
         assert len(by_id) == COUNT - 1

@@ -15,7 +15,9 @@ from tests.conftest import Running
 from tests.support.client import Api, photo
 from tests.support.development_checkout import buy
 from tests.support.fakes.polar_wire import event, refund
+from tests.support.gallery_pages import ids
 from tests.support.integrity import make_admin
+from tests.support.named_lists import add_tags, new_album
 
 
 def deleted(**kept: str) -> str:
@@ -80,6 +82,13 @@ CORRUPTIONS = [
         " SELECT 'credits.low', id, id, created_at FROM users LIMIT 1",
         {"W1"},
     ),
+]
+# The same for a generation that is in an album and has a tag.
+LIST_DAMAGE = [
+    ("UPDATE albums SET size = 2", {"L1"}),
+    ("UPDATE tags SET size = 0", {"L2"}),
+    ("UPDATE album_entries SET is_favorite = (1 = 1)", {"L1"}),
+    ("UPDATE tag_entries SET is_favorite = (1 = 1)", {"L2"}),
 ]
 # The same for an account with a partly refunded credit package and a monthly plan.
 PURCHASE_DAMAGE = [
@@ -166,6 +175,17 @@ async def test_each_corruption_violates_exactly_the_expected_invariants(audit: I
             f" SELECT 'txn_1', g.user_id, g.id, 3, 'COMPLETED', 9, g.created_at, {values} FROM generations g"
         )
         assert (values, await violated_by(audit, statement)) == (values, expected)
+
+
+async def test_corrupted_albums_and_tags_violate_exactly_the_expected_invariants(
+    audit: IntegrityAudit, ada: Api
+) -> None:
+    made = await ids(ada)
+    await new_album(ada, generations=made)
+    await add_tags(ada, made, "red")
+    assert [result.name for result in await audit.run() if result.violations] == []
+    for statement, expected in LIST_DAMAGE:
+        assert (statement, await violated_by(audit, statement)) == (statement, expected)
 
 
 async def test_corrupted_purchases_violate_exactly_the_expected_invariants(server: Running, ada: Api) -> None:

@@ -40,6 +40,7 @@ ORDER = (
     "web",
     "schema.root",
     "schema.root_accounts",
+    "schema.root_gallery",
     "schema.root_webhooks",
     "resolvers",
     "schema",

@@ -23,12 +23,21 @@ from schema.root import schema
 from schema.runtime.permission import ID_ARGUMENTS
 from tests.conftest import Running
 from tests.support.client import Api, photo
+from tests.support.named_lists import add_tags, new_album
 
 pytestmark = pytest.mark.any_database
 
 BUILT: GraphQLSchema = schema._schema
 MAX_DEPTH = 5  # nested objects
 ADMIN_ROOTS = ("admin", "node", "nodes")
+# Selected without what is selected elsewhere, so that no document has too many tokens.
+BRIEF = {
+    "Album.cover": "cover { id prompt }",
+    "User.albums": "albums(first: 3) { nodes { id name } }",
+}
+SHALLOW = {"Generation.children", "Generation.batch", "Generation.albums", "Generation.tags"}
+SHALLOW |= {"User.identities", "User.tags"}
+ALBUM, TAG = "Ada's album", "ada-tagged"
 NAME, PROMPT, TITLE, TEMPLATE = "Ada Wunderlich", "A pelican in plaid", "Ada's own look", "Paint it in peculiar plum"
 
 Composite = GraphQLObjectType | GraphQLInterfaceType
@@ -42,10 +51,13 @@ def selection(kind: Composite, above: tuple[str, ...] = ()) -> str:
         below = get_named_type(field.type)
         if any(is_required_argument(item) for item in field.args.values()) or name == "edges":
             continue
-        if above and f"{kind.name}.{name}" in ("Generation.children", "Generation.batch", "User.identities"):
+        if above and f"{kind.name}.{name}" in SHALLOW:
             continue  # from the object itself only, so that no document has too many tokens
         if f"{kind.name}.{name}" == "AccountMetric.user":  # of 50 accounts: their fields are read elsewhere
             parts.append("user { id email name }")
+            continue
+        if f"{kind.name}.{name}" in BRIEF:
+            parts.append(BRIEF[f"{kind.name}.{name}"])
             continue
         if f"{kind.name}.{name}" == "Admin.user":  # takes one of two arguments, and returns the type of `users`
             continue
@@ -121,6 +133,8 @@ class Ada:
         again = "mutation($id: ID!) { regenerate(input: {id: $id}) { generations { id } } }"
         (second,) = (await ada.execute(again, id=first["id"]))["regenerate"]["generations"]
         await ada.wait_for_end(second["id"])
+        album = await new_album(ada, ALBUM, [second["id"]])
+        await add_tags(ada, [second["id"]], TAG)
         await ada.verify_address()
         await ada.execute('mutation { createApiKey(name: "script") { key } }')
         await ada.execute("mutation { requestDataExport { dataExport { url } } }")
@@ -129,11 +143,12 @@ class Ada:
             "mutation($input: CreateUploadInput!) { createUpload(input: $input) { upload { id } } }", input=announced
         )
         user = str(ada.user["id"])
-        secrets = {user, "ada@example.com", NAME, PROMPT, TITLE, TEMPLATE}
-        of = {ids.USER: user, ids.STYLE: style, ids.GENERATION: second["id"]}
+        secrets = {user, "ada@example.com", NAME, PROMPT, TITLE, TEMPLATE, ALBUM, TAG}
+        of = {ids.USER: user, ids.STYLE: style, ids.GENERATION: second["id"], ids.ALBUM: album}
         for table, column in [
             ("generations", "user_id"), ("files", "owner_id"), ("credit_transactions", "user_id"),
             ("api_keys", "user_id"), ("uploads", "owner_id"), ("data_exports", "owner_id"), ("styles", "owner_id"),
+            ("tags", "user_id"),
         ]:  # fmt: skip
             for row in await rows(f"SELECT id FROM {table} WHERE {column} = $1", user):  # noqa: S608 - named above
                 secrets.add(row["id"])

@@ -29,6 +29,7 @@ from tests.conftest import Running
 from tests.support import factories
 from tests.support.client import Api, photo
 from tests.support.factories import insert
+from tests.support.named_lists import add_tags, new_album, tag_ids
 
 pytestmark = pytest.mark.any_database
 
@@ -49,6 +50,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "Mutation.adminGrantPlan": {"plan": "basic"},
 }
 
+# What leads to the objects of other types whose fields take an ID.
+ABOVE = {"User": "viewer { %s }", "Admin": "admin { %s }", "Album": "viewer { albums(first: 2) { nodes { %s } } }"}
+# Where the ID beside it must be that of an album.
+ENTRIES = {("Mutation.addToAlbum", "ids"), ("Mutation.removeFromAlbum", "ids")}
 ROOTS = ("Query", "Mutation", "Subscription")
 PATHS = [(name, path) for name, rules in ID_ARGUMENTS.items() for path in rules]
 
@@ -60,7 +65,7 @@ def audiences() -> dict[str, type[BasePermission]]:
         for root in ROOTS
         for field in schema.get_type_by_name(root).fields  # type: ignore[union-attr]  # roots are object types
     }
-    above = {"User": SIGNED_IN, "Admin": found["Query.admin"]}
+    above = {"User": SIGNED_IN, "Album": SIGNED_IN, "Admin": found["Query.admin"]}
     return found | {name: above[kind] for name in ID_ARGUMENTS if (kind := name.partition(".")[0]) not in ROOTS}
 
 
@@ -127,8 +132,8 @@ class Operation:
         passed = ", ".join(f"{name}: ${name}" for name in self.variables)
         body = name + (f"({passed})" if passed else "") + selection(self.definition.type)
         root = kind.lower() if kind in {"Query", "Mutation", "Subscription"} else "query"
-        # A field of User or Admin is selected through the root field that returns one.
-        body = body if root == kind.lower() else f"{'admin' if kind == 'Admin' else 'viewer'} {{ {body} }}"
+        # A field of another type is selected through the root field that leads to it.
+        body = body if root == kind.lower() else ABOVE[kind] % body
         return f"{root}{f'({declared})' if declared else ''} {{ {body} }}"
 
     def naming(self, path: str, value: str) -> "Operation":
@@ -190,6 +195,9 @@ class OwnedIds:
         await ExternalEvent.create(**event)
         endpoint = await insert("webhook_endpoints", factories.webhook_endpoint(user_id=user))
         delivery = await insert("webhook_deliveries", factories.webhook_delivery(endpoint["id"], state="DEAD"))
+        album_id = await new_album(owner, generations=[generation["id"]])
+        await add_tags(owner, [generation["id"]], "red")
+        found |= {ids.ALBUM: album_id, ids.TAG: (await tag_ids(owner))["red"]}
         found |= {ids.WEBHOOK_ENDPOINT: endpoint["id"], ids.WEBHOOK_DELIVERY: delivery["id"]}
         await Identity.create(user_id=user, issuer="https://id.example.com", subject=user, key_hash=user)
         sources = {
@@ -217,7 +225,7 @@ class OwnedIds:
 async def test_fields_for_accounts_answer_unauthenticated_when_signed_out(api: Api) -> None:
     refusals = {}
     for name, audience in AUDIENCES.items():
-        if issubclass(audience, SIGNED_IN) and not name.startswith("User."):
+        if issubclass(audience, SIGNED_IN) and not name.startswith(("User.", "Album.")):
             refusals[name] = refusal(await Operation(name).response(api))
     assert len(refusals) >= 7
     assert refusals == dict.fromkeys(refusals, UNAUTHENTICATED)
@@ -266,9 +274,10 @@ async def test_owned_ids_answer_differently_from_missing_ones(server: Running, a
         # An admin's fields are requested by the admin, about another account that the test does not need.
         caller, existing = (admin, bobs) if issubclass(AUDIENCES[name], ADMIN) else (ada, own)
         differing = set()
+        operation = Operation(name, {"id": existing[ids.ALBUM]} if (name, path) in ENTRIES else {})
         for prefix, known in existing.items():
-            missing = await Operation(name).naming(path, ids.new_id(prefix)).response(caller)
-            if await Operation(name).naming(path, known).response(caller) != missing:
+            missing = await operation.naming(path, ids.new_id(prefix)).response(caller)
+            if await operation.naming(path, known).response(caller) != missing:
                 differing.add(prefix)
         assert differing, (name, path)
 

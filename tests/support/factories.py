@@ -1,7 +1,6 @@
 """Factories of valid rows, inserted by SQL so that no model stands between a test and a constraint."""
 
 import secrets
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -359,34 +358,3 @@ def idempotency_key(user_id: str, **changes: Any) -> Row:
         "created_at": NOW,
         **changes,
     }
-
-
-@dataclass(frozen=True)
-class SampleAccount:
-    """The ids of an account with one valid row in each table."""
-
-    user: str
-    collection: str
-    style: str
-    picture: str
-    original: str
-    result: str
-    generation: str
-    plan: str
-    pass_id: str
-    endpoint: str
-
-    @classmethod
-    async def create(cls) -> "SampleAccount":
-        """Insert the rows."""
-        owner = (await insert("users", user(credits=9)))["id"]
-        series = (await insert("collections", collection(slug="series")))["id"]
-        look = (await insert("styles", style(series, slug="look")))["id"]
-        picture = (await insert("style_pictures", style_picture(owner)))["id"]
-        original = (await insert("files", file(owner)))["id"]
-        result = (await insert("files", file(owner, kind="RESULT")))["id"]
-        made = await insert("generations", generation(owner, style_id=look, original_id=original))
-        monthly = (await insert("plans", plan()))["id"]
-        bought = await insert("passes", hour_pass(owner, monthly))
-        hook = await insert("webhook_endpoints", webhook_endpoint(user_id=owner))
-        return cls(owner, series, look, picture, original, result, made["id"], monthly, bought["id"], hook["id"])

@@ -79,7 +79,7 @@ class GuideRunner:
         if "input" in changes:
             changes["input"] = {**variables["input"], **changes["input"]}
         value = await self._execute(operation, {**variables, **changes})
-        for kind in ("sty", "upl", "gen", "key", "usr", "whk", "whd"):
+        for kind in ("sty", "upl", "gen", "key", "usr", "whk", "whd", "alb"):
             ids = set(re.findall(rf'"({kind}_[0-9a-z]{{26}})"', json.dumps(value)))
             if len(ids) == 1:
                 self.known[kind] = ids.pop()

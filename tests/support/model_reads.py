@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime
 
+from tortoise.expressions import Subquery
 from tortoise.queryset import QuerySet
 
-from models import Collection, CreditPackage, Generation, Plan, Session, Style, User, ids
+from models import AlbumEntry, Collection, CreditPackage, Generation, Plan, Session, Style, TagEntry, User, ids
 from services.accounts.secret_token import hash_token
 from services.billing.plan import PlanService
 from services.catalogue.style import StyleService
@@ -119,6 +120,10 @@ async def _page(
         query = query.filter(collection_slug=slug_or_empty(wanted.collection))
     if wanted.batch_id is not None:
         query = query.filter(batch_id=wanted.batch_id)
+    if wanted.album_id is not None:
+        query = query.filter(id__in=Subquery(AlbumEntry.filter(album_id=wanted.album_id).values("generation_id")))
+    for tag_id in wanted.tag_ids:
+        query = query.filter(id__in=Subquery(TagEntry.filter(tag_id=tag_id).values("generation_id")))
     query = created_between(query, wanted.created_after, wanted.created_before, prefix=ids.GENERATION)
     for word in search_words(wanted.search):
         query = query.filter(search_text__contains=word)

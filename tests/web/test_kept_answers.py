@@ -25,9 +25,11 @@ from tests.schema.test_permission import Operation
 from tests.support.client import Api, photo
 from web.app import create_app
 
-GENERATION = COVERED["Generation"]
+ALBUM = COVERED["Album"].replace(" generations", "")
+GENERATION = COVERED["Generation"].replace("tags albums", f"tags {{ {COVERED['Tag']} }} albums {{ {ALBUM} }}")
 PAGE = f"""query($first: Int) {{ viewer {{
-  {COVERED["User"].replace(" generations", "").replace(" generation", "")}
+  {COVERED["User"].partition(" generation ")[0]} tags {{ {COVERED["Tag"]} }}
+  albums {{ totalCount edges {{ cursor }} nodes {{ {ALBUM} generations {{ totalCount nodes {{ id }} }} }} }}
   generations(first: $first) {{ totalCount nodes {{ {GENERATION} }} edges {{ cursor }}
   pageInfo {{ {COVERED["PageInfo"]} }} }} }} }}"""
 ONE = f"query($id: ID!) {{ viewer {{ generation(id: $id) {{ {GENERATION} }} }} }}"
@@ -177,6 +179,15 @@ EFFECTIVE = {
     "updateProfile": ("ada", 'updateProfile(input: {name: "Ada B"}) { errors { code } }'),
     "createApiKey": ("ada", 'createApiKey(name: "script") { errors { code } }'),
     "setFavorite": ("ada", 'setFavorite(id: "{id}", isFavorite: true) { errors { code } }'),
+    "setFavorites": ("ada", 'setFavorites(ids: ["{id}", "{other}"], isFavorite: true) { errors { code } }'),
+    "createAlbum": ("ada", 'createAlbum(name: "Foxes") { album { id } errors { code } }'),
+    "addToAlbum": ("ada", 'addToAlbum(id: "{album}", ids: ["{id}", "{other}"]) { errors { code } }'),
+    "updateAlbum": ("ada", 'updateAlbum(id: "{album}", input: {name: "Animals"}) { errors { code } }'),
+    "removeFromAlbum": ("ada", 'removeFromAlbum(id: "{album}", ids: ["{other}"]) { errors { code } }'),
+    "deleteAlbum": ("ada", 'deleteAlbum(id: "{album}") { errors { code } }'),
+    "addTags": ("ada", 'addTags(ids: ["{id}"], tags: ["red", "blue"]) { errors { code } }'),
+    "setTags": ("ada", 'setTags(ids: ["{id}"], tags: ["green", "blue"]) { errors { code } }'),
+    "removeTags": ("ada", 'removeTags(ids: ["{id}"], tags: ["blue"]) { errors { code } }'),
     "shareGeneration": ("ada", 'shareGeneration(id: "{id}") { errors { code } }'),
     "unshareGeneration": ("ada", 'unshareGeneration(id: "{id}") { errors { code } }'),
     "adminAdjustCredits": (
@@ -210,11 +221,11 @@ async def test_answer_kept_before_a_mutation_is_not_served_after_it(
     id, other = await completed(ada), await completed(ada)
     mutations = schema._schema.mutation_type
     assert mutations
-    stale, refused = [], []
+    album, stale, refused = "", [], []
     others = [name for name in mutations.fields if name not in EFFECTIVE and name not in ENDS_THE_SESSION]
     for name in [*others, *EFFECTIVE]:
         who, text = EFFECTIVE.get(name, ("ada", ""))
-        for name_of_id, value in (("{id}", id), ("{other}", other), ("{user}", ada.user["id"])):
+        for name_of_id, value in (("{id}", id), ("{other}", other), ("{user}", ada.user["id"]), ("{album}", album)):
             text = text.replace(name_of_id, value)
         actor = ada if who == "ada" else admin
         assert await is_current(ada, id), name
@@ -222,6 +233,8 @@ async def test_answer_kept_before_a_mutation_is_not_served_after_it(
             response = (await actor.raw(f"mutation {{ {text} }}")).json()
             if "errors" in response or response["data"][name]["errors"]:
                 refused.append((name, response))
+            elif name == "createAlbum":
+                album = response["data"][name]["album"]["id"]
         else:
             operation = Operation(f"Mutation.{name}")
             paths = ID_ARGUMENTS.get(operation.name, {})

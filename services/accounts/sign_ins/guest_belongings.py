@@ -12,9 +12,18 @@ from services.core.message import message
 from services.events.account_change import AccountChange
 from services.media.quota import StorageQuota
 
+# Albums and tags: those with a name that the account has as well are joined, the others follow its own.
+_LIST_MOVES = (
+    "INSERT INTO {list}_entries ({list}_id, generation_id, is_favorite)"
+    " SELECT own.id, e.generation_id, e.is_favorite FROM {list}_entries e JOIN {list}s l ON l.id = e.{list}_id"
+    " JOIN {list}s own ON own.name_key = l.name_key WHERE l.user_id = $1 AND own.user_id = $2",
+    "DELETE FROM {list}s WHERE user_id = $1 AND name_key IN (SELECT name_key FROM {list}s WHERE user_id = $2)",
+    "UPDATE {list}s SET user_id = $2 WHERE user_id = $1",
+)
 # Deleted generations stay: nothing of them is left but what statistics count. Whose bytes a file or a picture has stays
 # in its folder, which is part of the key, so that nothing is copied and signed links go on working.
 _MOVES = (
+    *(statement.format(list=name) for name in ("album", "tag") for statement in _LIST_MOVES),
     "UPDATE generations SET user_id = $2, version = version + 1, updated_at = NOW()"
     " WHERE user_id = $1 AND deleted_at IS NULL",
     "UPDATE files SET folder_id = COALESCE(folder_id, owner_id), owner_id = $2, updated_at = NOW()"

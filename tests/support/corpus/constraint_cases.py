@@ -6,7 +6,9 @@ from typing import Any
 
 from models import ids
 from tests.support import factories
-from tests.support.factories import NOW, Row, SampleAccount
+from tests.support.factories import NOW, Row
+from tests.support.named_lists import album, album_entry, archive, tag, tag_entry
+from tests.support.sample_account import SampleAccount
 
 
 def pending(account: SampleAccount, **changes: Any) -> Row:
@@ -186,6 +188,10 @@ CHECKS: list[tuple[str, str, Make]] = [
     ("ck_mail_tokens_purpose", "mail_tokens", lambda a: factories.mail_token(a.user, purpose="ADVERTISE")),
     ("ck_api_keys_scope", "api_keys", lambda a: factories.api_key(a.user, scope="ROOT")),
     ("ck_api_keys_monthly_credits", "api_keys", lambda a: factories.api_key(a.user, monthly_credits=-1)),
+    ("ck_albums_position", "albums", lambda a: album(a.user, name_key="a", position=-1)),
+    ("ck_albums_size", "albums", lambda a: album(a.user, name_key="a", size=-1)),
+    ("ck_archives_byte_size", "archives", lambda a: archive(a.user, byte_size=-1)),
+    ("ck_tags_size", "tags", lambda a: tag(a.user, name_key="a", size=-1)),
     ("ck_webhook_endpoints_credits_low", "webhook_endpoints", lambda a: endpoint(a, credits_low=-1)),
     ("ck_webhook_endpoints_reason", "webhook_endpoints", lambda a: endpoint(a, disabled_at=NOW, disabled_reason="BAD")),
     ("ck_webhook_endpoints_disabled", "webhook_endpoints", lambda a: endpoint(a, disabled_at=NOW)),
@@ -236,6 +242,12 @@ DUPLICATES: list[tuple[str, str, Callable[[SampleAccount, int], Row]]] = [
         lambda a, n: factories.ledger_line(a.user, n, type="REFUND", generation_id=a.generation),
     ),
     ("url", "webhook_endpoints", lambda a, n: factories.webhook_endpoint(user_id=None)),
+    ("user_id, name_key", "albums", lambda a, n: album(a.user, name_key="same")),
+    ("album_id, generation_id", "album_entries", lambda a, n: album_entry(a.album, a.generation)),
+    ("user_id", "archives", lambda a, n: archive(a.user)),
+    ("token_hash", "archives", lambda a, n: archive((a.user, a.other)[n % 2], token_hash="same")),
+    ("user_id, name_key", "tags", lambda a, n: tag(a.user, name_key="same")),
+    ("tag_id, generation_id", "tag_entries", lambda a, n: tag_entry(a.tag, a.generation)),
 ]
 
 # The foreign key, the table, and a row that references a missing row.
@@ -274,4 +286,11 @@ DANGLING_REFERENCES: list[tuple[str, str, Make]] = [
     ("result_id", "generations", lambda a: ended(a, "COMPLETED", result_id=UNKNOWN_ID)),
     ("user_id", "webhook_endpoints", lambda _: factories.webhook_endpoint(user_id="usr_x")),
     ("endpoint_id", "webhook_deliveries", lambda _: factories.webhook_delivery("whk_x")),
+    ("user_id", "albums", lambda _: album(UNKNOWN_USER)),
+    ("album_id", "album_entries", lambda a: album_entry(UNKNOWN_ID, a.generation)),
+    ("generation_id", "album_entries", lambda a: album_entry(a.album, UNKNOWN_ID)),
+    ("user_id", "archives", lambda _: archive(UNKNOWN_USER)),
+    ("user_id", "tags", lambda _: tag(UNKNOWN_USER)),
+    ("tag_id", "tag_entries", lambda a: tag_entry(UNKNOWN_ID, a.generation)),
+    ("generation_id", "tag_entries", lambda a: tag_entry(a.tag, UNKNOWN_ID)),
 ]

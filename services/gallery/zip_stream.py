@@ -1,0 +1,101 @@
+"""Writes a zip while it is read: its files are stored as they are, and come in parts from the storage."""
+
+import zipfile
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import structlog
+
+from services.integrations.storage.protocol import MissingObjectError, StorageError
+
+log = structlog.get_logger(__name__)
+
+NOTES = "missing.txt"
+_PART = 2**20  # bytes in memory at once, of a larger file
+_WHOLE = 8 * 2**20  # bytes up to which a file is read before it begins in the zip, so that none of these is cut
+_FIRST_YEAR = 1980  # of the format
+
+Read = Callable[[str, int, int], Awaitable[bytes]]  # the key, and the start and the size of a part
+
+
+class StoredPicture(NamedTuple):
+    """A stored file, and its name and time in the zip."""
+
+    name: str
+    key: str
+    byte_size: int
+    created_at: datetime
+
+
+@dataclass
+class Unread:
+    """The names of files that could not be read: at all, or to their end."""
+
+    missing: list[str] = field(default_factory=list)
+    cut: list[str] = field(default_factory=list)
+
+
+class _Pipe:
+    """What the zip writes, until it is taken; it cannot be sought, so sizes and checksums follow each file."""
+
+    def __init__(self) -> None:
+        self._written: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self._written.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        """Do nothing: what is written is there already."""
+
+    def close(self) -> None:
+        """Do nothing: what is written may still be taken."""
+
+    def take(self) -> bytes:
+        """Return what was written since."""
+        taken = b"".join(self._written)
+        self._written.clear()
+        return taken
+
+
+async def zipped(
+    pictures: Sequence[StoredPicture], read: Read, explain: Callable[[Unread], str]
+) -> AsyncGenerator[bytes, None]:
+    """Yield a zip of the files, in parts. What `explain` says of those that cannot be read is a text in it, if any.
+
+    Raises:
+        StorageError: the storage does not respond for the first file.
+    """
+    pipe, unread = _Pipe(), Unread()
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:
+        for place, picture in enumerate(pictures):
+            try:
+                first = _PART if picture.byte_size > _WHOLE else picture.byte_size
+                data = await read(picture.key, 0, first)
+            except StorageError as error:
+                if place == 0 and not isinstance(error, MissingObjectError):
+                    raise
+                log.warning("archive.file_unread", key=picture.key, error=error)
+                unread.missing.append(picture.name)
+                continue
+            with archive.open(_info(picture.name, picture.created_at), "w", force_zip64=True) as entry:
+                entry.write(data)
+                yield pipe.take()
+                for start in range(len(data), picture.byte_size, _PART):
+                    try:
+                        entry.write(await read(picture.key, start, min(_PART, picture.byte_size - start)))
+                    except StorageError as error:
+                        log.warning("archive.file_cut", key=picture.key, error=error)
+                        unread.cut.append(picture.name)
+                        break
+                    yield pipe.take()
+        if text := explain(unread):
+            archive.writestr(_info(NOTES, datetime.now(UTC)), text)
+    yield pipe.take()
+
+
+def _info(name: str, moment: datetime) -> zipfile.ZipInfo:
+    at = moment.replace(year=max(moment.year, _FIRST_YEAR))
+    return zipfile.ZipInfo(name, (at.year, at.month, at.day, at.hour, at.minute, at.second))

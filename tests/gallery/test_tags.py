@@ -1,0 +1,149 @@
+"""Tags: words that users mark their generations with."""
+
+import asyncio
+from typing import Any
+
+from services.gallery import tag as tag_service
+from tests.conftest import Running
+from tests.events.test_gallery_changed import GALLERY as CHANGES
+from tests.support.client import Api
+from tests.support.gallery_pages import create, ids
+from tests.support.integrity import assert_invariants
+from tests.support.named_lists import (
+    ADD_TAGS,
+    REMOVE_TAGS,
+    SET_TAGS,
+    add_tags,
+    tag_ids,
+    tags_of,
+    version_of,
+)
+
+DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds errors { code } } }"
+ONE = "query($id: ID!) { viewer { generation(id: $id) { version tags { name count } } } }"
+
+
+async def tags_on(api: Api, id: str) -> list[str]:
+    return [one["name"] for one in (await api.one(ONE, id=id))["generation"]["tags"]]
+
+
+async def test_tags_are_added_replaced_and_removed(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    first, second, third = await create(ada, 3)
+    before = await version_of(ada)
+    done = await ada.one(ADD_TAGS, ids=[first, second], tags=["Winter", "fox"])
+    assert done["errors"] == []
+    assert [(one["id"], one["version"]) for one in done["generations"]] == [(first, 2), (second, 2)]
+    assert done["generations"][0]["tags"] == [{"name": "fox", "count": 2}, {"name": "Winter", "count": 2}]
+    assert await version_of(ada) == before + 1
+    await ada.one(ADD_TAGS, ids=[second, third], tags=["WINTER"])
+    assert await tags_of(ada) == [("fox", 2), ("Winter", 3)], "a tag keeps its first spelling"
+    assert [(await ada.one(ONE, id=id))["generation"]["version"] for id in (first, second, third)] == [2, 2, 2]
+    await ada.one(SET_TAGS, ids=[first, third], tags=["bear", "winter"])
+    assert [await tags_on(ada, id) for id in (first, second, third)] == [
+        ["bear", "Winter"], ["fox", "Winter"], ["bear", "Winter"],
+    ]  # fmt: skip
+    await ada.one(REMOVE_TAGS, ids=[first, second, third], tags=["winter", "unknown"])
+    assert await tags_of(ada) == [("bear", 2), ("fox", 1)]
+    await ada.one(SET_TAGS, ids=[first, second, third], tags=[])
+    assert await tags_of(ada) == []
+    assert await version_of(ada) == before + 5
+    await assert_invariants(idle_server.services)
+
+
+async def test_unchanged_tags_move_no_version(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    made = await create(ada, 2)
+    await add_tags(ada, made, "red")
+    before = await version_of(ada)
+    for query, names in (
+        (ADD_TAGS, ["RED"]), (ADD_TAGS, []), (SET_TAGS, ["Red", "red"]), (REMOVE_TAGS, ["blue"]), (REMOVE_TAGS, []),
+    ):  # fmt: skip
+        done = await ada.one(query, ids=made, tags=names)
+        assert (len(done["generations"]), done["errors"]) == (2, []), query
+    assert await version_of(ada) == before
+    assert await tags_of(ada) == [("red", 2)]
+
+
+async def test_names_are_normalized_and_limited(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    (made,) = await create(ada, 1)
+    # The second is an e with an accent of its own.
+    assert (await ada.one(ADD_TAGS, ids=[made], tags=["  caf\u00e9  au   lait ", "cafe\u0301 au lait"]))["errors"] == []
+    assert await tags_of(ada) == [("caf\u00e9 au lait", 1)]
+    for names, field in (
+        (["ok", ""], ["tags", "1"]), (["x" * 41], ["tags", "0"]), (["a\nb"], ["tags", "0"]), (["a"] * 21, ["tags"]),
+    ):  # fmt: skip
+        for query in (ADD_TAGS, SET_TAGS, REMOVE_TAGS):
+            refusal = await ada.refused(query, ids=[made], tags=names)
+            assert (refusal["code"], refusal["field"]) == ("INVALID_INPUT", field), names
+    await ada.one(SET_TAGS, ids=[made], tags=[f"tag {number}" for number in range(20)])
+    refusal = await ada.refused(ADD_TAGS, ids=[made], tags=["one more"])
+    assert (refusal["code"], refusal["field"]) == ("CONFLICT", ["tags"])
+    assert len(await tags_of(ada)) == 20
+    assert (await ada.refused(ADD_TAGS, ids=["gen_x"] * 101, tags=["a"]))["field"] == ["ids"]
+
+
+async def test_number_of_tags_of_an_account_is_limited(idle_server: Running, monkeypatch: Any) -> None:
+    ada = await idle_server.api.sign_up()
+    first, second = await create(ada, 2)
+    monkeypatch.setattr(tag_service, "MAX_PER_ACCOUNT", 2)
+    await add_tags(ada, [first], "a", "b")
+    assert (await ada.refused(ADD_TAGS, ids=[second], tags=["a", "c"]))["code"] == "CONFLICT"
+    assert await tags_of(ada) == [("a", 1), ("b", 1)]
+    await ada.one(SET_TAGS, ids=[first], tags=["a"])
+    await add_tags(ada, [second], "c")
+    await ada.one(DELETE, ids=[second])
+    await add_tags(ada, [first], "d")
+    assert await tags_of(ada) == [("a", 1), ("d", 1)]
+
+
+async def test_tags_of_other_accounts_are_their_own(idle_server: Running) -> None:
+    ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
+    (made,), (hers,) = await create(ada, 1), await create(eve, 1)
+    await add_tags(ada, [made], "red")
+    done = await eve.one(ADD_TAGS, ids=[made, hers], tags=["red"])
+    assert [error["field"] for error in done["errors"]] == [["ids", "0"]]
+    assert await tags_of(ada) == await tags_of(eve) == [("red", 1)]
+    ada_tag, eve_tag = (await tag_ids(ada))["red"], (await tag_ids(eve))["red"]
+    assert await ids(ada, filter={"tagIds": [ada_tag]}) == [made]
+    assert await ids(ada, filter={"tagIds": [eve_tag]}) == await ids(ada, filter={"tagIds": ["x"]}) == []
+    node = "query($id: ID!) { node(id: $id) { ... on Tag { name count } } }"
+    assert await ada.one(node, id=ada_tag) == {"name": "red", "count": 1}
+    assert await eve.one(node, id=ada_tag) is None
+
+
+async def test_gallery_is_filtered_by_tags(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    made = await create(ada, 6)
+    await add_tags(ada, made[:4], "red")
+    await add_tags(ada, made[2:], "blue")
+    tags = await tag_ids(ada)
+    red, blue = tags["red"], tags["blue"]
+    assert await ids(ada, filter={"tagIds": [red]}) == made[3::-1]
+    assert (
+        await ids(ada, filter={"tagIds": [red, blue]}) == await ids(ada, filter={"tagIds": [blue, red]}) == made[3:1:-1]
+    )
+    assert await ids(ada, filter={"tagIds": [blue]}, orderBy="OLDEST") == made[2:]
+    assert await ids(ada, filter={"tagIds": []}) == made[::-1]
+    query = "query($f: GenerationFilter) { viewer { generations(filter: $f) { totalCount } } }"
+    refusal = await ada.refused(query, f={"tagIds": [f"tag_{number:026}" for number in range(6)]})
+    assert refusal["code"] == "INVALID_INPUT"
+
+
+async def test_concurrent_changes_lose_nothing(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    made = await create(ada, 4)
+    await asyncio.gather(*(ada.one(ADD_TAGS, ids=made, tags=[f"tag {number}", "red"]) for number in range(8)))
+    assert await tags_of(ada) == [("red", 4), *((f"tag {number}", 4) for number in range(8))]
+    await assert_invariants(idle_server.services)
+
+
+async def test_changes_reach_other_tabs(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    made = await create(ada, 2)
+    async with ada.socket() as socket:
+        stream = await socket.subscribe(CHANGES)
+        await stream.next()
+        await ada.one(SET_TAGS, ids=made, tags=["red"])
+        assert [(await stream.next())["generationId"] for _ in made] == made
