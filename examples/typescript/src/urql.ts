@@ -26,6 +26,11 @@ export function cacheOptions(): CacheExchangeOpts {
         generation: { __typename: "Generation", id: id as string, isFavorite: isFavorite as boolean },
         errors: [],
       }),
+      setFavorites: ({ ids, isFavorite }) => ({
+        __typename: "ChangedGenerationsPayload",
+        generations: (ids as string[]).map((id) => ({ __typename: "Generation", id, isFavorite: isFavorite as boolean })),
+        errors: [],
+      }),
       deleteGenerations: ({ ids }) => ({ __typename: "DeletedPayload", deletedIds: ids as string[], viewer: null, errors: [] }),
     },
     updates: {

@@ -4,7 +4,13 @@ import { cacheExchange, type Cache, type UpdateResolver } from "@urql/exchange-g
 import { Darkroom } from "@darkroom/client/client.ts";
 import { cacheOptions, liveExchange } from "@darkroom/client/urql.ts";
 import { filter, pipe } from "wonka";
-import type { PicturesChangedSubscription } from "../gql/graphql.ts";
+import {
+  AlbumsDocument,
+  type AlbumPartsFragment,
+  type CreateAlbumMutation,
+  type GenerationFilter,
+  type PicturesChangedSubscription,
+} from "../gql/graphql.ts";
 
 export type Clients = { readonly darkroom: Darkroom; readonly urql: Client };
 
@@ -32,21 +38,63 @@ function studioCache() {
     galleryChanged: (...[result, args, cache, info]: Parameters<UpdateResolver>) => {
       const change = result["galleryChanged"] as unknown as Change;
       if (change.kind === "SNAPSHOT") {
-        if (change.version !== seen) rereadLists(cache, () => true);
+        if (change.version !== seen) {
+          rereadLists(cache, () => true);
+          albumsChanged();
+        }
         seen = change.version;
         return;
       }
       seen = change.version;
+      if (change.kind !== "CREATED") albumsChanged();
       apply?.(result, args, cache, info);
       const hasEnded = !["PENDING", "PROCESSING"].includes(change.generation?.status ?? "");
       if (change.kind !== "DELETED" && hasEnded) rereadLists(cache, (list) => Boolean(list["filter"]));
     },
   };
+  const ofEntries: UpdateResolver = (...[, , cache]) => {
+    rereadLists(cache, ({ filter }) => Boolean((filter as GenerationFilter | null)?.albumId ?? (filter as GenerationFilter | null)?.tagIds));
+    albumsChanged();
+  };
+  const mutations = {
+    ...options.updates?.["Mutation"],
+    ...Object.fromEntries(["addToAlbum", "removeFromAlbum", "addTags", "removeTags"].map((name) => [name, ofEntries])),
+    ...Object.fromEntries(["updateAlbum", "deleteAlbum"].map((name) => [name, () => albumsChanged()])),
+    createAlbum: (...[result, , cache]: Parameters<UpdateResolver>) => {
+      const { album } = result["createAlbum"] as CreateAlbumMutation["createAlbum"];
+      if (album) addAlbum(cache, album);
+      albumsChanged();
+    },
+  };
   return {
     ...options,
     keys: { ...options.keys, StyleValue: () => null },
-    updates: { ...options.updates, Subscription: subscriptions },
+    updates: { ...options.updates, Mutation: mutations, Subscription: subscriptions },
   };
+}
+
+/** Put a new album at the end of the list, before that is read again. */
+function addAlbum(cache: Cache, album: AlbumPartsFragment): void {
+  cache.updateQuery({ query: AlbumsDocument, variables: {} }, (found) => {
+    if (!found?.viewer || found.viewer.albums.nodes.some(({ id }) => id === album.id)) return found;
+    const { albums } = found.viewer;
+    return { ...found, viewer: { ...found.viewer, albums: { ...albums, nodes: [...albums.nodes, album] } } };
+  });
+}
+
+const albumListeners = new Set<() => void>();
+let albumTimer: ReturnType<typeof setTimeout> | undefined;
+
+/** Call `listener` soon after albums or tags may have changed; return a function that stops it. */
+export function onAlbumsChanged(listener: () => void): () => void {
+  albumListeners.add(listener);
+  return () => void albumListeners.delete(listener);
+}
+
+/** Once for several messages: a change of a hundred pictures has as many. */
+function albumsChanged(): void {
+  clearTimeout(albumTimer);
+  albumTimer = setTimeout(() => albumListeners.forEach((listener) => listener()), 150);
 }
 
 const rereads = new Set<() => void>();

@@ -8,12 +8,14 @@ import { Button, ButtonLink } from "../components/button.tsx";
 import { Chips, Empty, Skeleton } from "../components/card.tsx";
 import { SearchField } from "../components/field.tsx";
 import { Select } from "../components/select.tsx";
-import { toast } from "../components/toast.tsx";
 import { useSignIn } from "../features/auth/sign-in.tsx";
+import { AlbumBar, AlbumMenu } from "../features/gallery/album-bar.tsx";
+import { useLists } from "../features/gallery/lists.ts";
 import { EVERYTHING, FILTERS, ORDERS, useChoice, useList, type Choice, type List } from "../features/gallery/query.ts";
+import { SelectionBar } from "../features/gallery/selection-bar.tsx";
+import { TagFilter } from "../features/gallery/tag-filter.tsx";
 import { Wall } from "../features/gallery/wall.tsx";
-import { useDeletion } from "../features/picture/deletion.ts";
-import { SetFavoriteDocument } from "../gql/graphql.ts";
+import { albums as albumTexts } from "../locales/albums.ts";
 import { common } from "../locales/common.ts";
 import { gallery } from "../locales/gallery.ts";
 import style from "./gallery.module.css";
@@ -42,7 +44,14 @@ function Gallery() {
   const [isSelecting, setSelecting] = useState(false);
   const [selected, setSelected] = useState<Selection>(new Set());
   const list = useList(useDeferredValue(choice));
+  const { albums, tags, isKnown } = useLists();
+  const album = albums.find(({ id }) => id === choice.album) ?? null;
 
+  // An album or a tag that is gone, here or in another tab, is not chosen any more.
+  const isGone = isKnown && ((choice.album && !album) || choice.tags.some((one) => !tags.some(({ id }) => id === one)));
+  useEffect(() => {
+    if (isGone) change({ album: album?.id ?? "", tags: choice.tags.filter((one) => tags.some(({ id }) => id === one)) });
+  });
   useEffect(() => {
     const timer = setTimeout(() => words !== choice.search && change({ search: words }), 250);
     return () => clearTimeout(timer);
@@ -54,9 +63,13 @@ function Gallery() {
   return (
     <>
       <header className={style["head"]}>
-        <h1>{t.title}</h1>
+        <h1>{album ? album.name : t.title}</h1>
         <p role="status">{!list.isFirstLoad && t.count(list.total)}</p>
+        {album && (
+          <AlbumMenu album={album} isFirst={album.id === albums[0]?.id} onDeleted={() => change({ album: "" })} />
+        )}
       </header>
+      <AlbumBar albums={albums} chosen={album?.id ?? ""} onChoose={(id) => (stop(), change({ album: id }))} />
       <div className={style["tools"]}>
         <div className={style["search"]}>
           <SearchField label={t.search} value={words} onChange={setWords} />
@@ -67,6 +80,7 @@ function Gallery() {
             choices={FILTERS.map((id) => ({ id, label: t.filters[id] }))}
           />
         </div>
+        <TagFilter tags={tags} chosen={choice.tags} onChange={(ids) => change({ tags: ids })} />
         <div className={style["end"]}>
           <Select
             label={t.order} isCompact value={choice.order} onChange={(order) => change({ order })}
@@ -78,10 +92,10 @@ function Gallery() {
         </div>
       </div>
       <Content
-        list={list} choice={choice} onClear={() => (setWords(""), change(EVERYTHING))}
+        list={list} choice={choice} onClear={() => (setWords(""), change({ ...EVERYTHING, album: choice.album }))} onAll={() => change(EVERYTHING)}
         isSelecting={isSelecting} selected={selected} onSelect={setSelected}
       />
-      {isSelecting && <SelectionBar list={list} selected={selected} onSelect={setSelected} onDone={stop} />}
+      {isSelecting && <SelectionBar list={list} album={album} selected={selected} onSelect={setSelected} onDone={stop} />}
     </>
   );
 }
@@ -90,13 +104,15 @@ type ContentProps = {
   readonly list: List;
   readonly choice: Choice;
   readonly onClear: () => void;
+  readonly onAll: () => void;
   readonly isSelecting: boolean;
   readonly selected: Selection;
   readonly onSelect: (selected: Selection) => void;
 };
 
-function Content({ list, choice, onClear, ...selection }: ContentProps) {
+function Content({ list, choice, onClear, onAll, ...selection }: ContentProps) {
   const t = useText(gallery);
+  const a = useText(albumTexts);
   const c = useText(common);
   const problems = useText(problemTexts);
   if (list.isFirstLoad) {
@@ -116,10 +132,17 @@ function Content({ list, choice, onClear, ...selection }: ContentProps) {
     );
   }
   if (list.pictures.length) return <Wall list={list} {...selection} />;
-  if (choice.search || choice.filter !== "all") {
+  if (choice.search || choice.filter !== "all" || choice.tags.length) {
     return (
       <Empty isPart icon="search" title={t.none} text={t.noneText}>
         <Button onPress={onClear}>{t.clear}</Button>
+      </Empty>
+    );
+  }
+  if (choice.album) {
+    return (
+      <Empty isPart icon="album" title={a.empty} text={a.emptyText}>
+        <Button onPress={onAll}>{a.toAll}</Button>
       </Empty>
     );
   }
@@ -129,45 +152,5 @@ function Content({ list, choice, onClear, ...selection }: ContentProps) {
         {t.begin}
       </ButtonLink>
     </Empty>
-  );
-}
-
-type BarProps = {
-  readonly list: List;
-  readonly selected: Selection;
-  readonly onSelect: (selected: Selection) => void;
-  readonly onDone: () => void;
-};
-
-const AT_ONCE = 100; // deletions of one request
-
-function SelectionBar({ list, selected, onSelect, onDone }: BarProps) {
-  const t = useText(gallery);
-  const problems = useText(problemTexts);
-  const { clients } = useSession();
-  const remove = useDeletion();
-  const known = list.pictures.map(({ id }) => id);
-  const ids = selected === "all" ? known : known.filter((id) => selected.has(id));
-  const favorite = async () => {
-    const done = list.pictures.filter(({ id, status, isFavorite }) => ids.includes(id) && status === "COMPLETED" && !isFavorite);
-    onDone();
-    for (const { id } of done) {
-      const { error } = await clients.urql.mutation(SetFavoriteDocument, { id, isFavorite: true }).toPromise();
-      if (error) return void toast(messageOf(error, problems));
-    }
-  };
-  return (
-    <div className={style["selection"]} role="toolbar" aria-label={t.select}>
-      <p role="status">{t.selected(ids.length)}</p>
-      <Button look="quiet" size="small" onPress={() => onSelect("all")}>
-        {t.all}
-      </Button>
-      <Button look="quiet" size="small" icon="heart" isDisabled={!ids.length} onPress={() => void favorite()}>
-        {t.favorite}
-      </Button>
-      <Button look="danger" size="small" icon="trash" isDisabled={!ids.length} onPress={() => (remove(ids.slice(0, AT_ONCE)), onDone())}>
-        {t.remove}
-      </Button>
-    </div>
   );
 }

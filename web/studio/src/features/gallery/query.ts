@@ -12,17 +12,29 @@ export const FILTERS = ["all", "favorites", "images", "videos", "failed"] as con
 export type Filter = (typeof FILTERS)[number];
 export const ORDERS: readonly GenerationOrder[] = ["NEWEST", "OLDEST", "FAVORITES_FIRST"];
 
-export type Choice = { readonly search: string; readonly filter: Filter; readonly order: GenerationOrder };
-export const EVERYTHING: Choice = { search: "", filter: "all", order: "NEWEST" };
+export type Choice = {
+  readonly search: string;
+  readonly filter: Filter;
+  readonly order: GenerationOrder;
+  /** The id of an album; empty: all pictures. */
+  readonly album: string;
+  /** Ids of tags that all pictures have. */
+  readonly tags: readonly string[];
+};
+export const EVERYTHING: Choice = { search: "", filter: "all", order: "NEWEST", album: "", tags: [] };
+export const MOST_TAGS = 5;
 
 export function useChoice(): [Choice, (change: Partial<Choice>) => void] {
   const [params, setParams] = useSearchParams();
   const filter = FILTERS.find((one) => one === params.get("show")) ?? "all";
   const order = ORDERS.find((one) => one === params.get("order")) ?? "NEWEST";
-  const choice = { search: params.get("search") ?? "", filter, order };
+  const tags = params.getAll("tag").slice(0, MOST_TAGS);
+  const choice = { search: params.get("search") ?? "", filter, order, album: params.get("album") ?? "", tags };
   const change = (part: Partial<Choice>) => {
-    const { search, filter: show, order: by } = { ...choice, ...part };
+    const { search, filter: show, order: by, album, tags: words } = { ...choice, ...part };
     const next = new URLSearchParams();
+    if (album) next.set("album", album);
+    for (const tag of words) next.append("tag", tag);
     if (search) next.set("search", search);
     if (show !== "all") next.set("show", show);
     if (by !== "NEWEST") next.set("order", by);
@@ -31,9 +43,11 @@ export function useChoice(): [Choice, (change: Partial<Choice>) => void] {
   return [choice, change];
 }
 
-function filterOf({ search, filter }: Choice): GenerationFilter | undefined {
+function filterOf({ search, filter, album, tags }: Choice): GenerationFilter | undefined {
   const parts: GenerationFilter = {
     ...(search.trim() && { search: search.trim() }),
+    ...(album && { albumId: album }),
+    ...(tags.length && { tagIds: [...tags] }),
     ...(filter === "favorites" && { isFavorite: true }),
     ...(filter === "images" && { media: "IMAGE" as const }),
     ...(filter === "videos" && { media: "VIDEO" as const }),

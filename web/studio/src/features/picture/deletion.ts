@@ -8,6 +8,8 @@ import { closeToast, toast } from "../../components/toast.tsx";
 import { DeleteGenerationsDocument } from "../../gql/graphql.ts";
 import { picture } from "../../locales/picture.ts";
 
+const AT_ONCE = 100; // pictures of one request
+
 let hidden: ReadonlySet<string> = new Set();
 const listeners = new Set<() => void>();
 
@@ -43,9 +45,12 @@ export function useDeletion(): (ids: readonly string[]) => void {
         isDone = true;
         removeEventListener("pagehide", close);
         try {
-          const { data, error } = await clients.urql.mutation(DeleteGenerationsDocument, { ids: [...ids] }).toPromise();
-          if (!data) throw error;
-          accepted(data.deleteGenerations);
+          for (let start = 0; start < ids.length; start += AT_ONCE) {
+            const part = ids.slice(start, start + AT_ONCE);
+            const { data, error } = await clients.urql.mutation(DeleteGenerationsDocument, { ids: part }).toPromise();
+            if (!data) throw error;
+            accepted(data.deleteGenerations);
+          }
         } catch (problem) {
           change(ids, false);
           toast(messageOf(problem, problems));

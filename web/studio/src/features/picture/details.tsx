@@ -1,6 +1,7 @@
 // The facts about a picture.
 import { Link } from "wouter";
 import { useLocale, useText } from "../../app/locale.tsx";
+import { albums } from "../../locales/albums.ts";
 import { compose } from "../../locales/compose.ts";
 import { picture as texts } from "../../locales/picture.ts";
 import type { Shown } from "./state.ts";
@@ -9,6 +10,7 @@ import style from "./view.module.css";
 export function Details({ picture }: { readonly picture: Shown }) {
   const t = useText(texts);
   const c = useText(compose);
+  const a = useText(albums);
   const { locale } = useLocale();
   const { style: made, result } = picture;
   const when = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }).format(new Date(picture.createdAt));
@@ -29,6 +31,16 @@ export function Details({ picture }: { readonly picture: Shown }) {
     [t.cost, picture.paidBy === "CREDITS" ? c.cost(picture.cost) : picture.paidBy === "PASS" ? c.byPass : c.byPlan],
     [t.model, picture.model],
     [t.made, when],
+    [
+      a.tags,
+      picture.tags.length > 0 &&
+        picture.tags.map(({ id, name }, place) => (
+          <span key={id}>
+            {place > 0 && ", "}
+            <Link href={`/gallery?tag=${id}`}>{name}</Link>
+          </span>
+        )),
+    ],
   ];
   return (
     <section className={style["details"]}>

@@ -7,9 +7,11 @@ import { useSession } from "../../app/session.tsx";
 import { Button, buttonClass, IconButton } from "../../components/button.tsx";
 import { Problem, TextField } from "../../components/field.tsx";
 import { Icon } from "../../components/icons.tsx";
+import { albums } from "../../locales/albums.ts";
 import { common } from "../../locales/common.ts";
 import { picture as texts } from "../../locales/picture.ts";
 import { useSignIn } from "../auth/sign-in.tsx";
+import { AddToAlbum } from "../gallery/album-menu.tsx";
 import { useActions, type Actions } from "./actions.ts";
 import { Compare } from "./compare.tsx";
 import { useDeletion } from "./deletion.ts";
@@ -20,6 +22,7 @@ import { isEnded, nameOf, useProgress, type Shown } from "./state.ts";
 import style from "./view.module.css";
 
 const ShareDialog = lazy(() => import("./share-dialog.tsx"));
+const TagDialog = lazy(() => import("../gallery/tag-dialog.tsx"));
 
 export function PictureView({ picture, relatives }: { readonly picture: Shown; readonly relatives: Relatives }) {
   const t = useText(texts);
@@ -86,6 +89,8 @@ function Acts({ picture, actions }: { readonly picture: Shown; readonly actions:
   const remove = useDeletion();
   const [, navigate] = useLocation();
   const [isSharing, setSharing] = useState(false);
+  const [isTagging, setTagging] = useState(false);
+  const a = useText(albums);
   const { id, status, isFavorite, result } = picture;
   const isDone = status === "COMPLETED";
   const deleteIt = () => {
@@ -128,7 +133,10 @@ function Acts({ picture, actions }: { readonly picture: Shown; readonly actions:
           onPress={() => actions.setFavorite(!isFavorite)}
         />
       )}
+      <AddToAlbum pictures={[picture]} trigger={<IconButton icon="album" label={a.addTitle} />} />
+      <IconButton icon="tag" label={a.tags} onPress={() => setTagging(true)} />
       <IconButton icon="trash" look="danger" label={t.remove} onPress={deleteIt} />
+      <Suspense>{isTagging && <TagDialog pictures={[picture]} onClose={() => setTagging(false)} />}</Suspense>
       <Suspense>{isSharing && <ShareDialog picture={picture} onClose={() => setSharing(false)} />}</Suspense>
     </div>
   );
