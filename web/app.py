@@ -1,7 +1,7 @@
 """The ASGI application: routes, middleware, and the lifespan of the services."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
@@ -51,6 +51,7 @@ from web.upload_slots import ReceivingLimits, UploadSlots
 from web.webhook import MAX_BODY_BYTES, receive_openrouter, receive_polar
 
 _GRAPHQL = "/graphql"
+_Handler = Callable[[Request], Awaitable[Response]]
 
 
 class State(TypedDict):
@@ -109,25 +110,31 @@ async def home(request: Request) -> Response:
     return RedirectResponse("/graphql")
 
 
-def _account_pages(cookie: SessionCookie) -> list[Route]:
-    """Return the routes of the pages behind mailed links."""
-    return [
-        Route("/verify-email", show_verification, methods=["GET"]),
-        Route("/verify-email", partial(verify, cookie=cookie), methods=["POST"]),
-        Route("/change-email", show_change, methods=["GET"]),
-        Route("/change-email", partial(change, cookie=cookie), methods=["POST"]),
-        Route("/sign-in", show_sign_in, methods=["GET"]),
-        Route("/sign-in", partial(sign_in, cookie=cookie), methods=["POST"]),
-        Route("/reset-password", show_reset, methods=["GET"]),
-        Route("/reset-password", reset, methods=["POST"]),
-    ]
+def _account_pages(cookie: SessionCookie, studio: Studio | None) -> list[Route]:
+    """Return the routes of the pages behind mailed links, each a view of the studio where there is one."""
+    pages: dict[str, tuple[_Handler, _Handler]] = {
+        "/verify-email": (show_verification, partial(verify, cookie=cookie)),
+        "/change-email": (show_change, partial(change, cookie=cookie)),
+        "/sign-in": (show_sign_in, partial(sign_in, cookie=cookie)),
+        "/reset-password": (show_reset, reset),
+    }
+    routes = []
+    for address, (show, submit) in pages.items():
+        view = show if studio is None else studio.instead_of(show)
+        routes += [Route(address, view, methods=["GET"]), Route(address, submit, methods=["POST"])]
+    return routes
 
 
-def _pages(options: WebOptions, graphiql: GraphiQL | None, endpoint: GraphQLEndpoint) -> list[Route]:
+def _studio(options: WebOptions) -> Studio | None:
+    if not options.studio:
+        return None
+    return Studio(options.address, options.studio_files, is_development=options.is_development)
+
+
+def _pages(studio: Studio | None, graphiql: GraphiQL | None, endpoint: GraphQLEndpoint) -> list[Route]:
     """Return the routes of the pages that Vite builds."""
     routes = graphiql.routes(endpoint.get_context) if graphiql else []
-    if options.studio:
-        studio = Studio(options.address, options.studio_files, is_development=options.is_development)
+    if studio is not None:
         return [*studio.routes(), *routes]
     return [Route("/", home), *routes] if graphiql else routes
 
@@ -186,6 +193,7 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
     cookie = SessionCookie(options.address, origins)
     uploads = UploadSlots(options.receiving)
     endpoint = _endpoint(options, graphiql, origins, cookie, uploads)
+    studio = _studio(options)
     routes: list[Route | WebSocketRoute] = [
         Route(_GRAPHQL, endpoint),
         WebSocketRoute(_GRAPHQL, endpoint),
@@ -205,7 +213,7 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         Route(f"{style_picture.PATH}/{{name}}", send_style_picture),
         Route(f"{style_picture.PATH}/{{collection}}/{{name}}", send_shipped),
         Route(f"{archive.PATH}/{{token}}", send_archive),
-        *_account_pages(cookie),
+        *_account_pages(cookie, studio),
         *Documentation(options.documentation_files).routes(),
         *OpenAIEndpoints(uploads, options.connection_limits, options.order_seconds).routes(),
         Route("/checkout/{id}", show_checkout, methods=["GET"]),
@@ -217,7 +225,7 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         Route("/health/ready", partial(ready, token=options.metrics_token)),
         Route("/metrics", partial(show_metrics, token=options.metrics_token)),
     ]
-    routes += _pages(options, graphiql, endpoint)
+    routes += _pages(studio, graphiql, endpoint)
     middleware = _middleware(options, routes, endpoint)
     application = Application(
         options.address, endpoint.answers, routes=routes, middleware=middleware, lifespan=lifespan

@@ -27,11 +27,14 @@ VIEWS = (
     "/batches/{id}",
     "/account",
     "/account/{rest:path}",
+    "/sign-in/callback",
     "/credits",
     "/credits/{rest:path}",
     "/admin",
     "/admin/{rest:path}",
 )
+# Views behind mailed links, whose addresses are also those of plain pages (account_page.py).
+MAILED_LINKS = ("/verify-email", "/change-email", "/reset-password", "/sign-in")
 
 _NOT_BUILT = message("The studio is not built yet")
 _HOW_TO_BUILD = message(

@@ -34,6 +34,10 @@ def settings(settings: Settings, mailbox: Mailbox) -> Settings:
 @pytest.fixture
 async def verified(ada: Api, mailbox: Mailbox) -> Api:
     """An account whose first mail has arrived and whose address is verified."""
+    return await verified_after_mail(ada, mailbox)
+
+
+async def verified_after_mail(ada: Api, mailbox: Mailbox) -> Api:
     await mailbox.wait_for(1)
     await ada.verify_address()
     return ada
@@ -134,7 +138,14 @@ async def test_requests_are_limited_without_saying_so(settings: Settings, mailbo
 
 
 @pytest.mark.any_database
-async def test_page_signs_in_by_its_button_only(api: Api, verified: Api, mailbox: Mailbox) -> None:
+async def test_page_signs_in_by_its_button_only(settings: Settings, mailbox: Mailbox) -> None:
+    plain = settings.model_copy(update={"studio": Switch.OFF})  # whose view would be shown instead
+    async with running(plain, idle=True) as server:
+        ada = await server.api.sign_up()
+        await check_page(server.api, await verified_after_mail(ada, mailbox), mailbox)
+
+
+async def check_page(api: Api, verified: Api, mailbox: Mailbox) -> None:
     token = await token_of(api, mailbox, 2)
     for _ in range(2):  # a scanner opens links
         page = await api.http.get("/sign-in", params={"token": token})

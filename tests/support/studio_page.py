@@ -28,13 +28,13 @@ class StudioPage:
 
     takes_pictures = False
 
-    def __init__(self, page: "Page", address: str, public: str) -> None:
-        """`public`: PUBLIC_URL, to which links of pictures lead."""
+    def __init__(self, page: "Page", address: str, public: str, others: tuple[str, ...] = ()) -> None:
+        """`public`: PUBLIC_URL, to which links of pictures lead. `others`: addresses that a test opens, too."""
         self.page = page
         self.address = address
         self.problems: list[str] = []  # errors on the console, and requests to other hosts
         self.tolerates_lost_connections = False
-        ours = (address, public, address.replace("http", "ws"), "data:", "blob:")
+        ours = (address, public, address.replace("http", "ws"), "data:", "blob:", *others)
         page.on("console", lambda message: self._note(message.type, message.text))
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         page.on("request", lambda request: None if request.url.startswith(ours) else self.problems.append(request.url))
@@ -97,15 +97,15 @@ class StudioPage:
 
 @asynccontextmanager
 async def open_studio(
-    browser: "Browser", server: Server, *, address: str = "", **options: Any
+    browser: "Browser", server: Server, *, address: str = "", others: tuple[str, ...] = (), **options: Any
 ) -> AsyncIterator[StudioPage]:
     """Open the studio in a fresh browser context; at the end, assert that the page had no problems.
 
-    `address`: of a proxy of the server; by default, the server's own.
+    `address`: of a proxy of the server; by default, the server's own. `others`: addresses that the test also opens.
     """
     context = await new_context(browser, **options)
     try:
-        studio = StudioPage(await context.new_page(), address or server.address, server.address)
+        studio = StudioPage(await context.new_page(), address or server.address, server.address, others)
         await studio.open()
         yield studio
         assert studio.problems == [], studio.problems

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from models import User
+from setting_types import Switch
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import Api
@@ -23,7 +24,8 @@ EVIL = "\"><script>alert('x')</script>"
 
 @pytest.fixture
 def settings(settings: Settings, mailbox: Mailbox) -> Settings:
-    return settings.model_copy(update={"smtp_url": mailbox.url, "mail_from": "hello@darkroom.example"})
+    mail = {"smtp_url": mailbox.url, "mail_from": "hello@darkroom.example"}
+    return settings.model_copy(update={**mail, "studio": Switch.OFF})  # whose views would be shown instead
 
 
 def link(box: Mailbox) -> str:

@@ -10,8 +10,9 @@ from jinja2.nodes import Extends
 from starlette.requests import Request
 
 from schema.runtime.access import Audience
-from settings import ROOT
-from tests.conftest import Running
+from setting_types import Switch
+from settings import ROOT, Settings
+from tests.conftest import Running, running
 from tests.support.client import Api
 from web.graphiql import GraphiQL
 from web.html import templates
@@ -68,7 +69,13 @@ def test_no_template_disables_escaping() -> None:
 
 
 @pytest.mark.any_database
-async def test_hostile_requests_are_escaped_in_the_pages_that_answer_them(api: Api) -> None:
+async def test_hostile_requests_are_escaped_in_the_pages_that_answer_them(settings: Settings) -> None:
+    plain = settings.model_copy(update={"studio": Switch.OFF})  # whose views would be shown instead
+    async with running(plain, idle=True) as server:
+        await check_hostile_requests(server.api)
+
+
+async def check_hostile_requests(api: Api) -> None:
     for path in ("/verify-email", "/reset-password", "/checkout/x", "/s/x", f"/checkout/{HOSTILE.replace('/', '')}"):
         for method in ("GET", "POST"):
             response = await api.http.request(

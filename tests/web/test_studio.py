@@ -8,7 +8,7 @@ import pytest
 from setting_types import Access, Environment, Switch
 from settings import Settings
 from tests.conftest import running
-from web.studio import BUILD, FOLDER, VIEWS
+from web.studio import BUILD, FOLDER, MAILED_LINKS, VIEWS
 
 pytestmark = pytest.mark.any_database
 
@@ -38,7 +38,9 @@ def test_server_and_page_know_the_same_addresses() -> None:
     assert "/" in paths
     for path in paths:
         first = "/" + path.split("/")[1]
-        assert any(view == first or view.startswith(f"{first}/") for view in VIEWS), f"web/studio.py lacks {path}"
+        known = (*VIEWS, *MAILED_LINKS)
+        assert any(view == first or view.startswith(f"{first}/") for view in known), f"web/studio.py lacks {path}"
+    assert set(MAILED_LINKS) <= set(paths)
 
 
 async def test_every_view_is_the_same_page_in_the_language_of_the_browser(settings: Settings, build: Path) -> None:
@@ -123,6 +125,22 @@ async def test_missing_build_is_503_with_instructions_and_the_api_works(settings
             assert "make studio" in page.text
             assert page.headers["refresh"] == "5", "`make run` builds it while the server runs"
         assert await server.api.execute("{ __typename }") == {"__typename": "Query"}
+
+
+async def test_mailed_links_lead_to_the_studio_or_to_plain_pages(
+    settings: Settings, build: Path, tmp_path: Path
+) -> None:
+    off = settings.model_copy(update={"studio": Switch.OFF})
+    for with_settings, files, is_studio in ((settings, build, True), (settings, tmp_path, False), (off, build, False)):
+        async with running(with_settings, studio_files=files) as server:
+            for address in MAILED_LINKS:
+                page = await server.api.http.get(address, params={"token": "x" * 43}, headers=HTML)
+                assert page.status_code == 200
+                assert ("<title>Studio</title>" in page.text) is is_studio
+                assert ("<form" in page.text) is not is_studio
+                assert page.headers["referrer-policy"] == "no-referrer"
+                posted = await server.api.http.post(address, data={"token": "x" * 43, "password": "correct horse"})
+                assert posted.status_code == 400, "its form works wherever it was opened"
 
 
 async def test_studio_can_be_switched_off(settings: Settings, build: Path) -> None:

@@ -96,6 +96,11 @@ function Preferences() {
           {t.keep}
         </Item>
       )}
+      {viewer ? (
+        <Item icon="person" href="/account">
+          {t.account}
+        </Item>
+      ) : null}
       <Item icon={theme === "dark" ? "sun" : "moon"} onAction={() => setTheme(theme === "dark" ? "light" : "dark")}>
         {theme === "dark" ? t.light : t.dark}
       </Item>

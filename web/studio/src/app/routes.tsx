@@ -7,6 +7,13 @@ const CreatePage = lazy(() => import("../pages/create.tsx"));
 const GalleryPage = lazy(() => import("../pages/gallery.tsx"));
 const PicturePage = lazy(() => import("../pages/picture.tsx"));
 const BatchPage = lazy(() => import("../pages/batch.tsx"));
+const AccountPage = lazy(() => import("../pages/account.tsx"));
+const mailedLink = () => import("../pages/mailed-link.tsx");
+const VerifyEmailPage = lazy(() => mailedLink().then((all) => ({ default: all.VerifyEmailPage })));
+const ChangeEmailPage = lazy(() => mailedLink().then((all) => ({ default: all.ChangeEmailPage })));
+const ResetPasswordPage = lazy(() => mailedLink().then((all) => ({ default: all.ResetPasswordPage })));
+const SignInLinkPage = lazy(() => mailedLink().then((all) => ({ default: all.SignInLinkPage })));
+const SignInCallbackPage = lazy(() => import("../pages/sign-in-callback.tsx"));
 const NotFoundPage = lazy(() => import("../pages/not-found.tsx"));
 
 export function Views() {
@@ -19,6 +26,12 @@ export function Views() {
       <Route path="/gallery" component={GalleryPage} />
       <Route path="/pictures/:id" component={PicturePage} />
       <Route path="/batches/:id" component={BatchPage} />
+      <Route path="/account/:section?" component={AccountPage} />
+      <Route path="/verify-email" component={VerifyEmailPage} />
+      <Route path="/change-email" component={ChangeEmailPage} />
+      <Route path="/reset-password" component={ResetPasswordPage} />
+      <Route path="/sign-in/callback" component={SignInCallbackPage} />
+      <Route path="/sign-in" component={SignInLinkPage} />
       <Route component={NotFoundPage} />
     </Switch>
   );

@@ -25,7 +25,7 @@ export type Session = {
   /** Begin as a guest, unless signed in already; return the clients of the session. */
   readonly begin: () => Promise<Clients>;
   readonly signOut: () => Promise<void>;
-  /** Read the session again, after something else changed its cookie. */
+  /** Read the session again, here and in other tabs, after something else changed its cookie. */
   readonly restart: () => void;
 };
 
@@ -62,32 +62,31 @@ function Actions({ clients, restart, children }: ActionsProps) {
   const viewer = found === undefined ? known.current : found; // the last one, while another client reads
   const isIn = Boolean(viewer);
 
+  const channel = useRef<BroadcastChannel | null>(null); // other tabs sign in and out, too; it does not hear itself
   useEffect(() => {
-    const channel = new BroadcastChannel("studio.session"); // other tabs sign in and out, too
-    channel.onmessage = () => void restart();
-    return () => channel.close();
+    const opened = new BroadcastChannel("studio.session");
+    opened.onmessage = () => void restart();
+    channel.current = opened;
+    return () => opened.close();
   }, [restart]);
 
   const value = useMemo<Session>(() => {
     const { darkroom } = clients;
     const changed = () => {
-      const channel = new BroadcastChannel("studio.session");
-      channel.postMessage(null);
-      channel.close();
+      channel.current?.postMessage(null);
       return restart();
-    };
-    const signIn = async (email: string, password: string) => {
-      accepted((await darkroom.run(SignInHereDocument, { input: { email, password, cookie: true } })).signIn);
-      changed();
     };
     return {
       viewer,
       clients,
-      signIn,
+      signIn: async (email, password) => {
+        accepted((await darkroom.run(SignInHereDocument, { input: { email, password, cookie: true } })).signIn);
+        changed();
+      },
       signUp: async (input) => {
-        const { signUp } = await darkroom.run(SignUpDocument, { input: { ...input, locale } });
+        const { signUp } = await darkroom.run(SignUpDocument, { input: { ...input, locale, cookie: true } });
         if (accepted(signUp).mustVerifyEmail) return false;
-        await signIn(input.email, input.password); // only signIn sets the cookie
+        changed();
         return true;
       },
       begin: async () => {
@@ -100,7 +99,7 @@ function Actions({ clients, restart, children }: ActionsProps) {
         known.current = null;
         changed();
       },
-      restart: () => void restart(),
+      restart: () => void changed(),
     };
   }, [clients, isIn, viewer, locale, restart]);
 

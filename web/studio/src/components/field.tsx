@@ -20,8 +20,10 @@ type Props = Omit<TextFieldProps, "children" | "className" | "style"> & {
 
 /** One line, or several where `rows` is given. */
 export function TextField({ label, hint, error, placeholder, rows, ...rest }: Props) {
+  // The browser's own validation would refuse to send the form again while the field shows what the server refused.
+  const validation = error ? "aria" : "native";
   return (
-    <AriaTextField {...rest} isInvalid={Boolean(error)} className={style["field"] ?? ""}>
+    <AriaTextField validationBehavior={validation} {...rest} isInvalid={Boolean(error)} className={style["field"] ?? ""}>
       <Label className={style["label"] ?? ""}>{label}</Label>
       {rows ? (
         <TextArea className={style["input"] ?? ""} rows={rows} placeholder={placeholder ?? ""} />

@@ -11,6 +11,7 @@ import { fieldStyle, Notice, Problem, TextField } from "../../components/field.t
 import { toast } from "../../components/toast.tsx";
 import { DeploymentDocument, RequestPasswordResetDocument, RequestSignInLinkDocument } from "../../gql/graphql.ts";
 import { auth } from "../../locales/auth.ts";
+import { ProviderButtons } from "./provider-buttons.tsx";
 import style from "./sign-in.module.css";
 
 type Mode = "signIn" | "signUp";
@@ -126,6 +127,7 @@ function SignInDialog({ mode, onMode, onClose }: Props) {
           </Button>
         </div>
       )}
+      <ProviderButtons purpose={isNew && isGuest ? "link" : "signIn"} />
       <Button look="quiet" full onPress={() => (setProblem(null), onMode(isNew ? "signIn" : "signUp"))}>
         {isNew ? t.toSignIn : t.toSignUp}
       </Button>

@@ -6,6 +6,7 @@ import { messageOf, problemTexts } from "../../app/problem.ts";
 import { useSession } from "../../app/session.tsx";
 import { Button, buttonClass } from "../../components/button.tsx";
 import { Picture } from "../../components/card.tsx";
+import { copy } from "../../components/clipboard.ts";
 import { Dialog } from "../../components/dialog.tsx";
 import { fieldStyle, Problem, TextField } from "../../components/field.tsx";
 import { Icon } from "../../components/icons.tsx";
@@ -65,7 +66,7 @@ export default function ShareDialog({ picture, onClose }: Props) {
         <>
           <TextField label={t.link} value={url} isReadOnly onFocus={(event) => (event.target as HTMLInputElement).select()} />
           <div className={style["acts"]}>
-            <Button autoFocus look="primary" icon="copy" onPress={() => void copy(url).then(() => toast(t.copied))}>
+            <Button autoFocus look="primary" icon="copy" onPress={() => void copy(url, linkField()).then(() => toast(t.copied))}>
               {t.copy}
             </Button>
             {"share" in navigator && (
@@ -94,13 +95,6 @@ export default function ShareDialog({ picture, onClose }: Props) {
   );
 }
 
-/** Copy by the clipboard, or by a selection where the page is not served by https. */
-async function copy(text: string): Promise<void> {
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    const field = document.querySelector<HTMLInputElement>("[role=dialog] input[readonly]");
-    field?.select();
-    document.execCommand("copy");
-  }
+function linkField(): HTMLInputElement | null {
+  return document.querySelector("[role=dialog] input[readonly]");
 }

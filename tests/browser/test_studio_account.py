@@ -1,0 +1,260 @@
+"""The account's views of the studio in a real browser without a network."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.authenticator_app import code_of
+from tests.support.client import until
+from tests.support.fakes.webhook_receiver import WebhookReceiver
+from tests.support.graphiql_page import PASSWORD, open_browser
+from tests.support.studio_page import StudioPage, open_studio
+from tests.support.studio_world import World, open_world, sign_in
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
+pytestmark = pytest.mark.browser
+
+NEW_PASSWORD = "battery staple"
+CODE_SECONDS = 30
+VIEWS = ("/account", "/account/security", "/account/developers", "/account/data")
+
+
+@pytest.fixture(scope="module")
+async def chromium() -> AsyncIterator["Browser"]:
+    async with open_browser() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    async with open_world(tmp_path_factory.mktemp("server")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _pictures(pytestconfig: pytest.Config) -> None:
+    StudioPage.takes_pictures = bool(pytestconfig.getoption("--pictures"))
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme", "locale"),
+    [(360, "light", "en"), (360, "dark", "zh-CN"), (768, "dark", "en"), (1440, "light", "zh-CN"), (1440, "dark", "en")],
+)
+async def test_account_views_are_accessible_at_every_width(
+    width: int, scheme: str, locale: str, chromium: "Browser", world: World
+) -> None:
+    email, api = await world.account(f"views-{width}-{scheme}")
+    window: dict[str, Any] = {"viewport": {"width": width, "height": 860}, "color_scheme": scheme, "locale": locale}
+    async with open_studio(chromium, world.server, **window) as studio:
+        await studio.open("/account")
+        await studio.check()
+        await studio.page.locator("main button").click()
+        await studio.sign_in(email)
+        for view in VIEWS:
+            await studio.open(view)
+            await studio.page.locator("main section h2").first.wait_for()
+            await studio.page.locator("[aria-busy=true]").wait_for(state="detached")
+            await studio.check("account" if (view, width, locale) == ("/account/security", 1440, "en") else "")
+    assert await api.is_signed_in()
+
+
+async def test_name_language_and_password_are_changed(chromium: "Browser", world: World) -> None:
+    email, api = await world.account("profile")
+    async with open_studio(chromium, world.server) as studio:
+        page = studio.page
+        await sign_in(studio, email)
+        await page.get_by_label("Name").fill("Ada Lovelace")
+        await studio.button("Save").click()
+        await page.get_by_text("Saved.").wait_for()
+        assert (await api.one("{ viewer { name } }"))["name"] == "Ada Lovelace"
+
+        await page.get_by_role("link", name="Sign-in and security").click()
+        await page.get_by_label("Present password").fill("wrong horse")
+        await page.get_by_label("New password").fill(NEW_PASSWORD)
+        await studio.button("Change the password").click()
+        await page.get_by_text("The current password is wrong.").wait_for()
+        await studio.check()
+        await page.get_by_label("Present password").fill(PASSWORD)
+        await studio.button("Change the password").click()
+        await page.get_by_text("Your password is changed.").wait_for()
+        assert not await api.is_signed_in(), "other sessions have ended"
+        assert await world.signs_in(email, NEW_PASSWORD)
+
+        await page.get_by_role("link", name="Profile").click()
+        await page.get_by_label("Language of the page").click()
+        await page.get_by_role("option", name="简体中文").click()
+        await page.get_by_role("heading", name="账户", exact=True).wait_for()
+
+
+async def test_sessions_are_listed_and_ended(chromium: "Browser", world: World) -> None:
+    email, api = await world.account("sessions")
+    assert await world.signs_in(email)
+    async with open_studio(chromium, world.server) as studio:
+        page = studio.page
+        await sign_in(studio, email, "/account/security")
+        sessions = page.get_by_role("list", name="Where you are signed in").get_by_role("listitem")
+        await sessions.nth(2).wait_for()
+        assert await sessions.count() == 3
+        assert "This device" in await sessions.first.inner_text()
+        await sessions.nth(1).get_by_role("button", name="End").click()
+        await page.get_by_text("The session has ended.").wait_for()
+        await sessions.nth(2).wait_for(state="detached")
+        await studio.button("End all other sessions").click()
+        await studio.check()
+        await studio.button("End them").click()
+        await sessions.nth(1).wait_for(state="detached")
+        assert not await api.is_signed_in()
+        await page.reload()
+        await sessions.first.wait_for()
+        assert await sessions.count() == 1
+
+
+async def test_api_key_is_shown_once_limited_and_revoked(chromium: "Browser", world: World) -> None:
+    email, _ = await world.account("keys")
+    async with open_studio(chromium, world.server) as studio:
+        page = studio.page
+        await sign_in(studio, email, "/account/developers")
+        await studio.button("New key").click()
+        await page.get_by_label("Name").fill("My script")
+        await studio.button("Make the key").click()
+        await page.get_by_role("dialog").get_by_role("alert").wait_for()  # the address is not confirmed
+        await world.confirm(studio, email)
+
+        await studio.open("/account/developers")
+        await studio.button("New key").click()
+        await studio.check()
+        await page.get_by_label("Name").fill("My script")
+        await page.get_by_label("Credits in a month").fill("5")
+        await studio.button("Make the key").click()
+        shown = page.get_by_role("dialog").get_by_label("Key", exact=True)
+        await shown.wait_for()
+        key = await shown.input_value()
+        await studio.check()
+        program = replace(world.api, token=key)
+        assert (await program.one("{ viewer { email } }"))["email"] == email
+        await page.keyboard.press("Escape")  # the focus is in the dialog still
+        await page.get_by_text("0 of 5 credits this month").wait_for()
+        assert key not in await page.content()
+
+        await studio.button("Edit My script").click()
+        await page.get_by_label("Credits in a month").fill("")
+        await page.get_by_label("Name").fill("My program")
+        await studio.button("Save").click()
+        await page.get_by_text("0 credits this month").wait_for()
+        await studio.check()
+        await studio.button("Revoke My program").click()
+        await studio.button("Revoke").click()
+        await page.get_by_text("The key is revoked.").wait_for()
+        await page.get_by_text("My program").wait_for(state="detached")
+        assert (await program.refused("{ viewer { email } }"))["code"] == "UNAUTHENTICATED"
+
+
+async def test_webhook_is_added_tested_and_removed(chromium: "Browser", world: World) -> None:
+    email, _ = await world.account("hooks")
+    async with WebhookReceiver() as receiver, open_studio(chromium, world.server) as studio:
+        page = studio.page
+        await world.confirm(studio, email)
+        await sign_in(studio, email, "/account/developers")
+        await studio.button("Add an address").click()
+        await page.get_by_role("textbox", name="Address").fill("ftp://hooks.example.com")
+        await studio.button("Add").click()
+        await page.locator("[aria-invalid=true]").wait_for()
+        await page.get_by_role("textbox", name="Address").fill(receiver.url)
+        await studio.button("Add").click()
+        secret = page.get_by_role("dialog").get_by_label("Signing secret")
+        await secret.wait_for()
+        assert (await secret.input_value()).startswith("whsec_")
+        await studio.check()
+        await studio.button("I have kept it").click()
+        await studio.button("Send a test").click()
+        await page.get_by_role("dialog").get_by_text("webhook.test").wait_for()
+        await studio.check()
+
+        async def is_delivered() -> bool:
+            await studio.button("Look again").click()
+            return bool(await page.get_by_text("Delivered", exact=True).count())
+
+        await until(is_delivered)
+        await page.keyboard.press("Escape")
+        await page.get_by_role("button", name=re.compile("More for")).click()
+        await page.get_by_role("menuitem", name="Remove").click()
+        await studio.button("Remove").click()
+        await page.get_by_text(receiver.url).wait_for(state="detached")
+
+
+async def test_admin_sets_up_proves_and_removes_the_second_factor(chromium: "Browser", world: World) -> None:
+    email, _ = await world.account("boss")
+    await world.server.make_admin(email)
+    async with open_studio(chromium, world.server) as studio:
+        page = studio.page
+        await sign_in(studio, email, "/account/security")
+        await studio.button("Set up an authenticator app").click()
+        await studio.check()
+        await studio.button("Continue").click()
+        secret = await page.get_by_label("Secret").input_value()
+        href = await page.get_by_role("link", name="Open in the authenticator app").get_attribute("href")
+        assert href is not None
+        assert href.startswith("otpauth://totp/")
+        await studio.check()
+        step = int(await page.evaluate("() => Date.now()")) // 1000 // CODE_SECONDS
+        await page.get_by_label("First code of the app").fill(code_of(secret, step))
+        await studio.button("Switch on").click()
+        shown = page.get_by_role("dialog").get_by_label("Recovery codes")
+        await shown.wait_for()
+        codes = (await shown.input_value()).split("\n")
+        assert len(codes) == 10
+        async with page.expect_download() as download:
+            await studio.button("Save as a file").click()
+        assert (await (await download.value).path()).read_text().split() == codes
+        await studio.check()
+        await studio.button("I have kept it").click()
+        await page.get_by_text("10 recovery codes left").wait_for()
+
+    async with open_studio(chromium, world.server) as studio:
+        page = studio.page
+        await sign_in(studio, email, "/account/security")
+        await page.get_by_text("Not proved in this session").wait_for()
+        await studio.check()
+        await page.get_by_label("Code").fill("000000")
+        await studio.button("Prove it").click()
+        await page.locator("[aria-invalid=true]").wait_for()
+        await page.get_by_label("Code").fill(codes[0])
+        await studio.button("Prove it").click()
+        await page.get_by_text("9 recovery codes left").wait_for()
+        await page.get_by_text("Proved in this session", exact=True).wait_for()
+        await studio.button("Remove the second factor").click()
+        await page.get_by_role("dialog").get_by_label("Code").fill(codes[1])
+        await page.get_by_role("dialog").get_by_role("button", name="Remove the second factor").click()
+        await studio.button("Set up an authenticator app").wait_for()
+
+
+async def test_data_is_exported_and_the_account_deleted(chromium: "Browser", world: World) -> None:
+    email, api = await world.account("leaving")
+    async with open_studio(chromium, world.server) as studio:
+        page = studio.page
+        await world.confirm(studio, email)
+        await sign_in(studio, email, "/account/data")
+        await studio.button("Make an export").click()
+        async with page.expect_download() as download:
+            await page.get_by_role("link", name="Download").click()
+        assert (await (await download.value).path()).read_bytes().startswith(b"PK")
+        await studio.check()
+
+        await studio.button("Delete my account").click()
+        dialog = page.get_by_role("alertdialog")
+        await studio.check()
+        await dialog.get_by_label("Enter your address to confirm").fill(email)
+        await dialog.get_by_label("Password").fill("wrong horse")
+        await dialog.get_by_role("button", name="Delete my account").click()
+        await dialog.get_by_text("The password is wrong.").wait_for()
+        await dialog.get_by_label("Password").fill(PASSWORD)
+        await dialog.get_by_role("button", name="Delete my account").click()
+        await page.get_by_text("Your account is deleted.").wait_for()
+        await studio.button("Sign in").wait_for()
+    assert not await world.signs_in(email)
+    assert not await api.is_signed_in()

@@ -1,0 +1,190 @@
+"""Ways in and out of the studio in a real browser without a network: mailed links, guests, identity providers."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.graphiql_page import open_browser
+from tests.support.studio_page import open_studio
+from tests.support.studio_world import CREATE_GUEST, World, open_world, sign_in
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
+pytestmark = pytest.mark.browser
+
+NEW_PASSWORD = "battery staple"
+
+
+@pytest.fixture(scope="module")
+async def chromium() -> AsyncIterator["Browser"]:
+    async with open_browser() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    async with open_world(tmp_path_factory.mktemp("server")) as found:
+        yield found
+
+
+async def test_address_is_confirmed_and_changed_by_mailed_links(chromium: "Browser", world: World) -> None:
+    email, _ = await world.account("address")
+    async with open_studio(chromium, world.server) as studio:
+        page = studio.page
+        await sign_in(studio, email)
+        await page.get_by_text("Not confirmed").wait_for()
+        await studio.button("Mail me a link to confirm it").click()
+        await page.get_by_text(f"A mail to {email} is on its way.").wait_for()
+        await studio.open(await world.mailed(email, "/verify-email", 2))
+        await page.get_by_role("heading", name="Confirm your e-mail address").wait_for()
+        await page.wait_for_url(re.compile(r"/verify-email$"))
+        await page.reload()  # the token is not in the address, and not lost
+        await studio.check()
+        await studio.button("Confirm").click()
+        await page.get_by_text("Your address is confirmed.").wait_for()
+        await page.get_by_role("link", name="To the account").click()
+        await page.get_by_text("Confirmed", exact=True).wait_for()
+
+        await studio.button("Change the address").click()
+        await page.get_by_label("New address").fill("new-address@example.com")
+        await studio.check()
+        await studio.button("Send the link").click()
+        await page.get_by_text("We have sent a mail to new-address@example.com.").wait_for()
+        await studio.open(await world.mailed("new-address@example.com", "/change-email"))
+        await studio.button("Confirm").click()
+        await page.get_by_text("Your new address is confirmed.").wait_for()
+        await studio.open("/account")
+        await page.get_by_text("new-address@example.com").first.wait_for()
+    assert await world.signs_in("new-address@example.com")
+
+
+async def test_forgotten_password_is_replaced_by_a_mailed_link(chromium: "Browser", world: World) -> None:
+    email, api = await world.account("forgetful")
+    async with open_studio(chromium, world.server) as studio:
+        page = studio.page
+        await studio.button("Sign in").click()
+        await page.locator("input[name=email]").fill(email)
+        await studio.button("Forgot your password?").click()
+        await page.get_by_text("a mail with a link is on its way").wait_for()
+        link = await world.mailed(email, "/reset-password")
+        await studio.open(link)
+        await page.get_by_label("New password").fill("short")
+        await studio.button("Save and sign in").click()
+        await page.locator("[aria-invalid=true]").wait_for()
+        await studio.check()
+        await page.get_by_label("New password").fill(NEW_PASSWORD)
+        await studio.button("Save and sign in").click()
+        await page.get_by_text("Your new password is saved").wait_for()
+        await studio.wait_for_credits(30)
+        assert not await api.is_signed_in()
+        await studio.open("/account/security")
+        await page.get_by_text("This device").wait_for()
+        assert await page.get_by_role("listitem").count() == 1, "the reset leaves one session"
+        await studio.open(link)
+        await page.get_by_label("New password").fill(NEW_PASSWORD)
+        await studio.button("Save and sign in").click()
+        await page.get_by_role("alert").wait_for()
+        await studio.open()
+        await studio.open("/reset-password")
+        await page.get_by_text("This address lacks its token.").wait_for()
+        await studio.check()
+
+
+async def test_mailed_link_signs_in(chromium: "Browser", world: World) -> None:
+    email, _ = await world.account("linked")
+    async with open_studio(chromium, world.server) as studio:
+        page = studio.page
+        await studio.button("Sign in").click()
+        await page.locator("input[name=email]").fill(email)
+        await studio.button("Mail me a sign-in link").click()
+        await studio.open(await world.mailed(email, "/sign-in"))
+        await studio.check()
+        await page.get_by_role("main").get_by_role("button", name="Sign in").click()
+        await studio.wait_for_credits(30)
+
+
+async def test_guest_is_asked_to_keep_its_pictures_and_signs_up_once(chromium: "Browser", world: World) -> None:
+    async with open_studio(chromium, world.server) as studio:
+        page = studio.page
+        await page.evaluate(CREATE_GUEST)
+        await studio.open("/account")
+        await page.get_by_role("heading", name="Keep your pictures").wait_for()
+        assert await page.get_by_role("navigation", name="Account").get_by_role("link").count() == 2
+        await studio.check()
+        await page.get_by_role("main").get_by_role("button", name="Keep my pictures").click()
+        await studio.sign_in("keeper@example.com")
+        await page.get_by_text("Not confirmed").wait_for()
+        await studio.open("/account/security")
+        await page.get_by_text("This device").wait_for()
+        assert await page.get_by_role("listitem").count() == 1, "the guest's session has ended"
+
+
+async def test_provider_signs_in_by_its_page(chromium: "Browser", world: World) -> None:
+    world.provider.user = {"sub": "grace", "email": "grace@example.com", "email_verified": True, "name": "Grace"}
+    async with open_studio(chromium, world.server, others=(world.provider.address,)) as studio:
+        page = studio.page
+        await studio.open("/account")
+        await page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
+        await studio.button("Continue with Example ID").wait_for()
+        await studio.check()
+        await studio.button("Continue with Example ID").click()
+        await page.get_by_text("grace@example.com").first.wait_for()
+        assert page.url == f"{world.server.address}/account"
+        asked = world.provider.requests[-1]
+        assert asked["response_type"] == "id_token"
+        assert len(asked["nonce"]) == 64, "the hash: the nonce itself stays in the tab"
+        assert await page.evaluate("() => sessionStorage.length") == 0
+
+        # Linked already, and the only way in: it stays.
+        await page.get_by_role("link", name="Sign-in and security").click()
+        await page.get_by_role("list", name="Linked sign-ins").get_by_text("Example ID").wait_for()
+        await studio.check()
+
+
+async def test_answers_of_a_provider_that_were_not_asked_for_are_ignored(chromium: "Browser", world: World) -> None:
+    async with open_studio(chromium, world.server, others=(world.provider.address,)) as studio:
+        page = studio.page
+        token = world.provider.token(nonce="x", sub="eve", email="eve@example.com", email_verified=True)
+        await studio.open(f"/sign-in/callback#id_token={token}&state=forged")
+        await page.get_by_text("This sign-in was not begun here").wait_for()
+        assert page.url == f"{world.server.address}/sign-in/callback"
+        await studio.check()
+        world.provider.user = None
+        await studio.open()
+        await studio.button("Sign in").click()
+        await studio.button("Continue with Example ID").click()
+        await page.get_by_text("You were not signed in there.").wait_for()
+        await page.get_by_role("link", name="Back").click()
+        await studio.button("Sign in").wait_for()
+
+
+async def test_provider_is_linked_and_unlinked(chromium: "Browser", world: World) -> None:
+    email, _ = await world.account("linking")
+    world.provider.user = {"sub": "linking", "email": "elsewhere@example.com", "email_verified": True}
+    async with open_studio(chromium, world.server, others=(world.provider.address,)) as studio:
+        page = studio.page
+        await world.confirm(studio, email)
+        await sign_in(studio, email, "/account/security")
+        await studio.button("Link Example ID").click()
+        await page.get_by_text("The sign-in is linked to your account.").wait_for()
+        linked = page.get_by_role("list", name="Linked sign-ins")
+        await linked.get_by_text("elsewhere@example.com").wait_for()
+        await studio.button("Unlink").click()
+        await studio.check()
+        await page.get_by_role("alertdialog").get_by_role("button", name="Unlink").click()
+        await linked.wait_for(state="detached")
+
+
+async def test_guest_keeps_its_pictures_by_a_provider(chromium: "Browser", world: World) -> None:
+    world.provider.user = {"sub": "guest", "email": "was-guest@example.com", "email_verified": True}
+    async with open_studio(chromium, world.server, others=(world.provider.address,)) as studio:
+        page = studio.page
+        await page.evaluate(CREATE_GUEST)
+        await studio.open("/account")
+        await page.get_by_role("main").get_by_role("button", name="Keep my pictures").click()
+        await studio.button("Link Example ID").click()
+        await page.get_by_text("was-guest@example.com").first.wait_for()
+        await studio.wait_for_credits(30)

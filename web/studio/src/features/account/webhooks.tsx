@@ -1,0 +1,247 @@
+// Outbound webhooks: the account's endpoints, their secrets, and what was sent to them.
+import { useState, type FormEvent } from "react";
+import { useQuery } from "urql";
+import { accepted } from "@darkroom/client/errors.ts";
+import { useText } from "../../app/locale.tsx";
+import { Button, IconButton } from "../../components/button.tsx";
+import { Badge } from "../../components/card.tsx";
+import { Dialog } from "../../components/dialog.tsx";
+import { Problem, TextField } from "../../components/field.tsx";
+import { Divider, Item, Menu } from "../../components/menu.tsx";
+import { toast } from "../../components/toast.tsx";
+import {
+  CreateWebhookDocument,
+  DeleteWebhookDocument,
+  RotateWebhookDocument,
+  TestWebhookDocument,
+  UpdateWebhookDocument,
+  WebhookDeliveriesDocument,
+  WebhooksDocument,
+  type EndpointPartsFragment,
+} from "../../gql/graphql.ts";
+import { account } from "../../locales/account.ts";
+import { useAction, useMutate } from "./action.ts";
+import { Question, Row, Rows, Secret, Section, useWhen } from "./section.tsx";
+import style from "./account.module.css";
+
+const MAX_ENDPOINTS = 5; // the server refuses more
+type Open = { readonly kind: "new" } | { readonly kind: "rotate" | "delete" | "deliveries"; readonly id: string };
+
+export function WebhooksSection() {
+  const t = useText(account);
+  const [{ data }, reread] = useQuery({ query: WebhooksDocument, requestPolicy: "cache-and-network" });
+  const [open, setOpen] = useState<Open | null>(null);
+  const mutate = useMutate();
+  const action = useAction();
+  const endpoints = data?.webhookEndpoints ?? [];
+  const close = () => {
+    setOpen(null);
+    reread({ requestPolicy: "network-only" });
+  };
+  const test = (id: string) =>
+    void action
+      .run(async () => accepted((await mutate(TestWebhookDocument, { id })).sendTestWebhook))
+      .then((done) => done && setOpen({ kind: "deliveries", id }));
+  const enable = (id: string, isEnabled: boolean) =>
+    void action
+      .run(async () => accepted((await mutate(UpdateWebhookDocument, { id, input: { isEnabled } })).updateWebhookEndpoint))
+      .then((done) => done && toast(t.saved));
+  const problem = action.besides();
+  return (
+    <Section title={t.webhooks} text={t.webhooksText}>
+      {problem && <Problem>{problem}</Problem>}
+      {endpoints.length > 0 && (
+        <Rows label={t.webhooks}>
+          {endpoints.map((one) => (
+            <Endpoint
+              key={one.id}
+              endpoint={one}
+              onTest={() => test(one.id)}
+              onEnable={() => enable(one.id, !one.isEnabled)}
+              onOpen={(kind) => (action.clear(), setOpen({ kind, id: one.id }))}
+            />
+          ))}
+        </Rows>
+      )}
+      {endpoints.length < MAX_ENDPOINTS && (
+        <div className={style["acts"]}>
+          <Button icon="plus" onPress={() => setOpen({ kind: "new" })}>
+            {t.newWebhook}
+          </Button>
+        </div>
+      )}
+      {open?.kind === "new" && <NewDialog onClose={close} />}
+      {open?.kind === "rotate" && <RotateDialog id={open.id} onClose={close} />}
+      {open?.kind === "delete" && <DeleteDialog id={open.id} onClose={close} />}
+      {open?.kind === "deliveries" && <DeliveriesDialog id={open.id} onClose={close} />}
+    </Section>
+  );
+}
+
+type EndpointProps = {
+  readonly endpoint: EndpointPartsFragment;
+  readonly onTest: () => void;
+  readonly onEnable: () => void;
+  readonly onOpen: (kind: "rotate" | "delete" | "deliveries") => void;
+};
+
+function Endpoint({ endpoint, onTest, onEnable, onOpen }: EndpointProps) {
+  const t = useText(account);
+  const when = useWhen();
+  return (
+    <Row
+      title={endpoint.description ?? endpoint.url}
+      marks={<Badge icon={endpoint.isEnabled ? "check" : "stop"}>{endpoint.isEnabled ? t.isOn : t.isOff}</Badge>}
+      facts={[
+        endpoint.description && endpoint.url,
+        endpoint.failingSince && t.failingSince(when(endpoint.failingSince)),
+        endpoint.previousSecretUntil && t.oldSecretUntil(when(endpoint.previousSecretUntil)),
+      ]}
+    >
+      <Button size="small" isDisabled={!endpoint.isEnabled} onPress={onTest}>
+        {t.sendTest}
+      </Button>
+      <Menu label={t.more} trigger={<IconButton size="small" icon="more" label={t.moreOf(endpoint.url)} />}>
+        <Item icon="arrowRight" onAction={() => onOpen("deliveries")}>
+          {t.deliveries}
+        </Item>
+        <Item icon="repeat" onAction={() => onOpen("rotate")}>
+          {t.rotate}
+        </Item>
+        <Item icon={endpoint.isEnabled ? "stop" : "check"} onAction={onEnable}>
+          {endpoint.isEnabled ? t.switchOff : t.switchOn}
+        </Item>
+        <Divider />
+        <Item icon="trash" isDanger onAction={() => onOpen("delete")}>
+          {t.remove}
+        </Item>
+      </Menu>
+    </Row>
+  );
+}
+
+function SecretShown({ secret, onClose }: { readonly secret: string; readonly onClose: () => void }) {
+  const t = useText(account);
+  return (
+    <>
+      <p>{t.webhookSecretText}</p>
+      <Secret label={t.signingSecret} text={secret} />
+      <Button full onPress={onClose}>
+        {t.kept}
+      </Button>
+    </>
+  );
+}
+
+function NewDialog({ onClose }: { readonly onClose: () => void }) {
+  const t = useText(account);
+  const mutate = useMutate();
+  const action = useAction();
+  const [secret, setSecret] = useState<string | null>(null);
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget);
+    const input = { url: String(form.get("url")).trim(), description: String(form.get("description")).trim() || null };
+    void action.run(async () => setSecret(accepted((await mutate(CreateWebhookDocument, { input })).createWebhookEndpoint).secret ?? null));
+  };
+  const problem = action.besides("url", "description");
+  return (
+    <Dialog isOpen title={t.newWebhook} width="32rem" onClose={onClose}>
+      {secret ? (
+        <SecretShown secret={secret} onClose={onClose} />
+      ) : (
+        <form className={style["steps"]} onSubmit={submit}>
+          <TextField
+            name="url" type="url" label={t.url} hint={t.urlHint} placeholder="https://" isRequired autoFocus
+            error={action.of("url")}
+          />
+          <TextField name="description" label={t.description} hint={t.descriptionHint} error={action.of("description")} />
+          {problem && <Problem>{problem}</Problem>}
+          <Button type="submit" look="primary" full busy={action.isBusy}>
+            {t.add}
+          </Button>
+        </form>
+      )}
+    </Dialog>
+  );
+}
+
+type OfEndpoint = { readonly id: string; readonly onClose: () => void };
+
+function RotateDialog({ id, onClose }: OfEndpoint) {
+  const t = useText(account);
+  const mutate = useMutate();
+  const action = useAction();
+  const [secret, setSecret] = useState<string | null>(null);
+  const rotate = () =>
+    void action.run(async () => setSecret(accepted((await mutate(RotateWebhookDocument, { id })).rotateWebhookSecret).secret ?? null));
+  return secret ? (
+    <Dialog isOpen title={t.rotate} width="32rem" onClose={onClose}>
+      <SecretShown secret={secret} onClose={onClose} />
+    </Dialog>
+  ) : (
+    <Question
+      title={t.rotate}
+      text={t.rotateText}
+      act={t.rotate}
+      isBusy={action.isBusy}
+      problem={action.besides()}
+      onAct={rotate}
+      onClose={onClose}
+    />
+  );
+}
+
+function DeleteDialog({ id, onClose }: OfEndpoint) {
+  const t = useText(account);
+  const mutate = useMutate();
+  const action = useAction();
+  const remove = () =>
+    void action
+      .run(async () => accepted((await mutate(DeleteWebhookDocument, { id })).deleteWebhookEndpoint))
+      .then((done) => done && onClose());
+  return (
+    <Question
+      title={t.removeWebhook}
+      text={t.removeWebhookText}
+      act={t.remove}
+      isBusy={action.isBusy}
+      problem={action.besides()}
+      onAct={remove}
+      onClose={onClose}
+    />
+  );
+}
+
+function DeliveriesDialog({ id, onClose }: OfEndpoint) {
+  const t = useText(account);
+  const when = useWhen();
+  const [{ data, fetching }, reread] = useQuery({
+    query: WebhookDeliveriesDocument,
+    variables: { id },
+    requestPolicy: "cache-and-network",
+  });
+  const endpoint = data?.node && "deliveries" in data.node ? data.node : null;
+  const deliveries = endpoint?.deliveries.nodes ?? [];
+  return (
+    <Dialog isOpen title={t.deliveries} width="36rem" onClose={onClose}>
+      {deliveries.length === 0 && !fetching && <p>{t.noDeliveries}</p>}
+      <Rows label={t.deliveries}>
+        {deliveries.map((one) => {
+          const last = one.attempts.at(-1);
+          return (
+            <Row
+              key={one.id}
+              title={one.type}
+              marks={<Badge>{t.deliveryStates[one.state]}</Badge>}
+              facts={[when(one.createdAt), t.attempts(one.attempts.length), last && (last.status ? `HTTP ${last.status}` : last.failure)]}
+            />
+          );
+        })}
+      </Rows>
+      <Button full icon="repeat" busy={fetching} onPress={() => reread({ requestPolicy: "network-only" })}>
+        {t.refresh}
+      </Button>
+    </Dialog>
+  );
+}
