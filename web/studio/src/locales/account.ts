@@ -164,7 +164,7 @@ export const account = texts({
     deletionDo: "Delete my account",
     deletionList: "This deletes at once, and cannot be undone:",
     deletionParts: [
-      "your pictures, videos, uploads and shared links",
+      "your pictures, videos, albums, uploads and shared links",
       "your own styles",
       "your name, your address and all sign-ins",
       "API keys, webhooks and exports",
@@ -353,7 +353,7 @@ export const account = texts({
     deletionDo: "删除我的账户",
     deletionList: "以下内容会立即删除，无法恢复：",
     deletionParts: [
-      "您的图片、视频、上传文件和分享链接",
+      "您的图片、视频、相册、上传文件和分享链接",
       "您的自定义风格",
       "您的姓名、邮箱和所有登录方式",
       "API 密钥、Webhook 和导出文件",

@@ -1,4 +1,5 @@
 // The views of the account.
+import { useEffect, useRef } from "react";
 import { useQuery } from "urql";
 import { Link, useParams } from "wouter";
 import { useText } from "../app/locale.tsx";
@@ -61,12 +62,17 @@ function Account({ view, viewer }: { readonly view: View; readonly viewer: Viewe
     developers: t.developers,
     data: t.dataView,
   };
+  const nav = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // On a phone the names of the views are wider than the window.
+    nav.current?.querySelector("[aria-current=page]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [view]);
   // A guest has only its session: no address, no password, no keys.
   const views: readonly View[] = viewer.isGuest ? ["", "data"] : ["", "security", "developers", "data"];
   return (
     <div className={style["page"]}>
       <h1>{t.title}</h1>
-      <nav className={style["nav"]} aria-label={t.title}>
+      <nav ref={nav} className={style["nav"]} aria-label={t.title}>
         {views.map((one) => (
           <Link key={one} href={one ? `/account/${one}` : "/account"} aria-current={one === view ? "page" : undefined}>
             <Icon name={ICONS[one]} />
