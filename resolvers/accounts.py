@@ -260,9 +260,9 @@ async def reset_password(info: Info, token: str, password: str, cookie: bool | N
     return signed_in(info, session, by_cookie=bool(cookie))
 
 
-async def admin_set_role(info: Info, user_id: strawberry.ID, role: Role) -> UserPayload:
+async def admin_set_role(info: Info, user_id: strawberry.ID, role: Role, reason: str | None = None) -> UserPayload:
     user = await info.context.services.accounts.roles.set(
-        info.context.require_viewer(), known_id(user_id, ids.USER, "userId"), role
+        info.context.require_viewer(), known_id(user_id, ids.USER, "userId"), role, reason
     )
     return UserPayload(user=User.of(user))
 

@@ -70,18 +70,25 @@ def _update(update: CreditsUpdate, _: Context) -> list[CreditsChange]:
     return [CreditsChange.of(update)]
 
 
-async def admin_set_membership(info: Info, user_id: strawberry.ID, is_member: bool) -> UserPayload:
+async def admin_set_membership(
+    info: Info, user_id: strawberry.ID, is_member: bool, reason: str | None = None
+) -> UserPayload:
     admin, grants = info.context.require_viewer(), info.context.services.billing.admin_grants
-    user = await grants.set_membership(admin, known_id(user_id, ids.USER, "userId"), is_member=is_member)
+    user = await grants.set_membership(admin, known_id(user_id, ids.USER, "userId"), reason, is_member=is_member)
     return UserPayload(user=User.of(user))
 
 
 async def admin_grant_pass(
-    info: Info, user_id: strawberry.ID, plan: str, hours: int | None = None, idempotency_key: str | None = None
+    info: Info,
+    user_id: strawberry.ID,
+    plan: str,
+    hours: int | None = None,
+    idempotency_key: str | None = None,
+    reason: str | None = None,
 ) -> UserPayload:
     admin, grants = info.context.require_viewer(), info.context.services.billing.admin_grants
     request = PassRequest(known_id(user_id, ids.USER, "userId"), plan, hours, idempotency_key)
-    user = await grants.grant_pass(admin, request)
+    user = await grants.grant_pass(admin, request, reason)
     return UserPayload(user=User.of(user))
 
 

@@ -38,9 +38,11 @@ from services.generations.quote import QuoteRequest
 from services.generations.specification import GenerationRequest
 
 
-async def admin_import_catalogue(info: Info, catalogue: JSON, dry_run: bool | None = True) -> CataloguePayload:
+async def admin_import_catalogue(
+    info: Info, catalogue: JSON, dry_run: bool | None = True, reason: str | None = None
+) -> CataloguePayload:
     counts = await info.context.services.catalogue.import_export.import_(
-        info.context.require_viewer(), catalogue, dry_run=dry_run is not False
+        info.context.require_viewer(), catalogue, reason, dry_run=dry_run is not False
     )
     return CataloguePayload(created=counts.created, updated=counts.updated, unchanged=counts.unchanged)
 

@@ -16,11 +16,11 @@ async def admin() -> Admin:
     return Admin()
 
 
-async def admin_set_maintenance(info: Info, input: MaintenanceInput) -> MaintenancePayload:
+async def admin_set_maintenance(info: Info, input: MaintenanceInput, reason: str | None = None) -> MaintenancePayload:
     change = MaintenanceChange(
         read_only=changed(input.read_only),
         providers_off=changed(input.providers_off),
         daily_spend_cap=changed(input.daily_spend_cap),
     )
-    state = await info.context.services.operations.maintenance.set(info.context.require_viewer(), change)
+    state = await info.context.services.operations.maintenance.set(info.context.require_viewer(), change, reason)
     return MaintenancePayload(maintenance=Maintenance.of(state))

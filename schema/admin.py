@@ -8,7 +8,7 @@ from strawberry.scalars import JSON
 
 from schema.accounts import User
 from schema.billing import CreditTransaction, TransactionFilter
-from schema.events import AuditEntry
+from schema.events import AuditEntry, AuditFilter
 from schema.generations import Generation, GenerationFilter, generation_key
 from schema.operations import LedgerCheck, Maintenance, Metrics
 from schema.payments import PaymentReview
@@ -110,9 +110,12 @@ class Admin:
         after: str | None = None,
         last: int | None = None,
         before: str | None = None,
+        filter: AuditFilter | None = None,
     ) -> UncountedConnection[AuditEntry]:
         request = page_request(str, first, after, last, before)
-        return UncountedConnection.of(await info.context.services.events.audit_log.entries(request), AuditEntry.of)
+        account = filter.account_id() if filter else None
+        page = await info.context.services.events.audit_log.entries(request, account)
+        return UncountedConnection.of(page, AuditEntry.of)
 
     @strawberry.field(
         description="The payments that need review, newest first. adminSettlePayment or adminDismissPayment closes one."

@@ -6,14 +6,30 @@ import strawberry
 from strawberry.scalars import JSON
 
 import models
+from models import ids
 from schema.accounts import User
 from schema.billing import CreditTransaction
 from schema.generations import Generation
 from schema.runtime.context import Info
 from schema.runtime.enum import AdminActivityKind
+from schema.runtime.input import given
 from schema.runtime.node import Node
 from schema.user_loader import load_user
 from services.events.activity import Activity
+
+
+@strawberry.input(description="Which entries to return; omitted fields match every entry.")
+class AuditFilter:
+    account: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Those about this account, its generations or its payments; of what it did itself as an admin, "
+        "only what concerns it.",
+    )
+
+    def account_id(self) -> str | None:
+        """Return the account for the service; an invalid ID matches nothing, where None would match everything."""
+        account = given(self.account, None)
+        return account if account is None or ids.is_id(account, ids.USER) else ""
 
 
 @strawberry.type(description="An action of an admin, recorded in the same transaction.")

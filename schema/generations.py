@@ -299,6 +299,9 @@ class GenerationFilter:
     status: list[GenerationStatus] | None = strawberry.UNSET
     media: MediaKind | None = strawberry.UNSET
     is_favorite: bool | None = strawberry.UNSET
+    is_shared: bool | None = strawberry.field(
+        default=strawberry.UNSET, description="Whether it has a public page, `shareUrl`."
+    )
     style_id: strawberry.ID | None = strawberry.UNSET
     collection: str | None = strawberry.UNSET
     batch_id: strawberry.ID | None = strawberry.UNSET
@@ -320,6 +323,7 @@ class GenerationFilter:
             status=tuple(status) if status is not None else None,
             media=given(self.media, None),
             is_favorite=given(self.is_favorite, None),
+            is_shared=given(self.is_shared, None),
             style_id=_id_or_none(self.style_id, ids.STYLE),
             collection=given(self.collection, None),
             batch_id=_id_or_none(self.batch_id, ids.BATCH),

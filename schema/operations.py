@@ -48,6 +48,10 @@ class Maintenance:
     )
     spent_today: float = strawberry.field(description="US dollars paid to providers since midnight UTC.")
 
+    @strawberry.field(description="Those that `providersOff` may name.")
+    def providers(self, info: Info) -> list[str]:
+        return info.context.services.operations.maintenance.providers
+
     @classmethod
     def of(cls, state: MaintenanceState) -> "Maintenance":
         return cls(

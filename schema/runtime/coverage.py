@@ -92,7 +92,7 @@ NOT_COVERED: Mapping[str, str] = {
     "InputError": "code message field",
     "InsufficientCreditsError": "code message field required balance",
     "LedgerCheck": "usersChecked mismatches stuckGenerations orphanFiles",
-    "Maintenance": "readOnly providersOff dailySpendCap spentToday",
+    "Maintenance": "readOnly providers providersOff dailySpendCap spentToday",
     "MaintenancePayload": "maintenance errors",
     "MediaFile": (
         "id contentType byteSize width height duration placeholder durationSeconds posterUrl url downloadUrl "

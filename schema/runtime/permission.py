@@ -149,6 +149,7 @@ ID_ARGUMENTS: dict[str, dict[str, str]] = {
     "Mutation.adminGrantPlan": {"userId": "any user's; else NOT_FOUND"},
     "Mutation.adminEndPlan": {"userId": "any user's; else NOT_FOUND"},
     "Mutation.adminGrantPass": {"userId": "any user's; else NOT_FOUND"},
+    "Admin.auditLog": {"filter.account": "any user's; anything else matches nothing"},
     "Admin.generations": {
         "filter.styleId": "any user's",
         "filter.batchId": "any user's",

@@ -11,6 +11,7 @@ from services.accounts.credential import find_user, parse_email
 from services.billing.mailbox_identity import mailbox_identity
 from services.core.error import ConflictError, ForbiddenError, NotFoundError
 from services.core.message import message
+from services.core.text import clean_optional_reason
 from services.events import account_change, audit_log
 from services.events.account_change import AccountChange
 from services.events.publisher import EventPublisher
@@ -35,7 +36,7 @@ class RoleService:
         self._admin_emails = frozenset(admin_emails)
         self._secret = secret.encode()
 
-    async def set(self, actor: User, user_id: str, role: Role) -> User:
+    async def set(self, actor: User, user_id: str, role: Role, reason: str | None = None) -> User:
         """Set an account's role, effective from its next operation on. Setting the current role changes nothing.
 
         Users cannot change their own role, and the actor must still be a super admin when the change is written: so at
@@ -44,15 +45,17 @@ class RoleService:
         Raises:
             ConflictError: it is the actor's own account.
             ForbiddenError: the actor is no longer a super admin.
+            InvalidInputError: the reason is invalid.
             NotFoundError: the account does not exist or was deleted.
         """
+        clean = clean_optional_reason(reason)
         if user_id == actor.id:
             raise ConflictError(message("You cannot change your own role; ask another super admin."), field=("userId",))
-        await self._publish(await run_tx(self._set, actor.id, user_id, role))
+        await self._publish(await run_tx(self._set, actor.id, user_id, role, clean))
         return await User.get(id=user_id)
 
     @staticmethod
-    async def _set(actor_id: str, user_id: str, role: Role) -> _RoleChange | None:
+    async def _set(actor_id: str, user_id: str, role: Role, reason: str | None) -> _RoleChange | None:
         # Lock both rows, always in the same order: two super admins who demote each other are serialized.
         for account_id in sorted((actor_id, user_id)):
             try:
@@ -63,7 +66,7 @@ class RoleService:
                 raise
         if (await User.get(id=actor_id)).role is not Role.SUPER_ADMIN:
             raise ForbiddenError
-        return await _change(actor_id, user_id, role)
+        return await _change(actor_id, user_id, role, reason)
 
     async def set_by_operator(self, email: str, role: Role) -> User:
         """Raise an account's role from the command line; needs no verified address and never lowers a role.
@@ -131,12 +134,14 @@ class RoleService:
             await self._events.admin_action(*change)
 
 
-async def _change(actor_id: str | None, user_id: str, role: Role) -> _RoleChange | None:
+async def _change(actor_id: str | None, user_id: str, role: Role, reason: str | None = None) -> _RoleChange | None:
     """Write the role and its audit entry, the account being locked; None if the account has the role already."""
     before = (await User.get(id=user_id)).role
     if before is role:
         return None
     account = await account_change.bump_version(user_id)
     await User.filter(id=user_id).update(role=role)
-    entry = await audit_log.record(actor_id, AdminAction.SET_ROLE, user_id, role=role.value, before=before.value)
+    entry = await audit_log.record(
+        actor_id, AdminAction.SET_ROLE, user_id, role=role.value, before=before.value, reason=reason
+    )
     return account, entry

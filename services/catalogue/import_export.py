@@ -10,6 +10,7 @@ from models.enum import AdminAction
 from services.catalogue.custom_style import next_position
 from services.catalogue.import_document import CatalogueCollection, CatalogueStyle, parse
 from services.catalogue.style import FIRST_ADDED_POSITION, search_text, variables_of
+from services.core.text import clean_optional_reason
 from services.events import account_change, audit_log
 from services.events.publisher import EventPublisher
 
@@ -72,17 +73,19 @@ class CatalogueService:
             ]
         }
 
-    async def import_(self, admin: User, data: object, *, dry_run: bool) -> ImportCounts:
+    async def import_(self, admin: User, data: object, reason: str | None = None, *, dry_run: bool) -> ImportCounts:
         """Add what is new and update what differs; what is not in `data` stays unchanged. A dry run writes nothing.
 
         Rows that were added or changed are marked as edited: seeding from the profile leaves them unchanged.
 
         Raises:
             CatalogueError: with all problems; nothing is changed.
+            InvalidInputError: the reason is invalid.
         """
+        clean = clean_optional_reason(reason)
         catalogue = parse(data)
         try:
-            counts, action = await run_tx(self._import, admin.id, catalogue.collections, dry_run)
+            counts, action = await run_tx(self._import, admin.id, catalogue.collections, clean, dry_run)
         except _DryRunError as error:
             return error.counts
         if action is not None:
@@ -91,7 +94,7 @@ class CatalogueService:
 
     @staticmethod
     async def _import(
-        admin_id: str, collections: tuple[CatalogueCollection, ...], dry_run: bool
+        admin_id: str, collections: tuple[CatalogueCollection, ...], reason: str | None, dry_run: bool
     ) -> tuple[ImportCounts, AuditEntry | None]:
         await account_change.lock_account(admin_id)
         await rows("UPDATE collections SET position = position RETURNING id")  # one import at a time
@@ -106,7 +109,7 @@ class CatalogueService:
         if not (counts.created or counts.updated):
             return counts, None
         action = await audit_log.record(
-            admin_id, AdminAction.IMPORT_CATALOGUE, None, created=counts.created, updated=counts.updated
+            admin_id, AdminAction.IMPORT_CATALOGUE, None, created=counts.created, updated=counts.updated, reason=reason
         )
         return counts, action
 

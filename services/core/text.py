@@ -67,14 +67,22 @@ def clean_text(text: str | None, max_length: int, *, field: tuple[str, ...], mul
     return cleaned or None
 
 
+def clean_optional_reason(reason: str | None) -> str | None:
+    """Return an admin's reason for an action that needs none, trimmed; None: none was given.
+
+    Raises:
+        InvalidInputError: with the field `reason`: it is too long or contains characters that cannot be used.
+    """
+    return clean_text(reason, MAX_REASON, field=("reason",), multiline=True)
+
+
 def clean_reason(reason: str) -> str:
     """Return an admin's reason for an action, trimmed.
 
     Raises:
         InvalidInputError: with the field `reason`: it is empty, too long or contains characters that cannot be used.
     """
-    field = ("reason",)
-    cleaned = clean_text(reason, MAX_REASON, field=field, multiline=True)
+    cleaned = clean_optional_reason(reason)
     if cleaned is None:
-        raise InvalidInputError(message("Please give a reason."), field)
+        raise InvalidInputError(message("Please give a reason."), ("reason",))
     return cleaned

@@ -45,6 +45,7 @@ class GenerationFilter:
     status: tuple[GenerationStatus, ...] | None = None
     media: MediaKind | None = None
     is_favorite: bool | None = None
+    is_shared: bool | None = None
     style_id: str | None = None
     collection: str | None = None  # slug
     batch_id: str | None = None
@@ -253,6 +254,8 @@ def _filtered(query: GenerationQuery, wanted: GenerationFilter) -> GenerationQue
         query = query.equal("media", wanted.media.value)
     if wanted.is_favorite is not None:
         query = query.equal("is_favorite", wanted.is_favorite)
+    if wanted.is_shared is not None:
+        query = query.where(f'"generations"."share_slug" IS {"NOT " if wanted.is_shared else ""}NULL')
     if wanted.style_id is not None:
         query = query.equal("style_id", wanted.style_id)
     if wanted.collection is not None:

@@ -13,6 +13,7 @@ from models.database.connection import rows, run_tx
 from models.enum import AdminAction
 from services.core.error import InvalidInputError, UnavailableError
 from services.core.message import message
+from services.core.text import clean_optional_reason
 from services.core.unset import UNSET, Unset, set_fields
 from services.events import account_change, audit_log
 from services.events.payload import MAINTENANCE_CHANNEL
@@ -62,6 +63,11 @@ class MaintenanceService:
         self._state = MaintenanceState()
 
     @property
+    def providers(self) -> list[str]:
+        """All providers that can be switched off."""
+        return self._known
+
+    @property
     def is_read_only(self) -> bool:
         return self._state.read_only
 
@@ -92,14 +98,14 @@ class MaintenanceService:
         row = await Maintenance.get(id=1)
         return MaintenanceState(row.read_only, tuple(row.providers_off), row.daily_spend_cap, await spent_today())
 
-    async def set(self, admin: User, change: MaintenanceChange) -> MaintenanceState:
+    async def set(self, admin: User, change: MaintenanceChange, reason: str | None = None) -> MaintenanceState:
         """Apply the change; a change to the present values is not written to the audit log.
 
         Raises:
-            InvalidInputError: an unknown provider, a negative cap, or null where only the cap may be null.
+            InvalidInputError: an unknown provider, a negative cap, null where only the cap may be null, or the reason.
         """
         values = self._validate(change)
-        entry = await run_tx(self._set, admin.id, values)
+        entry = await run_tx(self._set, admin.id, values, clean_optional_reason(reason))
         if entry is not None:
             await self._apply(await self.read())
             await self._bus.publish(MAINTENANCE_CHANNEL, {})
@@ -128,7 +134,7 @@ class MaintenanceService:
         return sorted(set(given))
 
     @staticmethod
-    async def _set(admin_id: str, changes: dict[str, Any]) -> AuditEntry | None:
+    async def _set(admin_id: str, changes: dict[str, Any], reason: str | None) -> AuditEntry | None:
         await account_change.lock_account(admin_id)
         await rows("UPDATE maintenance SET updated_at = updated_at WHERE id = 1 RETURNING id")  # one admin at a time
         row = await Maintenance.get(id=1)
@@ -137,7 +143,9 @@ class MaintenanceService:
         if after == before:
             return None
         await row.update_from_dict(changes).save()
-        return await audit_log.record(admin_id, AdminAction.SET_MAINTENANCE, None, before=before, after=after)
+        return await audit_log.record(
+            admin_id, AdminAction.SET_MAINTENANCE, None, before=before, after=after, reason=reason
+        )
 
     def watching(self) -> AbstractAsyncContextManager[None]:
         """Keep the cached state up to date while the body runs."""

@@ -36,8 +36,8 @@ query($first: Int, $after: String, $last: Int, $before: String, $filter: Transac
   } }
 }"""
 AUDIT_LOG = """
-query($first: Int, $after: String) {
-  admin { auditLog(first: $first, after: $after) {
+query($first: Int, $after: String, $filter: AuditFilter) {
+  admin { auditLog(first: $first, after: $after, filter: $filter) {
     nodes { id at action target detail actor { id email } } pageInfo { hasNextPage endCursor }
   } }
 }"""
@@ -166,6 +166,8 @@ async def test_admin_lists_all_generations_with_admin_fields(idle_server: Runnin
         ({"search": f"FOX {eve}"}, [made[1]]),
         ({"batchId": (await Generation.get(id=made[2])).batch_id}, [made[2]]),
         ({"styleId": ids.new_id(ids.STYLE)}, []),
+        ({"isShared": True}, []),
+        ({"isShared": False}, [made[2], made[1], made[0]]),
     ):
         found = (await admin.one(GENERATIONS, filter=filter))["generations"]
         assert [node["id"] for node in found["nodes"]] == expected, filter
@@ -208,6 +210,32 @@ async def test_audit_log_lists_actor_action_and_target_newest_first(idle_server:
     rest = (await admin.one(AUDIT_LOG, first=2, after=page["pageInfo"]["endCursor"]))["auditLog"]
     (oldest,) = rest["nodes"]
     assert (oldest["action"], oldest["actor"], rest["pageInfo"]["hasNextPage"]) == ("SET_ROLE", None, False)
+
+
+async def test_audit_log_of_an_account_has_what_was_done_to_it_and_its_generations(idle_server: Running) -> None:
+    admin, ada, eve = (
+        await make_admin(idle_server.api),
+        await insert_user("ada@example.com"),
+        await insert_user("e@e.e"),
+    )
+    by, hers = admin.user["id"], ids.new_id(ids.GENERATION)
+    await audit_log.record(by, AdminAction.SET_SUSPENDED, ada, reason="Spam")
+    await audit_log.record(by, AdminAction.SET_SUSPENDED, eve, reason="Spam")
+    await audit_log.record(by, AdminAction.DELETE_GENERATION, hers, user=ada, reason="Spam")
+    await audit_log.record(by, AdminAction.SET_MAINTENANCE, None, reason=None, after={"user": ada})
+
+    async def targets(account: str | None, **page: Any) -> list[str | None]:
+        found = (await admin.one(AUDIT_LOG, filter={"account": account}, **page))["auditLog"]
+        return [node["target"] for node in found["nodes"]]
+
+    assert await targets(ada) == [hers, ada]
+    first = (await admin.one(AUDIT_LOG, filter={"account": ada}, first=1))["auditLog"]
+    assert [node["target"] for node in first["nodes"]] == [hers]
+    assert await targets(ada, after=first["pageInfo"]["endCursor"]) == [ada]
+    assert await targets(eve) == [eve]
+    assert await targets(hers) == await targets("x") == await targets(ids.new_id(ids.USER)) == []
+    assert await targets(None) == [None, hers, eve, ada]
+    assert (await admin.one(AUDIT_LOG, first=1))["auditLog"]["nodes"][0]["detail"] == {"after": {"user": ada}}
 
 
 @pytest.mark.any_database

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tests.conftest import Running
+from tests.gallery.test_share import SHARE
 from tests.support.client import photo
 from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.fakes.openrouter_response import picture, status
@@ -37,6 +38,11 @@ async def test_gallery_is_filtered_by_status_media_style_and_time(
     assert await only(status=["PROCESSING"]) == await only(status=[]) == []
     assert await only(media="IMAGE") == all_ids
     assert await only(media="VIDEO") == []
+    assert await only(isShared=True) == []
+    await ada.one(SHARE, id=done)
+    assert await only(isShared=True) == [done]
+    assert await only(isShared=False, status=["COMPLETED"]) == []
+    assert await only(isShared=False) == all_ids[:-1]
     assert await only(styleId=noir) == await only(collection="avenger") == await only(batchId=batch) == heroes
     assert await only(collection="sandbox", status=["FAILED"]) == [failed]
     assert await only(collection="avenger", status=["FAILED"]) == []

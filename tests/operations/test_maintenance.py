@@ -103,6 +103,18 @@ def sample(kind: Any) -> str:
     return {"Boolean": "true", "Int": "1"}.get(str(bare), '"sample"')
 
 
+@pytest.mark.any_database
+async def test_admins_see_which_providers_can_be_switched_off(idle_server: Running) -> None:
+    admin = await make_admin(idle_server.api)
+    found = (await admin.one("{ admin { maintenance { providers } } }"))["maintenance"]["providers"]
+    assert found == sorted(found)
+    assert {"demo", "openrouter"} <= set(found)
+    for name in found:
+        assert (await switch(admin, providersOff=[name]))["providersOff"] == [name]
+    unknown = (await admin.one(SET, input={"providersOff": ["nothing"]}))["errors"]
+    assert [error["code"] for error in unknown] == ["INVALID_INPUT"]
+
+
 async def test_a_disabled_provider_refuses_new_generations_and_keeps_pending_ones(
     idle_server: Running, openrouter: ScriptedOpenRouter
 ) -> None:

@@ -114,6 +114,8 @@ async def _page(
         query = query.filter(media=wanted.media)
     if wanted.is_favorite is not None:
         query = query.filter(is_favorite=wanted.is_favorite)
+    if wanted.is_shared is not None:
+        query = query.filter(share_slug__isnull=not wanted.is_shared)
     if wanted.style_id is not None:
         query = query.filter(style_id=wanted.style_id)
     if wanted.collection is not None:
