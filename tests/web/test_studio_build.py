@@ -37,11 +37,22 @@ def imported(names: set[str]) -> set[str]:
     return found
 
 
-def test_first_load_is_within_its_budget() -> None:
+def first_load() -> set[str]:
+    """Return the scripts that every visitor loads."""
     markup = (built() / "index.html").read_text(encoding="utf-8")
-    first = imported(set(re.findall(r'(?:src|href)="/studio/([^"]+\.js)"', markup)))
+    return imported(set(re.findall(r'(?:src|href)="/studio/([^"]+\.js)"', markup)))
+
+
+def test_first_load_is_within_its_budget() -> None:
+    first = first_load()
     size = sum(len(gzip.compress((BUILD / "studio" / name).read_bytes(), 9)) for name in first)
     assert 0 < size <= FIRST_LOAD, f"{size} bytes in {sorted(first)}"
+
+
+def test_admin_desk_is_no_part_of_the_first_load() -> None:
+    of_desk = {path.name for path in files(".js") if "adminAdjustCredits" in path.read_text(encoding="utf-8")}
+    assert of_desk
+    assert not of_desk & first_load()
 
 
 def test_page_links_only_its_own_files() -> None:

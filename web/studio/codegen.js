@@ -1,4 +1,5 @@
 // Writes src/gql/: types and documents of the operations of this page and of the client package, from the printed schema.
+// Those of the admin desk are a module of their own: a module is loaded as a whole, and only admins need this one.
 import { codegen } from "@graphql-codegen/core";
 import * as typedDocuments from "@graphql-codegen/typed-document-node";
 import * as operations from "@graphql-codegen/typescript-operations";
@@ -20,11 +21,14 @@ async function documents() {
   return Promise.all(files.map(async (location) => ({ location, document: parse(await read(location)) })));
 }
 
+const isOfDesk = ({ location }) => /\/admin[^/]*$/.test(location);
+const isShared = ({ location }) => location.endsWith("/fragments.graphql");
+
 const text = await read(SCHEMA);
+const all = await documents();
 const common = {
   schema: parse(text),
   schemaAst: buildSchema(text),
-  documents: await documents(),
   config: {
     enumsAsTypes: true,
     useTypeImports: true,
@@ -33,13 +37,19 @@ const common = {
   },
 };
 await mkdir(here("src/gql"), { recursive: true });
-await writeFile(
-  here("src/gql/graphql.ts"),
-  await codegen({
-    ...common,
-    filename: "graphql.ts",
-    plugins: [{ operations: {} }, { documents: { optimizeDocumentNode: true } }],
-    pluginMap: { operations, documents: typedDocuments },
-  }),
-);
+for (const [filename, isIn] of [
+  ["graphql.ts", (document) => !isOfDesk(document)],
+  ["admin.ts", (document) => isOfDesk(document) || isShared(document)],
+]) {
+  await writeFile(
+    here(`src/gql/${filename}`),
+    await codegen({
+      ...common,
+      documents: all.filter(isIn),
+      filename,
+      plugins: [{ operations: {} }, { documents: { optimizeDocumentNode: true } }],
+      pluginMap: { operations, documents: typedDocuments },
+    }),
+  );
+}
 await writeFile(here("src/gql/cache.ts"), cache.plugin(common.schemaAst));

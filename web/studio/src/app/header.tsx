@@ -31,6 +31,11 @@ export function Header() {
         <nav className={style["nav"]} aria-label={t.main}>
           <NavLink to="/" also="/create/*?" icon="wand" label={t.create} />
           {viewer && <NavLink to="/gallery" also="/pictures/*" icon="album" label={t.gallery} />}
+          {isAdmin(viewer) && (
+            <span className={style["wide"]}>
+              <NavLink to="/admin" also="/admin/*?" icon="shield" label={t.admin} />
+            </span>
+          )}
         </nav>
         <div className={style["tools"]}>
           {viewer && <Credits viewer={viewer} />}
@@ -53,7 +58,10 @@ export function Header() {
   );
 }
 
-type NavProps = { readonly to: string; readonly also: string; readonly icon: "wand" | "album"; readonly label: string };
+/** Shows the way alone; what an admin may see and do is decided by the API. */
+const isAdmin = (viewer: Viewer | null | undefined) => viewer != null && viewer.role !== "USER";
+
+type NavProps = { readonly to: string; readonly also: string; readonly icon: "wand" | "album" | "shield"; readonly label: string };
 
 function NavLink({ to, also, icon: name, label }: NavProps) {
   const [isHere] = useRoute(to);
@@ -101,6 +109,11 @@ function Preferences() {
           {t.account}
         </Item>
       ) : null}
+      {isAdmin(viewer) && (
+        <Item icon="shield" href="/admin">
+          {t.admin}
+        </Item>
+      )}
       <Item icon={theme === "dark" ? "sun" : "moon"} onAction={() => setTheme(theme === "dark" ? "light" : "dark")}>
         {theme === "dark" ? t.light : t.dark}
       </Item>

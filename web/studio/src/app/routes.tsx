@@ -14,6 +14,7 @@ const ChangeEmailPage = lazy(() => mailedLink().then((all) => ({ default: all.Ch
 const ResetPasswordPage = lazy(() => mailedLink().then((all) => ({ default: all.ResetPasswordPage })));
 const SignInLinkPage = lazy(() => mailedLink().then((all) => ({ default: all.SignInLinkPage })));
 const SignInCallbackPage = lazy(() => import("../pages/sign-in-callback.tsx"));
+const AdminDesk = lazy(() => import("../pages/admin/desk.tsx"));
 const NotFoundPage = lazy(() => import("../pages/not-found.tsx"));
 
 export function Views() {
@@ -32,6 +33,7 @@ export function Views() {
       <Route path="/reset-password" component={ResetPasswordPage} />
       <Route path="/sign-in/callback" component={SignInCallbackPage} />
       <Route path="/sign-in" component={SignInLinkPage} />
+      <Route path="/admin/*?" component={AdminDesk} />
       <Route component={NotFoundPage} />
     </Switch>
   );

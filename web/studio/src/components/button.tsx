@@ -7,7 +7,7 @@ import { Icon, type IconName } from "./icons.tsx";
 import style from "./button.module.css";
 import tip from "./overlay.module.css";
 
-export type Look = "primary" | "outline" | "quiet" | "danger";
+export type Look = "primary" | "outline" | "quiet" | "danger" | "destroy";
 type Shape = { readonly look?: Look; readonly size?: "small" | "medium" | "large"; readonly full?: boolean };
 
 export function buttonClass({ look = "outline", size = "medium", full = false }: Shape, extra = ""): string {
