@@ -62,6 +62,7 @@ async def test_hanging_check_is_not_started_again_before_it_finishes() -> None:
     ("error", "problem"),
     [
         (StorageError.of(OSError(errno.ENOSPC, "No space left on device")), "full"),
+        (StorageError.of(OSError(errno.EFBIG, "File too large")), "full"),
         (StorageError.of(OSError(errno.EROFS, "Read-only file system")), "read-only"),
         (StorageError("S3 put: AccessDenied (HTTP 403)", Cause.REFUSED), "access refused"),
         (asyncpg.DiskFullError("could not extend file"), "full"),
