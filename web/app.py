@@ -125,10 +125,10 @@ def _account_pages(cookie: SessionCookie, studio: Studio | None) -> list[Route]:
     return routes
 
 
-def _studio(options: WebOptions) -> Studio | None:
+def _studio(options: WebOptions, cookie: SessionCookie) -> Studio | None:
     if not options.studio:
         return None
-    return Studio(options.address, options.studio_files, is_development=options.is_development)
+    return Studio(options.address, options.studio_files, cookie, is_development=options.is_development)
 
 
 def _pages(studio: Studio | None, graphiql: GraphiQL | None, endpoint: GraphQLEndpoint) -> list[Route]:
@@ -193,7 +193,7 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
     cookie = SessionCookie(options.address, origins)
     uploads = UploadSlots(options.receiving)
     endpoint = _endpoint(options, graphiql, origins, cookie, uploads)
-    studio = _studio(options)
+    studio = _studio(options, cookie)
     routes: list[Route | WebSocketRoute] = [
         Route(_GRAPHQL, endpoint),
         WebSocketRoute(_GRAPHQL, endpoint),

@@ -12,6 +12,7 @@ from web.html import templates
 
 _OPENING_TAG = re.compile(r"<html\b[^>]*>")
 _OPENING_TAG_TEMPLATE = "<html{{ attributes|xmlattr }}>"
+_ROOT = '<div id="root">'
 _NONCE_TEMPLATE = '<meta property="csp-nonce" nonce="{{ nonce }}">'
 # File names contain a hash of the content.
 _HEADERS = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
@@ -26,15 +27,20 @@ class BuiltPage:
         self._name = name
         self._build = build
 
-    def markup(self, attributes: dict[str, str | None], nonce: str | None = None) -> str | None:
+    def markup(
+        self, attributes: dict[str, str | None], nonce: str | None = None, opening: str | None = None
+    ) -> str | None:
         """Return the page's HTML, or None if it has not been built.
 
         `attributes`: of the html element; None leaves one out. `nonce`: for the style elements that its scripts write.
+        `opening`: the built file with what the page shows until its scripts have come; None: nothing.
         """
         try:
             markup = (self._build / "index.html").read_text(encoding="utf-8")
+            root = (self._build / opening).read_text(encoding="utf-8") if opening is not None else ""
         except FileNotFoundError:
             return None
+        markup = markup.replace(_ROOT, f"{_ROOT}{root}", 1)
         opening_tag = templates().from_string(_OPENING_TAG_TEMPLATE).render(attributes=attributes)
         markup = _OPENING_TAG.sub(lambda _: opening_tag, markup, count=1)
         if nonce is None:

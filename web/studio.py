@@ -13,6 +13,7 @@ from services.accounts.user import DEMO_EMAIL
 from services.core.message import message
 from services.services import Services
 from web.built_page import BuiltPage
+from web.cookie import SessionCookie
 from web.html import Reader, message_page
 
 FOLDER = Path(__file__).parent / "studio"
@@ -74,11 +75,13 @@ def policy(address: str, store: str | None, nonce: str) -> str:
 class Studio:
     """The page is the same for everyone: what a visitor may see is decided by the API.
 
-    `address`: PUBLIC_URL. `is_development`: it offers the demo account.
+    `address`: PUBLIC_URL. `cookie`: of sessions; without one, the start is shown before the scripts have come.
+    `is_development`: it offers the demo account.
     """
 
-    def __init__(self, address: str, build: Path, *, is_development: bool) -> None:
+    def __init__(self, address: str, build: Path, cookie: SessionCookie, *, is_development: bool) -> None:
         self._address = address
+        self._cookie = cookie
         self._page = BuiltPage("studio", build)
         self._is_development = is_development
 
@@ -109,7 +112,8 @@ class Studio:
             "data-title": reader.site,
             "data-demo": DEMO_EMAIL if self._is_development else None,
         }
-        markup = self._page.markup(attributes, nonce)
+        is_start = request.url.path == "/" and self._cookie.token(request) is None
+        markup = self._page.markup(attributes, nonce, f"opening.{reader.locale}.html" if is_start else None)
         if markup is None:
             return None
         headers = {
@@ -117,6 +121,6 @@ class Studio:
             "Content-Language": reader.locale,
             "Permissions-Policy": _PERMISSIONS,
             "Cache-Control": "no-cache",  # it names the files of this build
-            "Vary": "Accept-Language",
+            "Vary": "Accept-Language, Cookie",
         }
         return HTMLResponse(markup, headers=headers)

@@ -8,13 +8,24 @@ import pytest
 from setting_types import Access, Environment, Switch
 from settings import Settings
 from tests.conftest import running
+from web.cookie import NAME
 from web.studio import BUILD, FOLDER, MAILED_LINKS, VIEWS
 
 pytestmark = pytest.mark.any_database
 
 HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+OPENINGS = {"en": "<h1>Welcome</h1>", "zh-CN": "<h1>\u6b22\u8fce</h1>"}
 ADDRESSES = [re.sub(r"\{.*?\}", "anything", view) for view in VIEWS]
-INDEX = '<!doctype html>\n<html lang="en">\n  <head>\n    <title>Studio</title>\n  </head>\n</html>\n'
+INDEX = """<!doctype html>
+<html lang="en">
+  <head>
+    <title>Studio</title>
+  </head>
+  <body>
+    <div id="root"></div>
+  </body>
+</html>
+"""
 
 
 @pytest.fixture
@@ -23,6 +34,8 @@ def build(tmp_path: Path) -> Path:
     folder = tmp_path / "dist"
     (folder / "studio").mkdir(parents=True)
     (folder / "index.html").write_text(INDEX)
+    for language, words in OPENINGS.items():
+        (folder / f"opening.{language}.html").write_text(words)
     (folder / "studio" / "index-0a1b2c.js").write_text("export {};")
     (folder / "studio" / "index-0a1b2c.js.br").write_bytes(b"compressed")
     return folder
@@ -60,6 +73,21 @@ async def test_every_view_is_the_same_page_in_the_language_of_the_browser(settin
         ):
             assert (await server.api.http.get(address, headers=HTML)).status_code == 404
         assert (await server.api.http.post("/", headers=HTML)).status_code == 405
+
+
+async def test_start_has_its_words_before_the_scripts_have_come_for_visitors_alone(
+    settings: Settings, build: Path
+) -> None:
+    async with running(settings, studio_files=build) as server:
+        for language, words in OPENINGS.items():
+            page = await server.api.http.get("/", headers={**HTML, "accept-language": language})
+            assert f'<div id="root">{words}</div>' in page.text
+            assert page.headers["vary"] == "Accept-Language, Cookie, Origin"
+            other = await server.api.http.get("/gallery", headers={**HTML, "accept-language": language})
+            assert '<div id="root"></div>' in other.text
+        ada = await server.api.sign_up()
+        cookie = {"cookie": f"{NAME}={ada.token}"}
+        assert '<div id="root"></div>' in (await server.api.http.get("/", headers={**HTML, **cookie})).text
 
 
 async def test_page_loads_nothing_from_other_origins_and_may_use_the_camera(settings: Settings, build: Path) -> None:

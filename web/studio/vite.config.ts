@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { brotliCompress } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
+import { home } from "./src/locales/home.ts";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const client = here("../../examples/typescript/src/");
@@ -16,6 +17,19 @@ const generated: Plugin = {
   resolveId(source, importer) {
     const file = /^\.\.?\/gql\/(\w+\.ts)$/.exec(source)?.[1];
     return file && importer?.startsWith(client) ? here(`src/gql/${file}`) : null;
+  },
+};
+
+/** The style sheet comes before the scripts, which would otherwise take all of HTTP/1.1's connections. */
+const stylesFirst: Plugin = {
+  name: "styles-first",
+  apply: "build",
+  transformIndexHtml: {
+    order: "post",
+    handler(html) {
+      const [sheet = ""] = /<link rel="stylesheet"[^>]*>\s*/.exec(html) ?? [];
+      return html.replace(sheet, "").replace("<script", `${sheet.trim()}\n    <script`);
+    },
   },
 };
 
@@ -32,8 +46,21 @@ const compressed: Plugin = {
   },
 };
 
+/** What visitors read until the scripts have come: the server writes it into the page's root. */
+const opening: Plugin = {
+  name: "opening",
+  apply: "build",
+  generateBundle() {
+    for (const [locale, { title, lead }] of Object.entries({ en: home.en, "zh-CN": home.zh })) {
+      const words = `<div class="words"><h1>${title}</h1><p>${lead}</p><div class="acts"></div></div>`;
+      const source = `<header></header><main id="main"><div class="opening">${words}<div class="prints"></div></div></main>`;
+      this.emitFile({ type: "asset", fileName: `opening.${locale}.html`, source });
+    }
+  },
+};
+
 export default defineConfig({
-  plugins: [generated, react(), compressed],
+  plugins: [generated, react(), opening, stylesFirst, compressed],
   resolve: {
     alias: [
       { find: "@darkroom/client", replacement: client.replace(/\/$/, "") },
@@ -46,6 +73,7 @@ export default defineConfig({
   },
   build: {
     assetsDir: "studio",
+    cssCodeSplit: false, // one file, small enough for every view
     assetsInlineLimit: 0, // data: URLs of fonts and scripts would need a wider policy
     modulePreload: { polyfill: false },
   },

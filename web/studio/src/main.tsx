@@ -1,6 +1,7 @@
 // The studio: the page of Darkroom for its users.
 import "@fontsource/instrument-serif/latin-400.css";
 import "./styles/base.css";
+import "./styles/opening.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app/app.tsx";

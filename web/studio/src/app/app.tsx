@@ -49,7 +49,7 @@ function Main() {
     main.current?.focus({ preventScroll: true });
   }, [path]);
   return (
-    <main id="main" ref={main} tabIndex={-1} className={style["main"]}>
+    <main id="main" ref={main} tabIndex={-1}>
       <Suspense fallback={<Loading><div className={style["loading"]} /></Loading>}>
         <Views />
       </Suspense>

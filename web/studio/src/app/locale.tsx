@@ -1,18 +1,15 @@
 // The page's language: chosen by the visitor, else the browser's. Texts are in src/locales, both languages side by side.
 import { createContext, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
 import { I18nProvider } from "react-aria-components/I18nProvider";
+import type { Texts } from "../locales/texts.ts";
+
+export { texts } from "../locales/texts.ts";
 
 export type Locale = "en" | "zh-CN";
 export const LOCALES: readonly { id: Locale; name: string }[] = [
   { id: "en", name: "English" },
   { id: "zh-CN", name: "简体中文" },
 ];
-
-/** The texts of one part of the page. Each language has the same keys: the compiler sees what is missing. */
-export type Texts<T> = { readonly en: T; readonly zh: T };
-export function texts<T>(both: { en: T; zh: NoInfer<T> }): Texts<T> {
-  return both;
-}
 
 const KEY = "studio.locale";
 type Value = { readonly locale: Locale; readonly setLocale: (locale: Locale) => void };

@@ -1,5 +1,5 @@
 // The start of the page: the wall of styles.
-import { texts } from "../app/locale.tsx";
+import { texts } from "./texts.ts";
 
 export const home = texts({
   en: {

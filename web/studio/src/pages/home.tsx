@@ -8,7 +8,6 @@ import { StyleWall } from "../features/styles/wall.tsx";
 import { CatalogueDocument, DeploymentDocument } from "../gql/graphql.ts";
 import { common } from "../locales/common.ts";
 import { home } from "../locales/home.ts";
-import style from "./home.module.css";
 
 export function HomePage() {
   const t = useText(home);
@@ -37,11 +36,11 @@ function Hero() {
   const rules = data?.deployment.signIn;
   const bonus = rules?.signupCredits ?? 0;
   return (
-    <div className={style["hero"]}>
-      <div className={style["words"]}>
+    <div className="opening">
+      <div className="words">
       <h1>{t.title}</h1>
       <p>{t.lead}</p>
-      <div className={style["acts"]}>
+      <div className="acts">
         <ButtonLink look="primary" size="large" icon="wand" to="/create">
           {rules && rules.guestCredits === null ? t.start : t.tryIt}
         </ButtonLink>
@@ -49,7 +48,7 @@ function Hero() {
           {c.signUp}
         </Button>
       </div>
-      {bonus > 0 && <p className={style["bonus"]}>{t.bonus(bonus)}</p>}
+      {bonus > 0 && <p className="bonus">{t.bonus(bonus)}</p>}
       </div>
       <Prints />
     </div>
@@ -65,7 +64,7 @@ function Prints() {
     .filter((url) => url !== null)
     .slice(0, 5);
   return (
-    <div className={style["prints"]} aria-hidden="true">
+    <div className="prints" aria-hidden="true">
       {pictures.map((url) => (
         <img key={url} src={url} alt="" />
       ))}
