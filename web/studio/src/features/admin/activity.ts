@@ -32,14 +32,19 @@ export function useActivity(): Feed {
   const [isConnected, setConnected] = useState(clients.darkroom.connected);
   const paused = useRef(isPaused);
   paused.current = isPaused;
+  const hasAsked = useRef(false); // for the second factor, since the last message
 
   useEffect(() => clients.darkroom.onChange(() => setConnected(clients.darkroom.connected)), [clients]);
   useEffect(() => {
     setError(null);
     return clients.darkroom.subscribe(ActivityDocument, {}, {
-      next: ({ adminActivity }) => (paused.current ? setWaiting : setItems)((known) => join([adminActivity], known)),
+      next: ({ adminActivity }) => {
+        hasAsked.current = false;
+        (paused.current ? setWaiting : setItems)((known) => join([adminActivity], known));
+      },
       error: (problem) => {
-        if (codeOf(problem) !== "SECOND_FACTOR_REQUIRED" || turn) return setError(problem);
+        if (codeOf(problem) !== "SECOND_FACTOR_REQUIRED" || hasAsked.current) return setError(problem);
+        hasAsked.current = true;
         const needed = () => Promise.reject(problem); // asks for the factor, and then fails as before
         void attempt(needed).catch(() => setTurn((found) => found + 1));
       },
@@ -58,6 +63,9 @@ export function useActivity(): Feed {
       setItems((known) => join(waiting, known));
       setWaiting([]);
     },
-    again: () => setTurn((found) => found + 1),
+    again: () => {
+      hasAsked.current = false;
+      setTurn((found) => found + 1);
+    },
   };
 }
