@@ -9,7 +9,15 @@ from models import ids
 from models.generation_row import all_final
 from schema.account_usage import UserStats, UserStorage
 from schema.albums import Album, Tag, album_key
-from schema.billing import CreditTransaction, ExpiringCredits, Membership, Pass, TransactionFilter
+from schema.billing import (
+    CreditTransaction,
+    ExpiringCredits,
+    FollowingPass,
+    Membership,
+    Pass,
+    Referrals,
+    TransactionFilter,
+)
 from schema.credential import ApiKey, SecondFactor, Session
 from schema.generations import Generation, GenerationFilter, generation_key
 from schema.identity import Identity
@@ -98,6 +106,14 @@ class User(Node):
     async def active_pass(self, info: Info) -> Pass | None:
         found = await info.context.pass_by_user.load(self.row.id)
         return Pass.of(found) if found else None
+
+    @strawberry.field(description="Passes that are paid for and begin when those before them end, the next first.")
+    async def following_passes(self, info: Info) -> list[FollowingPass]:
+        return FollowingPass.all_of(await info.context.following_passes_by_user.load(self.row.id))
+
+    @strawberry.field(description="How many accounts signed up with its code.")
+    async def referrals(self, info: Info) -> Referrals:
+        return Referrals.of(await info.context.referrals_by_user.load(self.row.id))
 
     @strawberry.field
     async def stats(self, info: Info) -> UserStats:

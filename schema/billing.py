@@ -17,6 +17,7 @@ from schema.user_loader import load_user, present_user
 from services.billing import ledger, ledger_description, passes
 from services.billing.credits_topic import CreditsUpdate
 from services.billing.membership import CurrentMembership
+from services.billing.referral import ReferralCounts
 
 if TYPE_CHECKING:
     from schema.accounts import User
@@ -146,6 +147,36 @@ class Pass:
             quality=found.quality,
             collections=list(found.collections) if found.collections is not None else None,
         )
+
+
+@strawberry.type(description="A pass that is paid for and has not begun yet.")
+class FollowingPass:
+    plan_id: strawberry.Private[str]
+    starts_at: datetime = strawberry.field(description="When the passes before it end; earlier if one is refunded.")
+    expires_at: datetime
+    images_per_hour: int
+    videos_per_hour: int
+
+    @strawberry.field(description="The plan as sold today; the allowances are those at the time of purchase.")
+    async def plan(self, info: Info) -> Plan:
+        found = await info.context.plan_by_id.load(self.plan_id)
+        if found is None:
+            raise LookupError(f"{self.plan_id} does not exist")  # a foreign key forbids it
+        return Plan.of(found)
+
+    @classmethod
+    def all_of(cls, found: list[passes.FollowingPass] | None) -> "list[FollowingPass]":
+        return [cls(**vars(one)) for one in found or ()]
+
+
+@strawberry.type(description="The accounts that signed up with an account's referral code.")
+class Referrals:
+    signed_up: int = strawberry.field(description="Those that still exist.")
+    rewarded: int = strawberry.field(description="Those that brought the bonus.")
+
+    @classmethod
+    def of(cls, found: ReferralCounts | None) -> "Referrals":
+        return cls(signed_up=found.signed_up, rewarded=found.rewarded) if found else cls(signed_up=0, rewarded=0)
 
 
 @strawberry.type(description="The membership of an account.")

@@ -8,6 +8,7 @@ from schema.model import Model
 from schema.runtime.context import Context, Info
 from schema.runtime.enum import MediaKind
 from services.accounts.credential import PASSWORD_MIN
+from services.catalogue.custom_style import MAX_PER_ACCOUNT, offers_custom_styles
 from services.core import locale
 from services.operations.release import VERSION
 
@@ -81,6 +82,12 @@ class PaymentOptions:
     return_origins: list[str] = strawberry.field(description="What the `successUrl` of createCheckout may begin with.")
 
 
+@strawberry.type(description="What both accounts get when an invited one first pays for an order.")
+class ReferralRules:
+    bonus: int = strawberry.field(description="Credits, for each of the two.")
+    cap: int = strawberry.field(description="How many invited accounts bring a bonus.")
+
+
 @strawberry.type(description="What works at the moment; ask again where a request was answered UNAVAILABLE.")
 class DeploymentStatus:
     read_only: bool = strawberry.field(description="Whether mutations of users are refused with UNAVAILABLE.")
@@ -111,6 +118,10 @@ class Deployment:
     max_batch: int = strawberry.field(description="The most generations of one request, unless a plan allows more.")
     prompt_max_length: int = strawberry.field(description="Characters.")
     enhances_prompts: bool = strawberry.field(description="Whether `enhancePrompt` is offered.")
+    referrals: ReferralRules | None = strawberry.field(description="Null: inviting others brings nothing.")
+    max_custom_styles: int | None = strawberry.field(
+        description="Custom styles of one account, at most; null: none, createStyle is not offered."
+    )
     status: DeploymentStatus
 
     @classmethod
@@ -133,6 +144,8 @@ class Deployment:
             max_batch=profile.max_batch,
             prompt_max_length=profile.limits.prompt_max_length,
             enhances_prompts=services.products.enhances_prompts,
+            referrals=_referrals(context),
+            max_custom_styles=MAX_PER_ACCOUNT if offers_custom_styles(profile) else None,
             status=_status(context),
         )
 
@@ -168,6 +181,11 @@ def _payments(context: Context) -> PaymentOptions | None:
         return None
     is_test = payments.development_checkout is not None
     return PaymentOptions(provider=name, is_test=is_test, return_origins=payments.checkouts.origins)
+
+
+def _referrals(context: Context) -> ReferralRules | None:
+    rules = context.services.products.profile.referral
+    return ReferralRules(bonus=rules.bonus, cap=rules.cap) if rules else None
 
 
 def _status(context: Context) -> DeploymentStatus:

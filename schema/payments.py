@@ -24,6 +24,10 @@ class CreateCheckoutInput:
         description="The app's own URL to return to after payment; `{CHECKOUT_ID}` in it is replaced by the payment "
         "provider's checkout ID.",
     )
+    cancel_url: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="The app's own URL behind the payment page's way back; nothing is charged there.",
+    )
     idempotency_key: str | None = strawberry.UNSET
 
     def request(self) -> CheckoutRequest:
@@ -32,6 +36,7 @@ class CreateCheckoutInput:
             package=given(self.package, None),
             plan=given(self.plan, None),
             success_url=given(self.success_url, None),
+            cancel_url=given(self.cancel_url, None),
             idempotency_key=given(self.idempotency_key, None),
         )
 

@@ -3,7 +3,7 @@
 import base64
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,11 +68,15 @@ def render_page(
     headers: Mapping[str, str],
     *,
     status: int = 200,
+    form_origins: Sequence[str] = (),
 ) -> Response:
-    """Render web/pages/{template} with `values`, all of which are escaped."""
+    """Render web/pages/{template} with `values`, all of which are escaped.
+
+    `form_origins`: to which the answer to its form may redirect, beside this server's.
+    """
     body = templates().get_template(template).render(values, language=reader.locale, site=reader.site)
     # Values are escaped, so a form or a player is always the template's.
-    forms = "'self'" if "<form" in body else "'none'"
+    forms = " ".join(("'self'", *form_origins)) if "<form" in body else "'none'"
     media = " media-src 'self';" if "<video" in body else ""
     policy = (
         # No scripts; only images and videos of this origin and this one style sheet.
@@ -88,11 +92,19 @@ def render_page(
 
 
 def render_private_page(
-    template: str, reader: Reader, title: Message, values: Mapping[str, object], *, status: int = 200, **headers: str
+    template: str,
+    reader: Reader,
+    title: Message,
+    values: Mapping[str, object],
+    *,
+    status: int = 200,
+    form_origins: Sequence[str] = (),
+    **headers: str,
 ) -> Response:
     """Render a page that neither caches nor search engines may keep."""
     private = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex", **headers}
-    return render_page(template, reader, {"title": reader.translate(title), **values}, private, status=status)
+    shown = {"title": reader.translate(title), **values}
+    return render_page(template, reader, shown, private, status=status, form_origins=form_origins)
 
 
 def message_page(

@@ -48,6 +48,7 @@ _ASSUMED_LENGTHS = {  # of lists without pages
     "Query.collections": 4,
     "Query.webhookEndpoints": 2,  # five at most
     "WebhookDelivery.attempts": 2,  # more only where the endpoint failed
+    "User.followingPasses": 1,  # more only where several were bought ahead
     "Style.variables": 3,
     "StyleVariable.options": 1,
     "Collection.qualities": 3,

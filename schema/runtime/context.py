@@ -125,6 +125,8 @@ class Context:
     identities_by_user = Lazy(lambda context: DataLoader(context._load_identities, cache=False))
     sessions_by_user = Lazy(lambda context: DataLoader(context._load_sessions, cache=False))
     pass_by_user = Lazy(lambda context: batching(passes.active_of))
+    following_passes_by_user = Lazy(lambda context: batching(passes.following_of))
+    referrals_by_user = Lazy(lambda context: batching(context.services.billing.referrals.counts))
     stats_by_user = Lazy(lambda context: DataLoader(context._load_stats, cache=False))
     storage_by_user = Lazy(lambda context: DataLoader(context._load_storage, cache=False))
     grants_by_user = Lazy(lambda context: batching(grant.open_grants))

@@ -78,10 +78,11 @@ NOT_COVERED: Mapping[str, str] = {
     "DataExportPayload": "dataExport errors",
     "Deployment": (
         "product title version locale locales media models aspectRatios upload signIn payments sellsCredits maxBatch "
-        "promptMaxLength enhancesPrompts status"
+        "promptMaxLength enhancesPrompts referrals maxCustomStyles status"
     ),
     "DeploymentStatus": "readOnly acceptsGenerations pausedModels",
     "DeletedPayload": "deletedIds viewer errors",
+    "FollowingPass": "plan startsAt expiresAt imagesPerHour videosPerHour",
     "GalleryChange": "kind version generationId generation",
     "Generation": (
         "queuePosition estimatedSeconds style original result parent children batch providerCost providerRequestId "
@@ -138,6 +139,8 @@ NOT_COVERED: Mapping[str, str] = {
     "QuotaExceededError": "code message field resetsAt",
     "Quote": "cost paidBy affordable balanceAfter reusable model enhancesPrompt errors",
     "ReusableResult": "generationId cost paidBy affordable balanceAfter",
+    "ReferralRules": "bonus cap",
+    "Referrals": "signedUp rewarded",
     "RateLimitedError": "code message field retryAfter",
     "RecoveryCodesPayload": "recoveryCodes user errors",
     "RenewConnectionPayload": "renewed errors",
@@ -166,7 +169,7 @@ NOT_COVERED: Mapping[str, str] = {
     "UploadTarget": "id url method headers fields expiresAt",
     "User": "isMember hasLowCredits expiringCredits maxBatch membership referralCode pass stats storage transactions "
     "billingPortalUrl apiKeys "
-    "sessions secondFactor identities",
+    "sessions secondFactor identities followingPasses referrals",
     "UserConnection": "edges nodes pageInfo totalCount",
     "UserEdge": "cursor node",
     "UserError": "code message field",

@@ -51,6 +51,9 @@ PRICES: dict[str, Price] = {
     "User.expiringCredits": _BATCHED,
     "User.referralCode": FREE,  # written once for each account
     "User.pass": _BATCHED,
+    "User.followingPasses": _BATCHED,
+    "FollowingPass.plan": _BATCHED,
+    "User.referrals": _BATCHED,
     "User.stats": _BATCHED,
     "User.storage": _BATCHED,
     "User.apiKeys": _BATCHED,

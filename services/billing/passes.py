@@ -30,6 +30,11 @@ LEFT JOIN pass_hours h ON h.holder_id = p.id AND h.hour = (SELECT MAX(hour) FROM
 WHERE p.user_id IN ({}) ORDER BY p.started_at
 """
 
+_FOLLOWING = """
+SELECT user_id, plan_id, started_at, expires_at, images_per_hour, videos_per_hour FROM passes
+WHERE user_id IN ({}) AND revoked_at IS NULL AND started_at > NOW() ORDER BY started_at
+"""
+
 
 @dataclass(frozen=True)
 class Allowance:
@@ -44,6 +49,17 @@ class Allowance:
     def remaining(self) -> int:
         """Return how many more may be made in the current hour."""
         return max(self.per_hour - self.used, 0)
+
+
+@dataclass(frozen=True)
+class FollowingPass:
+    """A pass that has been paid for and has not begun."""
+
+    plan_id: str
+    starts_at: datetime
+    expires_at: datetime
+    images_per_hour: int
+    videos_per_hour: int
 
 
 @dataclass(frozen=True)
@@ -62,6 +78,21 @@ class ActivePass:
 
     def of(self, media: MediaKind) -> Allowance:
         return self.images if media is MediaKind.IMAGE else self.videos
+
+
+async def following_of(user_ids: Sequence[str]) -> dict[str, list[FollowingPass]]:
+    """Return the passes of several accounts that have been paid for and have not begun, by account, the next first."""
+    found: dict[str, list[FollowingPass]] = {}
+    for row in await rows(_FOLLOWING.format(placeholders(user_ids)), *user_ids):
+        one = FollowingPass(
+            plan_id=row["plan_id"],
+            starts_at=as_datetime(row["started_at"]),
+            expires_at=as_datetime(row["expires_at"]),
+            images_per_hour=row["images_per_hour"],
+            videos_per_hour=row["videos_per_hour"],
+        )
+        found.setdefault(row["user_id"], []).append(one)
+    return found
 
 
 async def active(user_id: str) -> ActivePass | None:

@@ -1,6 +1,8 @@
 """Referrals: who invited whom, and the bonus that both get once the invited user has paid for something."""
 
 import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
@@ -8,7 +10,7 @@ from tortoise.exceptions import IntegrityError
 
 from models import Purchase, User
 from models.accounts import new_referral_code
-from models.database.connection import rows, run_tx
+from models.database.connection import placeholders, rows, run_tx
 from models.enum import PurchaseStatus, TransactionType
 from services.billing import ledger
 from services.billing.ledger import LedgerLine
@@ -25,10 +27,25 @@ log = structlog.get_logger(__name__)
 _MAX_CODE = 16  # characters; longer codes do not exist
 _MAX_REFERRAL_CHAIN = 20  # referrers that are checked, from one to the next
 _BATCH = 100  # accounts read at once
+_COUNTS = """
+SELECT invited.referred_by_id, SUM(CASE WHEN invited.deleted_at IS NULL THEN 1 ELSE 0 END) AS signed_up,
+    SUM(CASE WHEN line.id IS NULL THEN 0 ELSE 1 END) AS rewarded
+FROM users invited
+LEFT JOIN credit_transactions line ON line.reference = 'referral:' || invited.id || ':from'
+WHERE invited.referred_by_id IN ({}) GROUP BY invited.referred_by_id
+"""
 
 
 class _NothingToPayError(Exception):
     """Rolls back a transaction that would change nothing."""
+
+
+@dataclass(frozen=True)
+class ReferralCounts:
+    """How many accounts signed up with an account's code."""
+
+    signed_up: int  # those that still exist
+    rewarded: int  # those that brought the bonus
 
 
 class ReferralService:
@@ -79,6 +96,12 @@ class ReferralService:
                 await User.filter(id=user.id, referral_code=None).update(referral_code=new_referral_code())
             user = await User.get(id=user.id)
         return user.referral_code
+
+    @staticmethod
+    async def counts(user_ids: Sequence[str]) -> dict[str, ReferralCounts]:
+        """Return the counts of several accounts, by account; those whose code was never used are left out."""
+        found = await rows(_COUNTS.format(placeholders(user_ids)), *user_ids)
+        return {row["referred_by_id"]: ReferralCounts(int(row["signed_up"]), int(row["rewarded"])) for row in found}
 
     async def settle(self, user_id: str) -> bool:
         """Pay the bonuses of an invited account once it has a paid order and a verified address; return whether it did.

@@ -19,7 +19,7 @@ from services.core.unset import UNSET, set_fields
 from services.events import account_change, audit_log
 from services.events.publisher import EventPublisher
 from services.products.content_check import ContentCheck
-from services.products.profile import Limits
+from services.products.profile import Limits, Profile
 
 OPERATION = "createStyle"
 MAX_PER_ACCOUNT = 100  # custom styles
@@ -176,6 +176,11 @@ class CustomStyleService:
             action = await audit_log.record(user.id, AdminAction.DELETE_STYLE, style.id, slug=style.slug)
         await style.save()
         return action
+
+
+def offers_custom_styles(profile: Profile) -> bool:
+    """Whether the product has the collection whose price and rules custom styles have."""
+    return any(collection.slug == PROMPT_ONLY_STYLE[0] for collection in profile.collections)
 
 
 async def _replay(style_id: str) -> Style:

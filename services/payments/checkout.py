@@ -36,6 +36,7 @@ class CheckoutRequest:
     package: str | None = None
     plan: str | None = None
     success_url: str | None = None
+    cancel_url: str | None = None
     idempotency_key: str | None = None
 
 
@@ -73,7 +74,7 @@ class CheckoutService:
         The row is written before the provider is called, and nothing is granted before an order is reported as paid.
 
         Raises:
-            InvalidInputError: neither or both are given, the plan is sold on request only, `success_url` has a foreign
+            InvalidInputError: neither or both are given, the plan is sold on request only, an address has a foreign
                 origin, or the key is invalid.
             NotFoundError: nothing on sale has this slug.
             ConflictError: the key was used with another input.
@@ -86,7 +87,8 @@ class CheckoutService:
         if self._provider is None:
             raise PaymentsUnavailableError
         product = await self._find_product(request)
-        self._check_success_url(request.success_url)
+        self._check_address(request.success_url, "successUrl")
+        self._check_address(request.cancel_url, "cancelUrl")
         product_id = self._products.get(product.slug)
         if product_id is None:
             log.error("checkout.product_not_configured", slug=product.slug, hint="add it to POLAR_PRODUCTS")
@@ -106,6 +108,7 @@ class CheckoutService:
                 user_id=user.id,
                 email=user.mailbox if user.email_verified else None,
                 success_url=request.success_url,
+                cancel_url=request.cancel_url,
                 client=_address(client),
             )
             return await _open_session(self._provider, checkout, session)
@@ -144,11 +147,14 @@ class CheckoutService:
             raise InvalidInputError(message("This plan is sold on request only."), field=("plan",))
         return plan
 
-    def _check_success_url(self, url: str | None) -> None:
+    def leads_to_app(self, url: str) -> bool:
+        """Whether a user may be sent to this address."""
+        return len(url) <= _MAX_URL and _origin(url) in self._origins
+
+    def _check_address(self, url: str | None, field: str) -> None:
         """Refuse open redirects: after paying, a user must not land on a site that imitates ours."""
-        if url is not None and (len(url) > _MAX_URL or _origin(url) not in self._origins):
-            text = message("This must be an address of this app.")
-            raise InvalidInputError(text, field=("successUrl",))
+        if url is not None and not self.leads_to_app(url):
+            raise InvalidInputError(message("This must be an address of this app."), field=(field,))
 
 
 async def _create_row(user_id: str, slug: str, ticket: IdempotencyTicket) -> Checkout:

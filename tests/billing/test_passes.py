@@ -227,9 +227,17 @@ async def test_passes_follow_one_another(idle_server: Running) -> None:
     third = await grant(ada, LITE, "third")
     assert (second.started_at, third.started_at) == (first.expires_at, second.expires_at)
     assert (await active_pass(ada))["plan"] == {"slug": LITE}
+    waiting = "{ viewer { followingPasses { startsAt expiresAt imagesPerHour videosPerHour plan { slug } } } }"
+    shown = (await ada.one(waiting))["followingPasses"]
+    assert [(one["plan"]["slug"], one["imagesPerHour"], one["videosPerHour"]) for one in shown] == [
+        (EIGHT, 8, 2),
+        (LITE, 3, 1),
+    ]
+    assert (shown[0]["expiresAt"], shown[1]["startsAt"]) == (shown[1]["startsAt"], shown[0]["expiresAt"])
     for row in (first, second, third):
         await advance(row, 3)
     assert (await active_pass(ada))["plan"] == {"slug": EIGHT}
+    assert [one["plan"]["slug"] for one in (await ada.one(waiting))["followingPasses"]] == [LITE]
     await assert_invariants(idle_server.services)
 
 

@@ -95,6 +95,26 @@ async def test_both_users_get_bonus_when_first_order_is_paid(ada: Api, api: Api,
     await assert_invariants(server.services)
 
 
+async def test_account_shows_how_many_signed_up_with_its_code(
+    ada: Api, api: Api, server: Running, referrals: ReferralService
+) -> None:
+    shown = "{ viewer { referrals { signedUp rewarded } } }"
+    assert (await ada.one(shown))["referrals"] == {"signedUp": 0, "rewarded": 0}
+    bob = await refer(api, ada, "bob@example.com")
+    cyd = await api.sign_up("cyd@example.com", referralCode=await code_of(ada))
+    assert (await ada.one(shown))["referrals"] == {"signedUp": 2, "rewarded": 0}
+    assert await referrals.settle(bob.user["id"])
+    assert (await ada.one(shown))["referrals"] == {"signedUp": 2, "rewarded": 1}
+    for client in (bob, cyd):  # a bonus stays, and an account that has left is not counted
+        input = {"password": "correct horse", "confirmEmail": client.user["email"]}
+        assert (await client.one(LEAVE, input=input))["errors"] == []
+    assert (await ada.one(shown))["referrals"] == {"signedUp": 0, "rewarded": 1}
+    rules = server.services.products.profile.referral
+    assert rules is not None
+    offered = await api.execute("{ deployment { referrals { bonus cap } } }")
+    assert offered["deployment"]["referrals"] == {"bonus": rules.bonus, "cap": rules.cap}
+
+
 async def test_bonus_is_paid_when_address_is_verified_after_order(ada: Api, api: Api, server: Running) -> None:
     before = await ada.credits()
     bob = await api.sign_up("bob@example.com", referralCode=await code_of(ada))

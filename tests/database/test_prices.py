@@ -35,6 +35,7 @@ PATHS = {
     "Collection": "{ collections { %s } }",
     "StyleConnection": "{ styles { %s } }",
     "Pass": "{ viewer { pass { %s } } }",
+    "FollowingPass": "{ viewer { followingPasses { %s } } }",
     "User": "{ viewer { %s } }",
     "UserConnection": "{ admin { users { %s } } }",
     "Generation": "{ viewer { generations(first: 5) { nodes { %s } } } }",

@@ -73,6 +73,22 @@ async def test_deployment_says_what_is_paused(idle_server: Running) -> None:
         assert (await idle_server.api.one(status))["status"] == expected
 
 
+@pytest.mark.any_database
+@pytest.mark.parametrize(("profile", "is_offered"), [("studio", True), ("flash", True), ("plushify", False)])
+async def test_custom_styles_are_offered_where_they_can_be_created(
+    settings: Settings, profile: str, is_offered: bool
+) -> None:
+    offers = "{ deployment { maxCustomStyles referrals { bonus } } }"
+    create = "mutation($input: StyleInput!) { createStyle(input: $input) { errors { code } } }"
+    async with running(settings.model_copy(update={"profile": profile}), idle=True) as found:
+        ada = await found.api.sign_up()
+        deployment = await ada.one(offers)
+        assert deployment["maxCustomStyles"] == (100 if is_offered else None)
+        assert (deployment["referrals"] is not None) is (profile == "studio")
+        made = await ada.one(create, input={"title": "Rain", "prompt": "Rain over a city."})
+        assert made["errors"] == ([] if is_offered else [{"code": "NOT_FOUND"}])
+
+
 SIGN_IN = "{ deployment { signIn { methods issuers guestCredits } } }"
 WAYS = {
     "GUEST": "mutation { createGuest { errors { code } } }",

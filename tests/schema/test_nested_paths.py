@@ -36,7 +36,14 @@ BRIEF = {
     "User.albums": "albums(first: 3) { nodes { id name } }",
 }
 SHALLOW = {"Generation.children", "Generation.batch", "Generation.albums", "Generation.tags"}
-SHALLOW |= {"User.identities", "User.tags", "User.albums", "User.expiringCredits"}
+SHALLOW |= {
+    "User.identities",
+    "User.tags",
+    "User.albums",
+    "User.expiringCredits",
+    "User.followingPasses",
+    "User.referrals",
+}
 ALBUM, TAG = "Ada's album", "ada-tagged"
 NAME, PROMPT, TITLE, TEMPLATE = "Ada Wunderlich", "A pelican in plaid", "Ada's own look", "Paint it in peculiar plum"
 

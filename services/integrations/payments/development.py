@@ -3,8 +3,11 @@
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from services.integrations.payments.protocol import CheckoutSession, CheckoutSessionRequest, PaymentProviderError
+
+SUCCESS, CANCEL = "success_url", "cancel_url"  # in the page's query: where the user goes on
 
 _NOTHING: tuple[dict[str, Any], ...] = ()
 
@@ -16,7 +19,10 @@ class DevelopmentPaymentProvider:
         self._address = address
 
     async def create_checkout(self, request: CheckoutSessionRequest) -> CheckoutSession:
-        return CheckoutSession(provider_id=None, url=f"{self._address}/checkout/{request.checkout_id}", expires_at=None)
+        addresses = {SUCCESS: request.success_url, CANCEL: request.cancel_url}
+        query = urlencode({name: url for name, url in addresses.items() if url is not None})
+        url = f"{self._address}/checkout/{request.checkout_id}" + (f"?{query}" if query else "")
+        return CheckoutSession(provider_id=None, url=url, expires_at=None)
 
     async def orders(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
         """Yield none: every order is reported when it is created."""

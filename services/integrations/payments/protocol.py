@@ -21,6 +21,7 @@ class CheckoutSessionRequest:
     email: str | None = None  # only if verified
     success_url: str | None = None
     client: str | None = None  # IP address, from which the provider derives taxes
+    cancel_url: str | None = None
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,14 @@ USER, PRODUCT = "usr_01h455vb4pex5vsknk084sn02q", "5f0f1b5e-41f0-4a9e-8a0b-1c1e1
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 REQUEST = CheckoutSessionRequest(
-    "chk_1", PRODUCT, "credits-50", USER, "ada@example.com", "https://app.example.com/", "192.0.2.7"
+    "chk_1",
+    PRODUCT,
+    "credits-50",
+    USER,
+    "ada@example.com",
+    "https://app.example.com/",
+    "192.0.2.7",
+    "https://app.example.com/credits",
 )
 
 
@@ -80,6 +87,7 @@ async def test_checkout_request_names_buyer_and_product(payments: PolarPaymentPr
         "metadata": {"user_id": USER, "slug": "credits-50", "checkout": "chk_1"},
         "customer_email": "ada@example.com",
         "success_url": "https://app.example.com/",
+        "return_url": "https://app.example.com/credits",
         "customer_ip_address": "192.0.2.7",
     }
     (made,) = polar.checkouts

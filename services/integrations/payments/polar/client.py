@@ -57,6 +57,8 @@ class PolarPaymentProvider:
             wanted["customer_email"] = request.email
         if request.success_url is not None:
             wanted["success_url"] = request.success_url
+        if request.cancel_url is not None:
+            wanted["return_url"] = request.cancel_url
         if request.client is not None:
             wanted["customer_ip_address"] = request.client
         checkout = await self._call("checkout", lambda: self._polar.checkouts.create(**wanted))
