@@ -35,13 +35,14 @@ class StudioPage:
         self.problems: list[str] = []  # errors on the console, and requests to other hosts
         self.tolerates_lost_connections = False
         ours = (address, public, address.replace("http", "ws"), "data:", "blob:", *others)
-        page.on("console", lambda message: self._note(message.type, message.text))
+        page.on("console", lambda message: self._note(message.type, f"{message.text} ({message.location['url']})"))
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         page.on("request", lambda request: None if request.url.startswith(ours) else self.problems.append(request.url))
 
     def _note(self, kind: str, text: str) -> None:
         is_lost = self.tolerates_lost_connections and re.search("ERR_|WebSocket", text)
-        if kind in ("error", "warning") and not is_lost:
+        is_icon = text.endswith("/favicon.ico)")  # which browsers look for on pages without one, as that of a checkout
+        if kind in ("error", "warning") and not is_lost and not is_icon:
             self.problems.append(f"{kind}: {text}")
 
     async def open(self, path: str = "/") -> None:

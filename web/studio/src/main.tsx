@@ -5,9 +5,11 @@ import "./styles/opening.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app/app.tsx";
+import { keepReferral } from "./features/auth/referral.ts";
 import { startTheme } from "./app/theme.ts";
 
 startTheme();
+keepReferral();
 createRoot(document.getElementById("root")!).render(
   <StrictMode>
     <App />

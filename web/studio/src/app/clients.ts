@@ -8,9 +8,11 @@ import {
   AlbumsDocument,
   type AlbumPartsFragment,
   type CreateAlbumMutation,
+  type CreditsLiveSubscription,
   type GenerationFilter,
   type PicturesChangedSubscription,
 } from "../gql/graphql.ts";
+import { addLine } from "./ledger-cache.ts";
 
 export type Clients = { readonly darkroom: Darkroom; readonly urql: Client };
 
@@ -33,13 +35,14 @@ function studioCache() {
   const options = cacheOptions();
   const apply = options.updates?.["Subscription"]?.["galleryChanged"] as UpdateResolver | undefined;
   let seen: number | null = null; // the version of the last change
+  let paid: number | null = null; // the same, of credits
   const subscriptions = {
     ...options.updates?.["Subscription"],
     galleryChanged: (...[result, args, cache, info]: Parameters<UpdateResolver>) => {
       const change = result["galleryChanged"] as unknown as Change;
       if (change.kind === "SNAPSHOT") {
         if (change.version !== seen) {
-          rereadLists(cache, () => true);
+          rereadLists(cache, "generations");
           albumsChanged();
         }
         seen = change.version;
@@ -49,13 +52,19 @@ function studioCache() {
       if (change.kind !== "CREATED") albumsChanged();
       apply?.(result, args, cache, info);
       const hasEnded = !["PENDING", "PROCESSING"].includes(change.generation?.status ?? "");
-      if (change.kind !== "DELETED" && hasEnded) rereadLists(cache, (list) => Boolean(list["filter"]));
+      if (change.kind !== "DELETED" && hasEnded) rereadLists(cache, "generations", (list) => Boolean(list["filter"]));
+    },
+    creditsChanged: (...[result, , cache]: Parameters<UpdateResolver>) => {
+      const change = result["creditsChanged"] as unknown as CreditsLiveSubscription["creditsChanged"];
+      if (addLine(cache, change, paid)) rereadLists(cache, "transactions");
+      paid = change.version;
     },
   };
   const ofEntries: UpdateResolver = (...[, , cache]) => {
-    rereadLists(cache, ({ filter }) => Boolean((filter as GenerationFilter | null)?.albumId ?? (filter as GenerationFilter | null)?.tagIds));
+    rereadLists(cache, "generations", ({ filter }) => Boolean((filter as GenerationFilter | null)?.albumId ?? (filter as GenerationFilter | null)?.tagIds));
     albumsChanged();
   };
+  const ofStyles: UpdateResolver = (...[, , cache]) => cache.invalidate("Query", "styles", { first: 100, filter: { own: true } });
   const mutations = {
     ...options.updates?.["Mutation"],
     ...Object.fromEntries(["addToAlbum", "removeFromAlbum", "addTags", "removeTags"].map((name) => [name, ofEntries])),
@@ -65,6 +74,7 @@ function studioCache() {
       if (album) addAlbum(cache, album);
       albumsChanged();
     },
+    ...Object.fromEntries(["createStyle", "deleteStyle"].map((name) => [name, ofStyles])),
   };
   return {
     ...options,
@@ -105,12 +115,14 @@ export function onReread(listener: () => void): () => void {
   return () => void rereads.delete(listener);
 }
 
-function rereadLists(cache: Cache, isConcerned: (list: Record<string, unknown>) => boolean): void {
+type Concerned = (list: Record<string, unknown>) => boolean;
+
+function rereadLists(cache: Cache, name: "generations" | "transactions", isConcerned: Concerned = () => true): void {
   const user = cache.resolve("Query", "viewer") as string | null;
   if (!user) return;
   let isAny = false;
   for (const field of cache.inspectFields(user)) {
-    if (field.fieldName === "generations" && isConcerned(field.arguments ?? {})) {
+    if (field.fieldName === name && isConcerned(field.arguments ?? {})) {
       cache.invalidate(user, field.fieldName, field.arguments ?? {});
       isAny = true;
     }

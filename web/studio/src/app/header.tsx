@@ -1,10 +1,12 @@
 // The bar at the top: where one is, what one has, and the ways in and out.
+import { useQuery } from "urql";
 import { Link, useLocation, useRoute } from "wouter";
 import icon from "../assets/icon.svg";
 import { Button, IconButton } from "../components/button.tsx";
 import { Icon } from "../components/icons.tsx";
 import { Divider, Item, Menu } from "../components/menu.tsx";
 import { useSignIn } from "../features/auth/sign-in.tsx";
+import { DeploymentDocument } from "../gql/graphql.ts";
 import { common } from "../locales/common.ts";
 import style from "./app.module.css";
 import { LOCALES, useLocale, useText } from "./locale.tsx";
@@ -74,17 +76,32 @@ function NavLink({ to, also, icon: name, label }: NavProps) {
   );
 }
 
+/** What there is to pay with, live; where the product sells no credits, the pass alone. */
 function Credits({ viewer }: { readonly viewer: Viewer }) {
   const t = useText(common);
+  const [{ data }] = useQuery({ query: DeploymentDocument });
+  const [isHere] = useRoute("/credits/*?");
   const images = viewer.pass?.images;
-  const count = images ? images.remaining : viewer.credits;
+  const sellsCredits = data?.deployment.sellsCredits ?? true;
+  const said = [...(sellsCredits ? [t.credits(viewer.credits)] : []), ...(images ? [t.pass(images.remaining)] : sellsCredits ? [] : [t.noPass])];
   return (
-    <span className={style["credits"]}>
-      <Icon name={images ? "image" : "coin"} />
-      <output aria-label={t.credits(count)} data-credits={viewer.credits}>
-        {count}
+    <Link href="/credits" className={style["credits"]} aria-current={isHere ? "page" : undefined}>
+      <output aria-label={said.join(", ")} data-credits={viewer.credits}>
+        {sellsCredits && (
+          <span>
+            <Icon name="coin" />
+            {viewer.credits}
+          </span>
+        )}
+        {images && (
+          <span className={sellsCredits ? style["wide"] : ""}>
+            <Icon name="image" />
+            {images.remaining}
+          </span>
+        )}
+        {!sellsCredits && !images && t.noPass}
       </output>
-    </span>
+    </Link>
   );
 }
 

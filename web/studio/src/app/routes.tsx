@@ -15,6 +15,7 @@ const ResetPasswordPage = lazy(() => mailedLink().then((all) => ({ default: all.
 const SignInLinkPage = lazy(() => mailedLink().then((all) => ({ default: all.SignInLinkPage })));
 const SignInCallbackPage = lazy(() => import("../pages/sign-in-callback.tsx"));
 const AdminDesk = lazy(() => import("../pages/admin/desk.tsx"));
+const CreditsPage = lazy(() => import("../pages/credits.tsx"));
 const NotFoundPage = lazy(() => import("../pages/not-found.tsx"));
 
 export function Views() {
@@ -34,6 +35,7 @@ export function Views() {
       <Route path="/sign-in/callback" component={SignInCallbackPage} />
       <Route path="/sign-in" component={SignInLinkPage} />
       <Route path="/admin/*?" component={AdminDesk} />
+      <Route path="/credits/:view?" component={CreditsPage} />
       <Route component={NotFoundPage} />
     </Switch>
   );

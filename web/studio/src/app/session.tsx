@@ -1,7 +1,8 @@
 // The session: who is signed in, and the ways in and out. It is a cookie that scripts cannot read.
 import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { Provider as UrqlProvider, useQuery } from "urql";
-import { accepted } from "@darkroom/client/errors.ts";
+import { accepted, InputRefusedError } from "@darkroom/client/errors.ts";
+import { forgetReferral, referralCode } from "../features/auth/referral.ts";
 import { createClients, type Clients } from "./clients.ts";
 import { useLocale } from "./locale.tsx";
 import {
@@ -84,8 +85,15 @@ function Actions({ clients, restart, children }: ActionsProps) {
         changed();
       },
       signUp: async (input) => {
-        const { signUp } = await darkroom.run(SignUpDocument, { input: { ...input, locale, cookie: true } });
-        if (accepted(signUp).mustVerifyEmail) return false;
+        const send = async (more: { referralCode?: string }) =>
+          accepted((await darkroom.run(SignUpDocument, { input: { ...input, ...more, locale, cookie: true } })).signUp);
+        const code = referralCode();
+        const { mustVerifyEmail } = await send(code ? { referralCode: code } : {}).catch((refusal: unknown) => {
+          if (!(refusal instanceof InputRefusedError && refusal.of("referralCode"))) throw refusal;
+          return send({}); // whose code it was has left
+        });
+        forgetReferral();
+        if (mustVerifyEmail) return false;
         changed();
         return true;
       },

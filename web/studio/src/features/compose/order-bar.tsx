@@ -1,10 +1,11 @@
 // The button that orders, with its price, and the reasons where it cannot be ordered.
 import { useDeferredValue, useEffect } from "react";
 import { useQuery } from "urql";
+import { useLocation } from "wouter";
 import { useText } from "../../app/locale.tsx";
 import { messageOf, problemTexts } from "../../app/problem.ts";
 import { useSession } from "../../app/session.tsx";
-import { Button } from "../../components/button.tsx";
+import { Button, ButtonLink } from "../../components/button.tsx";
 import { Problem } from "../../components/field.tsx";
 import { Icon } from "../../components/icons.tsx";
 import { QuoteDocument, type DeploymentQuery } from "../../gql/graphql.ts";
@@ -43,6 +44,15 @@ export function OrderBar({ picked, draft, hasPhoto, missing, order, deployment }
   const refusals = (quote?.errors ?? []).filter(({ code }) => viewer || !["INSUFFICIENT_CREDITS", "UNAUTHENTICATED"].includes(code));
   const isShort = refusals.some(({ code }) => code === "INSUFFICIENT_CREDITS");
   const isForMembers = refusals.some(({ code }) => code === "MEMBERSHIP_REQUIRED");
+  const isOutOfPass = !deployment.sellsCredits && refusals.some(({ code }) => ["MEMBERSHIP_REQUIRED", "QUOTA_EXCEEDED"].includes(code));
+  const way = isOutOfPass
+    ? { label: viewer?.pass ? t.seePass : t.getPass, part: viewer?.pass ? "" : "#passes" }
+    : isForMembers
+      ? { label: t.seePlans, part: "#plans" }
+      : isShort
+        ? { label: t.getCredits, part: "#packages" }
+        : null;
+  const [here] = useLocation();
   const price =
     quote && { CREDITS: t.cost(quote.cost), PASS: t.byPass, PLAN: t.byPlan }[quote.paidBy];
   const isBusy = order.state !== "idle";
@@ -56,7 +66,7 @@ export function OrderBar({ picked, draft, hasPhoto, missing, order, deployment }
               {reason}
             </li>
           ))}
-          {isForMembers && <li>{t.unlock}</li>}
+          {isForMembers && !isOutOfPass && <li>{t.unlock}</li>}
         </ul>
       )}
       {order.problem !== null && <Problem>{messageOf(order.problem, problems)}</Problem>}
@@ -68,6 +78,10 @@ export function OrderBar({ picked, draft, hasPhoto, missing, order, deployment }
         <Button look="primary" size="large" full onPress={() => open("signUp")}>
           {t.moreCredits(deployment.signIn.signupCredits)}
         </Button>
+      ) : way && viewer ? (
+        <ButtonLink look="primary" size="large" full icon="coin" to={`/credits?from=${encodeURIComponent(here)}${way.part}`}>
+          {way.label}
+        </ButtonLink>
       ) : (
         <Button
           type="submit" look="primary" size="large" full icon="wand" busy={isBusy}
@@ -82,7 +96,9 @@ export function OrderBar({ picked, draft, hasPhoto, missing, order, deployment }
           ? t.waiting
           : isBusy
             ? t.working
-            : viewer === null && deployment.signIn.guestCredits !== null
+            : way && viewer && !viewer.isGuest
+              ? t.orderKept
+              : viewer === null && deployment.signIn.guestCredits !== null
               ? t.asGuest
               : quote?.paidBy === "CREDITS" && quote.affordable
                 ? t.after(quote.balanceAfter)

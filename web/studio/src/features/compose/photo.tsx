@@ -3,6 +3,7 @@ import { createContext, useCallback, useContext, useEffect, useMemo, useRef, use
 import type { Darkroom } from "@darkroom/client/client.ts";
 import { useSession } from "../../app/session.tsx";
 import { prepared, UnreadableError, type Rules } from "./image.ts";
+import { keepPhoto, keptPhoto } from "./photo-store.ts";
 
 export type Photo = {
   readonly file: Blob;
@@ -79,7 +80,7 @@ export function PhotoProvider({ children }: { readonly children: ReactNode }) {
     }
   }, []);
 
-  const clear = useCallback(() => {
+  const drop = useCallback(() => {
     sending.current?.abort.abort();
     sending.current = null;
     if (current.current?.url) URL.revokeObjectURL(current.current.url);
@@ -89,19 +90,47 @@ export function PhotoProvider({ children }: { readonly children: ReactNode }) {
     setProblem(null);
   }, []);
 
+  const clear = useCallback(() => {
+    drop();
+    void keepPhoto(null);
+  }, [drop]);
+
+  const show = useCallback(async (file: Blob, name: string, rules: Rules): Promise<Photo> => {
+    const next = { ...(await prepared(file, rules)), name };
+    current.current = next;
+    setPhoto(next);
+    return next;
+  }, []);
+
   const choose = useCallback(
     async (file: Blob, name: string, rules: Rules) => {
-      clear();
+      drop();
       try {
-        const next = { ...(await prepared(file, rules)), name };
-        current.current = next;
-        setPhoto(next);
+        void keepPhoto(await show(file, name, rules));
       } catch (refusal) {
+        void keepPhoto(null);
         setProblem(refusal instanceof UnreadableError ? refusal : new UnreadableError());
       }
     },
-    [clear],
+    [drop, show],
   );
+
+  // After a reload, or on the way back from a payment page. It was prepared before, so that any rules fit.
+  useEffect(() => {
+    const restore = async () => {
+      const kept = await keptPhoto();
+      if (!kept || current.current) return;
+      await show(kept.file, kept.name, { maxBytes: Infinity, contentTypes: [kept.file.type] });
+    };
+    restore().catch(() => undefined);
+  }, [show]);
+
+  // The next visitor of this browser must not find it.
+  const known = useRef(owner);
+  useEffect(() => {
+    if (known.current && viewer === null) clear();
+    if (viewer !== undefined) known.current = owner;
+  }, [viewer, owner, clear]);
 
   // Ahead of the order, as soon as there is an account.
   useEffect(() => {

@@ -1,0 +1,41 @@
+// The balance, live, and what it is enough for.
+import { useQuery } from "urql";
+import { useLocale, useText } from "../../app/locale.tsx";
+import type { Viewer } from "../../app/session.tsx";
+import { Icon } from "../../components/icons.tsx";
+import { CatalogueDocument } from "../../gql/graphql.ts";
+import { credits } from "../../locales/credits.ts";
+import style from "./balance.module.css";
+
+export function Balance({ viewer }: { readonly viewer: Viewer }) {
+  const t = useText(credits);
+  const { locale } = useLocale();
+  const [{ data }] = useQuery({ query: CatalogueDocument });
+  const enough = (data?.collections ?? [])
+    .map(({ slug, title, baseCost }) => ({ slug, title, count: Math.floor(viewer.credits / baseCost) }))
+    .filter(({ count }) => count > 0);
+  return (
+    <section className={style["balance"]} aria-label={t.balance}>
+      <p className={style["number"]}>
+        <Icon name="coin" />
+        <span>
+          <strong>{viewer.credits.toLocaleString(locale)}</strong> {t.unit(viewer.credits)}
+        </span>
+      </p>
+      {viewer.membership?.plan?.unlimited ? (
+        <p className={style["text"]}>{t.unlimited}</p>
+      ) : enough.length ? (
+        <div className={style["worth"]}>
+          <span className={style["text"]}>{t.worth}</span>
+          <ul>
+            {enough.map(({ slug, title, count }) => (
+              <li key={slug}>{t.worthOf(count, title)}</li>
+            ))}
+          </ul>
+        </div>
+      ) : (
+        data && <p className={style["text"]}>{t.worthNothing}</p>
+      )}
+    </section>
+  );
+}
