@@ -4,6 +4,7 @@ import { Route, Switch } from "wouter";
 import { HomePage } from "../pages/home.tsx";
 
 const CreatePage = lazy(() => import("../pages/create.tsx"));
+const OwnStylePage = lazy(() => import("../pages/own-style.tsx"));
 const GalleryPage = lazy(() => import("../pages/gallery.tsx"));
 const PicturePage = lazy(() => import("../pages/picture.tsx"));
 const BatchPage = lazy(() => import("../pages/batch.tsx"));
@@ -24,6 +25,8 @@ export function Views() {
       <Route path="/">
         <HomePage />
       </Route>
+      <Route path="/create/own/new" component={OwnStylePage} />
+      <Route path="/create/own/:style/edit" component={OwnStylePage} />
       <Route path="/create/:collection?/:style?" component={CreatePage} />
       <Route path="/gallery" component={GalleryPage} />
       <Route path="/pictures/:id" component={PicturePage} />

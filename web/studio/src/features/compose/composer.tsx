@@ -69,10 +69,18 @@ export function Composer({ picked, collection, deployment }: Props) {
         }}
       >
         <header>
-          <Link href="/" className={style["back"]}>
-            <Icon name="back" />
-            {t.back}
-          </Link>
+          <div className={style["ways"]}>
+            <Link href="/" className={style["back"]}>
+              <Icon name="back" />
+              {t.back}
+            </Link>
+            {picked.isOwn && (
+              <Link href={`/create/own/${picked.id}/edit`} className={style["back"]}>
+                <Icon name="wand" />
+                {t.edit}
+              </Link>
+            )}
+          </div>
           <h1 className={style["title"]}>{picked.title}</h1>
           <p className={style["lead"]}>{picked.description}</p>
         </header>

@@ -11,6 +11,7 @@ import { Icon } from "../../components/icons.tsx";
 import { CatalogueDocument, OwnStylesDocument, type CatalogueQuery } from "../../gql/graphql.ts";
 import { common } from "../../locales/common.ts";
 import { home } from "../../locales/home.ts";
+import { ownStyles } from "../../locales/own-styles.ts";
 import style from "./wall.module.css";
 
 export type Collection = CatalogueQuery["collections"][number];
@@ -28,6 +29,7 @@ export function StyleWall() {
   const words = useDeferredValue(search);
 
   const own = ownData?.styles.edges ?? [];
+  const mayAdd = typeof ownData?.deployment.maxCustomStyles === "number";
   const entries = useMemo<Entry[]>(
     () => [
       ...own.map(({ node }) => ({ style: node, collection: null })),
@@ -40,7 +42,7 @@ export function StyleWall() {
   const categories = [...new Set(entries.flatMap(({ style: one }) => one.category ?? []))];
   const groups = [
     { id: "", label: t.all },
-    ...(own.length ? [{ id: "own", label: t.own }] : []),
+    ...(mayAdd ? [{ id: "own", label: t.own }] : []),
     // A product with one collection is divided by categories.
     ...(collections.length > 1
       ? collections.map(({ slug, title }) => ({ id: slug, label: title }))
@@ -56,7 +58,7 @@ export function StyleWall() {
             <SearchField label={t.search} value={search} onChange={setSearch} />
           </div>
         </div>
-        {groups.length > 2 && <Chips label={t.styles} choices={groups} value={group} onChange={setGroup} scrolls />}
+        {(groups.length > 2 || mayAdd) && <Chips label={t.styles} choices={groups} value={group} onChange={setGroup} scrolls />}
       </div>
       <p role="status" className="visually-hidden">
         {words && t.found(shown.length)}
@@ -65,8 +67,9 @@ export function StyleWall() {
         <Empty isPart icon="warning" title={c.failed}>
           <Button onPress={() => reread({ requestPolicy: "network-only" })}>{c.retry}</Button>
         </Empty>
-      ) : shown.length || (fetching && !data) ? (
+      ) : shown.length || (fetching && !data) || (group === "own" && !words) ? (
         <ul className={style["grid"]}>
+          {mayAdd && group === "own" && !words && <NewCard />}
           {shown.map((entry, index) => (
             <StyleCard key={entry.style.id} {...entry} isFirst={index < 6} />
           ))}
@@ -102,7 +105,13 @@ function StyleCard({ style: one, collection, isFirst }: Entry & { readonly isFir
     <li>
       <Link href={addressOf(one, collection)} className={`${style["card"]} ${one.locked ? style["locked"] : ""}`}>
         <div className={style["frame"]}>
-          <Picture src={one.previewUrl} alt="" eager={isFirst} className={style["image"] ?? ""} />
+          {one.previewUrl || !one.isOwn ? (
+            <Picture src={one.previewUrl} alt="" eager={isFirst} className={style["image"] ?? ""} />
+          ) : (
+            <div className={style["blank"]}>
+              <Icon name="sparkle" />
+            </div>
+          )}
           <div className={style["marks"]}>
             {one.membersOnly && (
               <span className={style["mark"]}>
@@ -119,6 +128,24 @@ function StyleCard({ style: one, collection, isFirst }: Entry & { readonly isFir
         <div>
           <h3 className={style["title"]}>{one.title}</h3>
           {one.description && <p className={style["text"]}>{one.description}</p>}
+        </div>
+      </Link>
+    </li>
+  );
+}
+
+/** The way to a style of one's own. */
+function NewCard() {
+  const t = useText(ownStyles);
+  return (
+    <li>
+      <Link href="/create/own/new" className={style["card"]}>
+        <div className={`${style["frame"]} ${style["new"]}`}>
+          <Icon name="plus" />
+        </div>
+        <div>
+          <h3 className={style["title"]}>{t.create}</h3>
+          <p className={style["text"]}>{t.createText}</p>
         </div>
       </Link>
     </li>
