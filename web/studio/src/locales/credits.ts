@@ -16,7 +16,11 @@ export const credits = texts({
     noPass: "You have no pass at the moment. A pass lets you make pictures for some hours.",
 
     packages: "Buy credits",
-    packagesText: "They do not expire.",
+    expireAfter: (days: number) => (days === 1 ? "Valid for 1 day" : `Valid for ${days} days`),
+    until: (when: string) => `until ${when}`,
+    low: "Your balance is low.",
+    expiring: (count: number, when: string) => (count === 1 ? `1 credit expires on ${when}.` : `${count.toLocaleString("en")} credits expire on ${when}.`),
+    keeps: (count: number) => `Up to ${count.toLocaleString("en")} unused credits carry over`,
     each: (price: string) => `${price} each`,
     plans: "Monthly plans",
     plansText: "Credits every month, until you cancel.",
@@ -72,7 +76,7 @@ export const credits = texts({
     rewarded: (count: number) => `${count} brought a bonus`,
 
     history: "History",
-    kinds: { all: "All", spent: "Spent", bought: "Bought", returned: "Returned", given: "Given" },
+    kinds: { all: "All", spent: "Spent", bought: "Bought", returned: "Returned", given: "Given", expired: "Expired" },
     noHistory: "Nothing here yet",
     noHistoryText: "Each credit that comes or goes is a line here.",
     noneOfKind: "No lines of this kind",
@@ -118,7 +122,11 @@ export const credits = texts({
     noPass: "您目前没有通行证。通行证可让您在数小时内制作图片。",
 
     packages: "购买积分",
-    packagesText: "积分不会过期。",
+    expireAfter: (days: number) => `有效期 ${days} 天`,
+    until: (when: string) => `有效至 ${when}`,
+    low: "您的余额不多了。",
+    expiring: (count: number, when: string) => `${count.toLocaleString("zh-CN")} 积分将于 ${when} 到期。`,
+    keeps: (count: number) => `最多 ${count.toLocaleString("zh-CN")} 未用积分可结转`,
     each: (price: string) => `每积分 ${price}`,
     plans: "月度套餐",
     plansText: "每月获得积分，可随时取消。",
@@ -174,7 +182,7 @@ export const credits = texts({
     rewarded: (count: number) => `其中 ${count} 人带来奖励`,
 
     history: "明细",
-    kinds: { all: "全部", spent: "支出", bought: "购买", returned: "退还", given: "赠送" },
+    kinds: { all: "全部", spent: "支出", bought: "购买", returned: "退还", given: "赠送", expired: "已到期" },
     noHistory: "暂无记录",
     noHistoryText: "每一笔积分变动都会显示在这里。",
     noneOfKind: "没有此类记录",

@@ -39,6 +39,9 @@ export default function CreditsPage() {
     );
   }
   if (!data || viewer === undefined || (viewer && !found?.viewer)) return <Waiting />;
+  const expires =
+    [...data.creditPackages, ...data.plans].some(({ creditsExpireDays }) => creditsExpireDays !== null) ||
+    Boolean(found?.viewer?.expiringCredits.length);
   return (
     <>
       <header className={style["head"]}>
@@ -57,7 +60,7 @@ export default function CreditsPage() {
         {viewer && found?.viewer && data.deployment.referrals && !viewer.isGuest && (
           <Referral rules={data.deployment.referrals} wallet={found.viewer} />
         )}
-        {viewer && data.deployment.sellsCredits && <Ledger />}
+        {viewer && data.deployment.sellsCredits && <Ledger expires={expires} />}
       </div>
     </>
   );
@@ -73,7 +76,7 @@ function Wallet({ wallet, offers }: Props) {
   const { pass, membership } = viewer;
   return (
     <div className={style["wallet"]}>
-      {deployment.sellsCredits && <Balance viewer={viewer} />}
+      {deployment.sellsCredits && <Balance viewer={viewer} wallet={wallet} />}
       {pass ? (
         <PassCard pass={pass} following={wallet.followingPasses} />
       ) : (

@@ -22,7 +22,8 @@ const KINDS: Readonly<Record<Kind, readonly TransactionType[] | null>> = {
   spent: ["DEDUCTION"],
   bought: ["PURCHASE", "SUBSCRIPTION", "REVERSAL"],
   returned: ["REFUND"],
-  given: ["BONUS", "ADMIN", "TRANSFER"],
+  given: ["BONUS", "ADMIN", "TRANSFER", "ROLLOVER"],
+  expired: ["EXPIRY"],
 };
 
 const ICONS: Readonly<Record<TransactionType, IconName>> = {
@@ -34,9 +35,12 @@ const ICONS: Readonly<Record<TransactionType, IconName>> = {
   ADMIN: "shield",
   REVERSAL: "warning",
   TRANSFER: "person",
+  EXPIRY: "clock",
+  ROLLOVER: "repeat",
 };
 
-export function Ledger() {
+/** `expires`: whether there are credits here that expire. */
+export function Ledger({ expires }: { readonly expires: boolean }) {
   const t = useText(credits);
   const c = useText(common);
   const problems = useText(problemTexts);
@@ -58,7 +62,7 @@ export function Ledger() {
       <h2 id={id}>{t.history}</h2>
       <Chips
         label={t.history} value={kind} onChange={(next) => (setAfter(null), setKind(next))} scrolls
-        choices={(Object.keys(KINDS) as Kind[]).map((one) => ({ id: one, label: t.kinds[one] }))}
+        choices={(Object.keys(KINDS) as Kind[]).filter((one) => expires || one !== "expired").map((one) => ({ id: one, label: t.kinds[one] }))}
       />
       {error && !list ? (
         <Empty isPart icon="warning" title={c.failed} text={messageOf(error, problems)}>
@@ -129,6 +133,7 @@ function LineRow({ line }: { readonly line: Line }) {
               {name}
             </Link>
           )}
+          {line.expiresAt && <span className={style["until"]}>{t.until(dates.day(line.expiresAt))}</span>}
           {price !== null && currency !== null && <span>{priceOf(price, currency, locale)}</span>}
         </p>
       </div>

@@ -43,7 +43,7 @@ export function Offers({ offers, order }: Props) {
       )}
       {checkout.problem !== null && <Problem>{messageOf(checkout.problem, problems)}</Problem>}
       {sellsCredits && creditPackages.length > 0 && (
-        <Shelf id="packages" title={t.packages} text={t.packagesText}>
+        <Shelf id="packages" title={t.packages}>
           {creditPackages.map((one) => (
             <PackageCard key={one.id} one={one} checkout={checkout} />
           ))}
@@ -67,13 +67,13 @@ export function Offers({ offers, order }: Props) {
   );
 }
 
-type ShelfProps = { readonly id: string; readonly title: string; readonly text: string; readonly children: ReactNode };
+type ShelfProps = { readonly id: string; readonly title: string; readonly text?: string; readonly children: ReactNode };
 
 function Shelf({ id, title, text, children }: ShelfProps) {
   return (
     <section id={id} aria-labelledby={`${id}-title`} className={style["shelf"]}>
       <h2 id={`${id}-title`}>{title}</h2>
-      <p className={style["text"]}>{text}</p>
+      {text && <p className={style["text"]}>{text}</p>}
       <ul className={style["cards"]}>{children}</ul>
     </section>
   );
@@ -93,6 +93,7 @@ function PackageCard({ one, checkout }: PackageProps) {
         </span>
       </h3>
       <p className={style["text"]}>{t.each(unitPriceOf(one.price, one.credits, one.currency, locale))}</p>
+      {one.creditsExpireDays !== null && <p className={style["text"]}>{t.expireAfter(one.creditsExpireDays)}</p>}
       <p className={style["price"]}>{priceOf(one.price, one.currency, locale)}</p>
       <Buy offer={{ kind: "package", slug: one.slug, credits: one.credits }} label={t.buy} checkout={checkout} about={`${one.credits} ${t.unit(one.credits)}`} />
     </li>
@@ -172,6 +173,8 @@ function PlanFeatures({ plan }: { readonly plan: OfferedPlanFragment }) {
   return (
     <>
       {plan.creditsPerMonth !== null && <Feature>{t.creditsPerMonth(plan.creditsPerMonth)}</Feature>}
+      {plan.creditsExpireDays !== null && <Feature>{t.expireAfter(plan.creditsExpireDays)}</Feature>}
+      {plan.rollover !== null && <Feature>{t.keeps(plan.rollover)}</Feature>}
       {plan.unlimited && <Feature>{t.allPictures}</Feature>}
       {hasMembersStyles && <Feature>{t.membersStyles}</Feature>}
       {plan.priority && <Feature>{t.priority}</Feature>}
