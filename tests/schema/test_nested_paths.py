@@ -40,6 +40,7 @@ SHALLOW |= {
     "User.identities",
     "User.tags",
     "User.albums",
+    "User.apiKeys",
     "User.expiringCredits",
     "User.followingPasses",
     "User.referrals",
