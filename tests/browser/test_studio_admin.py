@@ -350,6 +350,7 @@ async def test_second_factor_is_asked_for_once(chromium: "Browser", server: Serv
         await page.get_by_label("Code").fill(app.recovery[0])
         await studio.button("Prove it").click()
         await page.get_by_text("Nothing waits for you.").or_(page.get_by_text("See it")).first.wait_for()
+        await _see_what_happens(Desk(studio), api)
         await studio.open("/admin/people")
         await page.get_by_role("link", name="careful@example.com").wait_for()
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from models import ExternalEvent, ids
 from models.database.connection import open_database
 from tests.support.client import Api
+from tests.support.fakes.polar_wire import order
 from tests.support.graphiql_page import PASSWORD, Server
 from tests.support.studio_page import StudioPage
 
@@ -17,15 +18,14 @@ SIGN_IN = "mutation($input: SignInInput!) { signIn(input: $input) { token user {
 
 async def park_payment(folder: Path, account: str) -> str:
     """Write a report that could not be settled, as the payment provider's webhook does; return its order's id."""
-    order = f"ord_{account[-8:]}"
-    customer = {"email": "ada@example.com", "external_id": account}
-    data = {"data": {"id": order, "net_amount": 1900, "currency": "usd", "product_id": "unknown", "customer": customer}}
+    data = order(account, "no product", 1900)
+    body = {"type": "order.paid", "timestamp": data["created_at"], "data": data}
     async with open_database(f"sqlite://{folder}/darkroom.sqlite3"):
         await ExternalEvent.create(
-            source="polar", event_id=ids.new_id(ids.EXTERNAL_EVENT), type="order.paid", data=data, outcome="PARKED",
+            source="polar", event_id=ids.new_id(ids.EXTERNAL_EVENT), type="order.paid", data=body, outcome="PARKED",
             problem="no product on sale has this product id",
         )  # fmt: skip
-    return order
+    return str(data["id"])
 
 
 async def new_admin(server: Server, email: str, *words: str) -> None:
