@@ -51,7 +51,7 @@ class Events:
     async def account_changed(self, account):
         os._exit(137)
 
-def now():
+async def now():
     if sys.argv[2] == "inside":
         os._exit(137)
     return datetime.now(UTC)

@@ -9,7 +9,6 @@ import pytest
 
 from models import CreditRefill, CreditTransaction, User
 from services.billing.grants.refill import RefillService
-from services.core.chore import Lane
 from services.products.profile import RefillRules
 from settings import Settings
 from tests.accounts.test_guests import guest_of
@@ -69,20 +68,19 @@ async def test_next_month_has_its_own_refill(server: Running) -> None:
     ada = await server.api.sign_up()
     assert await ada.credits() == 25
     await adjust_credits(user_of(ada), -25, "Spent.")
-    await User.all().update(refill_month="2020-01")
-    await CreditRefill.all().update(month="2020-01")
-    assert (await User.get(id=user_of(ada))).credits == 0
-    later = RefillService(
-        RefillRules(credits=25),
-        "secret",
-        server.services.events.publisher,
-        requires_verification=False,
-        now=lambda: datetime(2030, 2, 1, tzinfo=UTC),
-    )
-    user = await later.refill(await User.get(id=user_of(ada)))
-    assert (user.credits, user.refill_month, later.is_due(user)) == (25, "2030-02", False)
-    await server.services.background.sweeper.sweep_lane(Lane.CLEAN_UP)
+
+    async def later() -> datetime:
+        return datetime(2030, 2, 1, tzinfo=UTC)
+
+    publisher, rules = server.services.events.publisher, RefillRules(credits=25)
+    refills = RefillService(rules, "secret", publisher, requires_verification=False, now=later)
+    user = await refills.refill(await User.get(id=user_of(ada)))
+    assert (user.credits, user.refill_month) == (25, "2030-02")
+    await adjust_credits(user_of(ada), -25, "Spent.")
+    assert (await refills.refill(user)).credits == 0, "once a month"
+    await refills.forget()
     assert [row.month for row in await CreditRefill.all()] == ["2030-02"], "earlier months are forgotten"
+    await assert_invariants(server.services)
 
 
 async def test_accounts_of_one_mailbox_share_a_refill(server: Running) -> None:

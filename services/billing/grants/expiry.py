@@ -1,10 +1,10 @@
 """The expiry of grants: a ledger line takes what is left, once; and what a plan's next month keeps."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 
 from models import CreditGrant, Plan, User
-from models.database.connection import rows, run_tx
+from models.database.connection import database_time, rows, run_tx
 from models.enum import TransactionType
 from services.billing import ledger
 from services.billing.grants import grant
@@ -22,15 +22,20 @@ class _NothingDueError(Exception):
 
 
 class GrantExpiryService:
-    """Expires grants, and forgets those that expired long ago. Any number of workers may do this at once."""
+    """Expires grants, and forgets those that expired long ago. Any number of workers may do this at once.
 
-    def __init__(self, events: EventPublisher, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    `now`: the database's time, so that a worker whose clock is ahead takes no credits before their time.
+    """
+
+    def __init__(self, events: EventPublisher, now: Callable[[], Awaitable[datetime]] = database_time) -> None:
         self._events = events
         self._now = now
 
     async def due(self, limit: int) -> list[str]:
         """Return grants that have expired, of which something is left."""
-        found = CreditGrant.filter(expires_at__lte=self._now(), remaining__gt=0).order_by("expires_at").limit(limit)
+        found = (
+            CreditGrant.filter(expires_at__lte=await self._now(), remaining__gt=0).order_by("expires_at").limit(limit)
+        )
         return [id for (id,) in await found.values_list("id")]
 
     async def expire(self, grant_id: str) -> bool:
@@ -48,7 +53,7 @@ class GrantExpiryService:
     async def _expire(self, user_id: str, grant_id: str) -> AccountChange:
         account = await account_change.bump_version(user_id)
         row = await CreditGrant.get_or_none(id=grant_id, user_id=user_id)
-        if row is None or row.remaining == 0 or row.expires_at > self._now():
+        if row is None or row.remaining == 0 or row.expires_at > await self._now():
             raise _NothingDueError
         left = min(row.remaining, max(account.credits, 0))
         if left:
@@ -59,7 +64,7 @@ class GrantExpiryService:
 
     async def forgettable(self, limit: int) -> list[str]:
         """Return accounts with grants that expired so long ago that nothing refers to them any more."""
-        before = self._now() - timedelta(days=grant.KEPT_DAYS)
+        before = await self._now() - timedelta(days=grant.KEPT_DAYS)
         found = CreditGrant.filter(expires_at__lte=before, remaining=0).order_by("expires_at").limit(limit)
         return list(dict.fromkeys([user_id for (user_id,) in await found.values_list("user_id")]))
 
@@ -70,7 +75,7 @@ class GrantExpiryService:
 
     async def _forget(self, user_id: str) -> None:
         await account_change.lock_account(user_id, include_deleted=True)
-        before = self._now() - timedelta(days=grant.KEPT_DAYS)
+        before = await self._now() - timedelta(days=grant.KEPT_DAYS)
         await CreditGrant.filter(user_id=user_id, expires_at__lte=before, remaining=0).delete()
         await User.filter(id=user_id).update(has_grants=await CreditGrant.exists(user_id=user_id))
 

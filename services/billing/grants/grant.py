@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from models import CreditGrant, CreditTransaction
-from models.database.connection import rows
+from models.database.connection import database_time, rows
 from models.enum import TransactionType
 
 FROM_GRANTS = "grants"  # in a deduction's metadata: which lines' credits paid, in the order in which they were taken
@@ -138,13 +138,14 @@ def _first(paid: Mapping[str, int], credits: int) -> dict[str, int]:
 async def load(user_id: str, refunded: Sequence[str]) -> Allocation:
     """Read an account's grants, and the deductions of generations that are refunded."""
     grants = [Grant.of(row) for row in await CreditGrant.filter(user_id=user_id, **({} if refunded else _LEFT))]
-    deductions = {}
+    deductions, now = {}, datetime.now(UTC)
     if refunded:
+        now = await database_time()
         lines = CreditTransaction.filter(generation_id__in=list(refunded), type=TransactionType.DEDUCTION)
         for line in await lines:
             paid = {part["transaction"]: part["credits"] for part in (line.metadata or {}).get(FROM_GRANTS, ())}
             deductions[str(line.generation_id)] = (-line.amount, paid)
-    return Allocation(grants, datetime.now(UTC), deductions)
+    return Allocation(grants, now, deductions)
 
 
 _LEFT = {"remaining__gt": 0}

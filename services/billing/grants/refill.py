@@ -1,12 +1,12 @@
 """The monthly refill: free credits up to an amount, once a calendar month, granted when an account is first used."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import structlog
 
 from models import User
-from models.database.connection import is_outage, rows, run_tx
+from models.database.connection import database_time, is_outage, rows, run_tx
 from models.enum import TransactionType
 from services.billing import ledger
 from services.billing.ledger import LedgerLine
@@ -40,7 +40,7 @@ class RefillService:
         events: EventPublisher,
         *,
         requires_verification: bool,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], Awaitable[datetime]] = database_time,
     ) -> None:
         self._rules = rules
         self._secret = secret.encode()
@@ -50,8 +50,11 @@ class RefillService:
 
     def is_due(self, user: User) -> bool:
         """Whether an account may get this month's refill, by its row alone."""
+        return user.refill_month != _month(datetime.now(UTC)) and self._has_less(user)
+
+    def _has_less(self, user: User) -> bool:
         rules = self._rules
-        if rules is None or user.credits >= rules.credits or user.refill_month == self._month():
+        if rules is None or user.credits >= rules.credits:
             return False
         return user.may_sign_in and user.has_address and (user.email_verified or not self._requires_verification)
 
@@ -74,9 +77,9 @@ class RefillService:
     async def _refill(self, user_id: str) -> AccountChange:
         account = await account_change.bump_version(user_id)
         user = await User.get(id=user_id)
-        if self._rules is None or not self.is_due(user):
+        month = _month(await self._now())  # a server's clock may be ahead
+        if self._rules is None or user.refill_month == month or not self._has_less(user):
             raise _NotDueError
-        month = self._month()
         await User.filter(id=user_id).update(refill_month=month)
         # A concurrent claim of the same mailbox waits here for the other transaction.
         claimed = await rows(
@@ -99,12 +102,13 @@ class RefillService:
 
     async def forget(self) -> None:
         """Delete who got the refills of earlier months."""
-        now = self._now()
+        now = await self._now()
         years, month = divmod(now.year * 12 + now.month - 1 - _KEPT_MONTHS, 12)
         await rows("DELETE FROM credit_refills WHERE month < $1 RETURNING id", f"{years:04}-{month + 1:02}")
 
-    def _month(self) -> str:
-        return f"{self._now():%Y-%m}"
+
+def _month(moment: datetime) -> str:
+    return f"{moment:%Y-%m}"
 
 
 def _as_now(user: User, now: User) -> User:
