@@ -13,6 +13,7 @@ from models.database.read_only import ReadOnlyDatabase
 from models.database.replica import ReadReplica, open_replica
 from provider_adapters import load_product
 from schema.runtime.access import Audience
+from services.accounts.result_mail.wiring import ResultMailOptions
 from services.accounts.sign_ins.origin import KeptPlace
 from services.accounts.wiring import AccountOptions, build_accounts
 from services.background.wiring import build_background
@@ -278,6 +279,13 @@ def _account_options(settings: Settings, profile: Profile) -> AccountOptions:
     return AccountOptions(
         secret=settings.secret(),
         app_address=settings.app_address,
+        result_mail=ResultMailOptions(
+            secret=settings.secret(),
+            address=settings.address,
+            app_address=settings.app_address,
+            per_hour=settings.result_mails_per_hour,
+            seconds=settings.result_mail_seconds,
+        ),
         admin_emails=settings.admin_emails,
         session_days=settings.session_days,
         session_max_days=settings.session_max_days,

@@ -156,6 +156,12 @@ class Settings(GenerationSettings, IdentitySettings, ServerSettings):
         None, description="The mail server: smtp://, smtp+starttls:// or smtps:// user:password@host:port."
     )
     mail_from: Sender | None = Field(None, description="The sender of mails: an address, or Name <address>.")
+    result_mails_per_hour: int = Field(
+        6, ge=0, le=1000, description="How many mails about results an account gets in an hour, where it wants them."
+    )
+    result_mail_seconds: float = Field(
+        60.0, ge=0, le=3600, description="Seconds after a result within which a page may come back instead of the mail."
+    )
     app_url: WebAddress | None = Field(
         None,
         description="The app's address for links in mails: /verify-email, /reset-password, /change-email and /sign-in.",

@@ -29,6 +29,7 @@ from schema.runtime.event_executor import EventOperation
 from schema.runtime.feed import Feed, as_it_is
 from schema.runtime.instrumentation import Instrumentation
 from services.accounts.connection_registry import ConnectionRegistry
+from services.accounts.result_mail.presence import Presence
 from services.events.generation_topic import GenerationTopic
 from services.events.payload import generation_channel
 from services.events.topic import Topics
@@ -116,7 +117,8 @@ class Fleet:
         """Open everything."""
         await self.bus.connect()
         none = cast(Any, None)
-        registry = ConnectionRegistry(self.bus, none, none, none, every=3600, max_subscriptions=None)
+        presence = Presence(is_needed=False)
+        registry = ConnectionRegistry(self.bus, none, none, none, presence, every=3600, max_subscriptions=None)
         services: Any = SimpleNamespace(
             accounts=SimpleNamespace(connections=registry),
             operations=SimpleNamespace(query_slots=QuerySlots(has_pauses=False)),

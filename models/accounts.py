@@ -54,6 +54,7 @@ class User(Model):
     image = fields.CharField(max_length=2048, null=True)  # the address of a picture, from an identity provider
     role = fields.CharEnumField(Role, "models/enum.py", max_length=16, default=Role.USER)
     locale = fields.CharField(max_length=16, null=True)  # null until chosen
+    notify_by_mail = fields.BooleanField(default=False)  # of results, while it is not connected
     is_member = fields.BooleanField(default=False)  # granted by an admin; paid membership is `member_until`
     member_since = fields.DatetimeField(null=True)  # when an admin granted it
     # The account's monthly plan by its memberships: a cache, changed only together with them.
@@ -275,3 +276,16 @@ class MailToken(Model):
     class Meta:
         table = "mail_tokens"
         indexes = (("user_id", "created_at"),)
+
+
+class AccountPresence(Model):
+    """When an account that wants mail about results last had a socket or stream open, on any server."""
+
+    user: fields.OneToOneRelation[User] = fields.OneToOneField(
+        "models.User", related_name="presence", primary_key=True, on_delete=fields.CASCADE
+    )
+    user_id: str
+    seen_at = fields.DatetimeField(db_index=True)  # to some seconds
+
+    class Meta:
+        table = "account_presence"

@@ -290,3 +290,11 @@ class ErrorCode(StrEnum):
     UNAVAILABLE = "UNAVAILABLE"  # an outage or maintenance on our side; try again later
     TOO_COMPLEX = "TOO_COMPLEX"  # depth, cost, aliases, tokens
     INTERNAL = "INTERNAL"
+
+
+class NoticeState(StrEnum):
+    """What was decided about the mail of a batch."""
+
+    WAITING = "WAITING"
+    SENT = "SENT"  # or given to the mail server, which may have refused it
+    SKIPPED = "SKIPPED"  # its owner was connected, wants none any more, or got too many

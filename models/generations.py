@@ -15,6 +15,7 @@ from models.enum import (
     GenerationStage,
     GenerationStatus,
     MediaKind,
+    NoticeState,
     PaidBy,
     Quality,
     RefundPolicy,
@@ -165,3 +166,19 @@ class IdempotencyKey(Model):
     class Meta:
         table = "idempotency_keys"
         unique_together = (("user", "operation", "key"),)
+
+
+class ResultNotice(Model):
+    """A batch of an account that wants mail about results; triggers write it when the first of them has ended."""
+
+    batch_id = fields.CharField(max_length=ids.LENGTH, primary_key=True)
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
+        "models.User", related_name="result_notices", on_delete=fields.CASCADE
+    )
+    user_id: str
+    state = fields.CharEnumField(NoticeState, "models/enum.py", max_length=8)
+    created_at = fields.DatetimeField()
+
+    class Meta:
+        table = "result_notices"
+        indexes = (Index(fields=("user_id", "created_at")),)

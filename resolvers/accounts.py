@@ -9,8 +9,6 @@ import models
 from models import enum, ids
 from schema.accounts import (
     ChangePasswordInput,
-    DataExport,
-    DataExportPayload,
     DeleteAccountInput,
     MergeGuestPayload,
     MergeTokenPayload,
@@ -26,6 +24,7 @@ from schema.accounts import (
     UserPayload,
 )
 from schema.credential import ApiKey, ApiKeyPayload, UpdateApiKeyInput
+from schema.data_export import DataExport, DataExportPayload
 from schema.deleted_payload import DeletedPayload
 from schema.runtime.context import Info
 from schema.runtime.enum import ApiKeyScope, Role
@@ -201,7 +200,10 @@ async def sign_out(info: Info, everywhere: bool | None = False) -> SignOutPayloa
 
 async def update_profile(info: Info, input: UpdateProfileInput) -> UserPayload:
     user = await info.context.services.accounts.users.update_profile(
-        info.context.require_viewer(), ProfileChange(name=changed(input.name), locale=changed(input.locale))
+        info.context.require_viewer(),
+        ProfileChange(
+            name=changed(input.name), locale=changed(input.locale), notify_by_mail=changed(input.notify_by_mail)
+        ),
     )
     info.context.set_viewer(user)
     return UserPayload(user=User.of(user))

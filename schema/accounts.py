@@ -54,6 +54,9 @@ class User(Node):
     )
     role: Role
     locale: str | None = strawberry.field(description="The language that the user has chosen; null: none.")
+    notify_by_mail: bool = strawberry.field(
+        description="Whether mail is sent when an order has ended and the account has no socket or stream open."
+    )
     suspended_at: datetime | None = strawberry.field(
         description="When an admin suspended the account, which ended its sessions; null: not suspended."
     )
@@ -244,6 +247,7 @@ class User(Node):
             image=row.image,
             role=row.role,
             locale=row.locale,
+            notify_by_mail=row.notify_by_mail,
             suspended_at=row.suspended_at,
             credits=row.credits,
             is_member=is_member(row),
@@ -299,6 +303,11 @@ class SignInByLinkInput:
 class UpdateProfileInput:
     name: str | None = strawberry.UNSET
     locale: str | None = strawberry.UNSET
+    notify_by_mail: bool | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Whether to mail the account when an order has ended and it has no socket or stream open; needs a "
+        "verified address. Null: no.",
+    )
 
 
 @strawberry.input
@@ -376,22 +385,6 @@ class DeleteAccountInput:
         description="The account's e-mail address; its ID if it has none, as of a guest."
     )
     device_token: str | None = strawberry.field(default=strawberry.UNSET, description=_DEVICE)
-
-
-@strawberry.type(description="A zip of all of an account's data: data.json and the images.")
-class DataExport:
-    url: str | None = strawberry.field(
-        description="Null until the export is complete. The URL may expire before `expiresAt`; repeat the request then."
-    )
-    expires_at: datetime | None = strawberry.field(
-        description="When the file is removed; null until the export is complete."
-    )
-
-
-@strawberry.type
-class DataExportPayload(Payload):
-    data_export: DataExport | None = None
-    errors: list[UserError] = strawberry.field(default_factory=list)
 
 
 @strawberry.type

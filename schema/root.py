@@ -15,13 +15,14 @@ import resolvers.media
 import resolvers.node
 import resolvers.operations
 import resolvers.payments
-from schema.accounts import DataExportPayload, User, UserPayload
+from schema.accounts import User, UserPayload
 from schema.admin import AdjustCreditsPayload, Admin
 from schema.albums import Album, Tag
 from schema.batch import Batch
 from schema.billing import CreditPackage, CreditsChange, CreditTransaction, Plan
 from schema.catalogue import CataloguePayload, Collection, Quote, Style, StylePayload
 from schema.credential import ApiKey
+from schema.data_export import DataExportPayload
 from schema.deleted_payload import DeletedPayload
 from schema.deployment import Deployment
 from schema.events import AdminActivity, AuditEntry

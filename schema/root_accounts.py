@@ -91,7 +91,7 @@ class AccountMutations:
         while_read_only=True,
     )
     update_profile: UserPayload = mutation(
-        resolvers.accounts.update_profile, SIGNED_IN, "Change the account's name or language."
+        resolvers.accounts.update_profile, SIGNED_IN, "Change the account's name, language or mails."
     )
     change_password: UserPayload = mutation(
         resolvers.accounts.change_password, PROVEN_SESSION, "Change the password and end every other session."

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from schema.runtime.access import Audience
 from schema.runtime.kept_answers import KeptAnswers
+from services.accounts.result_mail import unsubscription
 from services.catalogue import style_picture
 from services.gallery import archive
 from services.services import Services
@@ -47,6 +48,7 @@ from web.shared_picture import send_media, send_poster, send_preview, send_thumb
 from web.studio import BUILD as STUDIO_BUILD
 from web.studio import Studio
 from web.style_picture import send_shipped, send_style_picture
+from web.unsubscribe_page import show_unsubscription, unsubscribe
 from web.upload_slots import ReceivingLimits, UploadSlots
 from web.webhook import MAX_BODY_BYTES, receive_openrouter, receive_polar
 
@@ -118,7 +120,11 @@ def _account_pages(cookie: SessionCookie, studio: Studio | None) -> list[Route]:
         "/sign-in": (show_sign_in, partial(sign_in, cookie=cookie)),
         "/reset-password": (show_reset, reset),
     }
-    routes = []
+    # The link that ends mails is the server's: mail programs send requests to it.
+    routes = [
+        Route(unsubscription.PATH, show_unsubscription, methods=["GET"]),
+        Route(unsubscription.PATH, unsubscribe, methods=["POST"]),
+    ]
     for address, (show, submit) in pages.items():
         view = show if studio is None else studio.instead_of(show)
         routes += [Route(address, view, methods=["GET"]), Route(address, submit, methods=["POST"])]

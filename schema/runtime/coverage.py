@@ -42,8 +42,8 @@ COVERED: Mapping[str, str] = {
     "Query": "viewer",
     "Tag": "id name count",
     "User": (
-        "id email emailVerified isGuest name image role locale suspendedAt credits version createdAt generation "
-        "generations albums tags"
+        "id email emailVerified isGuest name image role locale notifyByMail suspendedAt credits version createdAt "
+        "generation generations albums tags"
     ),
 }
 # Everything else that an operation can select.

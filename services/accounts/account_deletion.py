@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import structlog
 
 from models import (
+    AccountPresence,
     Album,
     ApiKey,
     Archive,
@@ -13,6 +14,7 @@ from models import (
     IdempotencyKey,
     Identity,
     MailToken,
+    ResultNotice,
     Session,
     Style,
     Tag,
@@ -172,13 +174,15 @@ async def anonymize(user: User) -> bool:
         plan_id=None,
         member_until=None,
         has_grants=False,
+        notify_by_mail=False,
         deleted_at=datetime.now(UTC),
     )
     if not updated:
         return False
     await delete_factor(user.id)
     await expiry.discard(user.id)
-    for owned in (Session, ApiKey, MailToken, IdempotencyKey, WebhookEndpoint, Album, Tag, Archive):
+    owned_rows = (Session, ApiKey, MailToken, IdempotencyKey, WebhookEndpoint, Album, Tag, Archive)
+    for owned in (*owned_rows, AccountPresence, ResultNotice):
         await owned.filter(user_id=user.id).delete()
     # Kept without the name at the issuer: the account must not come back with the next token of an open page.
     await identity_table.end_tokens(user.id)

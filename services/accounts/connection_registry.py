@@ -9,6 +9,7 @@ import structlog
 from models import User
 from services.accounts.api_key import ApiKeyService, is_api_key
 from services.accounts.identity.external_sign_in import ExternalSignIns
+from services.accounts.result_mail.presence import Presence
 from services.accounts.session import SessionService, SessionState
 from services.core.error import TooManySubscriptionsError
 from services.events.payload import SIGN_INS_CHANNEL
@@ -62,6 +63,7 @@ class ConnectionRegistry:
     may be lost, so all connections are checked every `every` seconds, hundreds with one statement. The accounts
     themselves are read only where something has changed.
 
+    `presence`: records who is connected, for accounts that want mail only while they are not.
     `max_subscriptions`: of one account, because each reads its rows again every few seconds; None: any number.
     """
 
@@ -71,10 +73,12 @@ class ConnectionRegistry:
         sessions: SessionService,
         api_keys: ApiKeyService,
         external: ExternalSignIns,
+        presence: Presence,
         *,
         every: float,
         max_subscriptions: int | None,
     ) -> None:
+        self._presence = presence
         self._bus = bus
         self._sessions = sessions
         self._api_keys = api_keys
@@ -112,17 +116,22 @@ class ConnectionRegistry:
         credential.user_id = user.id
         connection = OpenConnection(credential, user, notify)
         self._connections.add(connection)
+        if user.notify_by_mail:
+            self._presence.note(user.id)
         return connection
 
     def unregister(self, connection: OpenConnection) -> None:
         """Stop checking a connection."""
         self._connections.discard(connection)
+        if connection.user.notify_by_mail:
+            self._presence.note(connection.user.id)
 
     async def aclose(self) -> None:
         """Stop checking."""
         if self._checking is not None:
             self._checking.cancel()
             await asyncio.wait([self._checking])
+        await self._presence.aclose()
 
     async def _check_forever(self) -> None:
         async with self._bus.subscribe(SIGN_INS_CHANNEL) as messages:
@@ -131,6 +140,7 @@ class ConnectionRegistry:
                 user_id = event.get("user") if isinstance(event, dict) else None
                 try:
                     await self._check([one for one in self._connections if user_id is None or one.user.id == user_id])
+                    await self._presence.renew(one.user.id for one in self._connections)
                 except Exception as error:  # noqa: BLE001 - the next check comes when the database is back
                     log.warning("connection.check_failed", error=error)
 

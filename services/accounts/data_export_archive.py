@@ -16,6 +16,7 @@ from models import (
     Album,
     AlbumEntry,
     ApiKey,
+    CreditGrant,
     CreditTransaction,
     File,
     Generation,
@@ -85,6 +86,8 @@ class Archive:
         async for piece in _list("generations", generations, _generation):
             yield piece
         async for piece in _list("transactions", CreditTransaction.filter(user_id=user_id), _transaction):
+            yield piece
+        async for piece in _list("expiringCredits", CreditGrant.filter(user_id=user_id, remaining__gt=0), _grant):
             yield piece
         purchases = Purchase.filter(user_id=user_id).select_related("package", "plan")
         async for piece in _list("purchases", purchases, _purchase):
@@ -164,6 +167,7 @@ def _account(row: User) -> dict[str, Any]:
         "name": row.name,
         "image": row.image,
         "locale": row.locale,
+        "notifyByMail": row.notify_by_mail,
         "secondFactorSince": row.second_factor_since,
         "isMember": is_member(row),
         "credits": row.credits,
@@ -222,6 +226,10 @@ def _transaction(row: CreditTransaction) -> dict[str, Any]:
         "generationId": row.generation_id,
         "createdAt": row.created_at,
     }
+
+
+def _grant(row: CreditGrant) -> dict[str, Any]:
+    return {"transactionId": row.id, "credits": row.remaining, "expiresAt": row.expires_at}
 
 
 def _purchase(row: Purchase) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Mails with a link, and notices: their texts in the recipient's language, and sending them in the background."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -244,6 +244,20 @@ class MailService:
         """Send a mail without a link. `url`: of the endpoint or the issuer that it is about. Raises as `send`."""
         subject, text = (self._translator.translate(text, locale) for text in _notice_texts(notice, url))
         await self._send(notice.value, Mail(to, subject, f"{text}\n"))
+
+    async def send_results(
+        self, to: str, locale: str, texts: tuple[Message, Message], page: str, pictures: Sequence[str], end: str
+    ) -> None:
+        """Send a mail about results. `pictures`: links to thumbnails; `end`: the link that ends such mails.
+
+        Raises as `send`.
+        """
+        subject, text = (self._translator.translate(each, locale) for each in texts)
+        shown = self._translator.translate(message("Previews, for a short while:"), locale)
+        stop = self._translator.translate(message("You asked for these mails. To stop them, open:"), locale)
+        previews = "".join(["\n", shown, *("\n" + picture for picture in pictures), "\n"]) if pictures else ""
+        body = f"{text}\n\n{page}\n{previews}\n{stop}\n{end}\n"
+        await self._send("RESULTS", Mail(to, subject, body, end))
 
     async def _send(self, purpose: str, mail: Mail) -> None:
         if self._mailer is None:

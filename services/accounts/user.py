@@ -63,6 +63,7 @@ class ProfileChange:
 
     name: str | Unset | None = UNSET
     locale: str | Unset | None = UNSET
+    notify_by_mail: bool | Unset | None = UNSET
 
 
 @dataclass(frozen=True)
@@ -302,16 +303,22 @@ class UserService:
         return await self._sessions.open(found, origin, proves_factor=matching is not None), change
 
     async def update_profile(self, user: User, change: ProfileChange) -> User:
-        """Change name or locale; fields that are UNSET stay unchanged.
+        """Change name, locale or mails about results; fields that are UNSET stay unchanged.
 
         Raises:
+            GuestError, UnverifiedEmailError, UnavailableError: mails need a verified address, and a mail server.
             InvalidInputError: the name is too long, or the language is not supported.
         """
-        columns: dict[str, str | None] = {}
+        columns: dict[str, str | bool | None] = {}
         if change.name is not UNSET:
             columns["name"] = _clean_name(change.name)
         if change.locale is not UNSET:
             columns["locale"] = _clean_locale(change.locale)
+        if change.notify_by_mail is not UNSET:
+            columns["notify_by_mail"] = bool(change.notify_by_mail)
+            if change.notify_by_mail:
+                self._mail.require()
+                self._verification.require(user)
         if columns:
             await self._events.account_changed(await run_tx(self._change, user.id, columns))
         return await self.get(user.id)

@@ -19,6 +19,7 @@ from services.accounts.identity.wiring import build_identities
 from services.accounts.mail import MailService
 from services.accounts.password_check import PasswordChecks
 from services.accounts.password_reset import PasswordResetService
+from services.accounts.result_mail.wiring import ResultMail, ResultMailOptions, build_result_mail
 from services.accounts.role import RoleService
 from services.accounts.second_factor.wiring import SecondFactors, build_second_factors
 from services.accounts.session import SessionService
@@ -34,6 +35,7 @@ from services.core.wiring import Core
 from services.events.wiring import Events
 from services.gallery.wiring import Gallery
 from services.integrations.device_token import DeviceTokens
+from services.integrations.messaging.bus import Bus
 from services.integrations.wiring import Integrations
 from services.media.wiring import Media
 from services.operations.wiring import Operations
@@ -64,6 +66,7 @@ class Accounts:
     demo: DemoSignIn | None  # in demo mode
     external: ExternalSignIns
     identities: LinkedIdentities
+    result_mail: ResultMail
 
     @property
     def chores(self) -> tuple[Chore, ...]:
@@ -75,6 +78,7 @@ class Accounts:
             Chore(Lane.CLEAN_UP, mail_token.remove_expired),
             chore_for_each("guest", Lane.CLEAN_UP, self.sign_ins.guests.abandoned, self.sign_ins.guests.remove),
             Chore(Lane.CLEAN_UP, identity_table.remove_expired),
+            *self.result_mail.chores,
         )
 
 
@@ -84,6 +88,7 @@ class AccountOptions:
 
     secret: str  # API keys are derived with it
     app_address: str  # base URL of links in mails
+    result_mail: ResultMailOptions
     admin_emails: Iterable[str]
     session_days: int  # without use
     session_max_days: int  # however often it is used
@@ -106,6 +111,19 @@ def _sessions(options: AccountOptions, devices: DeviceTokens) -> SessionService:
         guest_days=options.guests.days if options.guests else None,
         place=options.session_place,
     )
+
+
+def _connections(
+    bus: Bus,
+    sessions: SessionService,
+    api_keys: ApiKeyService,
+    external: ExternalSignIns,
+    result_mail: ResultMail,
+    options: AccountOptions,
+) -> ConnectionRegistry:
+    every, most = options.sign_in_check_seconds, options.max_subscriptions
+    presence = result_mail.presence
+    return ConnectionRegistry(bus, sessions, api_keys, external, presence, every=every, max_subscriptions=most)
 
 
 def build_accounts(
@@ -140,17 +158,16 @@ def build_accounts(
     identities = build_identities(
         links, operations, outside, verification, options.secret, requires_verification=is_required
     )
-    external = identities.sign_ins
-    every, most = options.sign_in_check_seconds, options.max_subscriptions
+    result_mail = build_result_mail(mail, media.files, publisher, options.result_mail)
     return Accounts(
         users=users,
-        external=external,
+        external=identities.sign_ins,
         identities=identities.linked,
         devices=devices,
         sessions=sessions,
         sign_ins=build_sign_ins(links, deletion, media.quota, options.guests, options.secret),
         api_keys=api_keys,
-        connections=ConnectionRegistry(outside.bus, sessions, api_keys, external, every=every, max_subscriptions=most),
+        connections=_connections(outside.bus, sessions, api_keys, identities.sign_ins, result_mail, options),
         mail=mail,
         verification=verification,
         password_resets=password_resets,
@@ -164,4 +181,5 @@ def build_accounts(
         ),
         deletion=deletion,
         demo=DemoSignIn(users, sessions) if options.is_demo else None,
+        result_mail=result_mail,
     )

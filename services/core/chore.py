@@ -21,6 +21,7 @@ class Lane(Enum):
     SETTLEMENT = "settlement"  # payments, expired leases, memberships: never behind the storage
     DATA_EXPORT = "data_export"  # a large one takes minutes
     SECOND_DATA_EXPORT = "second_data_export"  # so that one account's large export does not delay all others
+    MAIL = "mail"  # never behind the storage, and a slow mail server delays nothing else
     CLEAN_UP = "clean_up"
 
 

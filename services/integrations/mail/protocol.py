@@ -11,6 +11,7 @@ class Mail:
     to: str  # the bare address
     subject: str
     text: str
+    unsubscribe: str | None = None  # the link that ends such mails by one POST request (RFC 8058)
 
 
 class MailError(Exception):

@@ -70,6 +70,10 @@ def credit_grant(user_id: str, **changes: Any) -> Row:
     }
 
 
+def result_notice(user_id: str, **changes: Any) -> Row:
+    return {"batch_id": ids.new_id(ids.BATCH), "user_id": user_id, "state": "WAITING", "created_at": NOW, **changes}
+
+
 def credit_refill(user_id: str, number: int, **changes: Any) -> Row:
     return {"id": 1_000 + number, "user_id": user_id, "identity": "same", "month": "2026-11", **changes}
 
@@ -105,6 +109,7 @@ CHECKS: list[tuple[str, str, Make]] = [
     ("ck_credit_transactions_sign", "credit_transactions", lambda a: line(a, type="GIFT")),
     ("ck_credit_grants_remaining", "credit_grants", lambda a: credit_grant(a.user, remaining=-1)),
     ("ck_credit_grants_remaining", "credit_grants", lambda a: credit_grant(a.user, remaining=2)),
+    ("ck_result_notices_state", "result_notices", lambda a: result_notice(a.user, state="LOST")),
     ("ck_plans_expire_days", "plans", lambda _: factories.plan(credits_expire_days=0)),
     ("ck_plans_rollover", "plans", lambda _: factories.plan(rollover=-1)),
     ("ck_credit_packages_expire_days", "credit_packages", lambda _: factories.credit_package(credits_expire_days=0)),
@@ -257,6 +262,8 @@ DANGLING_REFERENCES: list[tuple[str, str, Make]] = [
     ("user_id", "sessions", lambda a: factories.session(UNKNOWN_USER)),
     ("user_id", "idempotency_keys", lambda a: factories.idempotency_key(UNKNOWN_USER)),
     ("user_id", "credit_transactions", lambda a: factories.ledger_line(UNKNOWN_USER, 1)),
+    ("user_id", "account_presence", lambda _: {"user_id": UNKNOWN_USER, "seen_at": NOW}),
+    ("user_id", "result_notices", lambda _: result_notice(UNKNOWN_USER)),
     ("user_id", "credit_grants", lambda a: credit_grant(UNKNOWN_USER)),
     ("owner_id", "files", lambda a: factories.file(UNKNOWN_USER)),
     ("owner_id", "uploads", lambda a: factories.upload(UNKNOWN_USER)),
