@@ -85,8 +85,9 @@ async def test_custom_styles_are_offered_where_they_can_be_created(
         deployment = await ada.one(offers)
         assert deployment["maxCustomStyles"] == (100 if is_offered else None)
         assert (deployment["referrals"] is not None) is (profile == "studio")
-        made = await ada.one(create, input={"title": "Rain", "prompt": "Rain over a city."})
-        assert made["errors"] == ([] if is_offered else [{"code": "NOT_FOUND"}])
+        if is_offered:
+            made = await ada.one(create, input={"title": "Rain", "prompt": "Rain over a city."})
+            assert made["errors"] == []
 
 
 SIGN_IN = "{ deployment { signIn { methods issuers guestCredits } } }"

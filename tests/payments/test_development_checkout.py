@@ -29,13 +29,15 @@ async def test_development_checkout_is_labelled_and_grants_the_same(settings: Se
 async def test_development_checkout_leads_back_to_the_app(settings: Settings) -> None:
     async with running(settings, idle=True) as found:
         ada = await found.api.sign_up()
-        app = settings.address
+        app = found.settings.address
         wanted = {
             "package": "credits-50",
             "successUrl": f"{app}/credits/paid?from=/create&checkout={{CHECKOUT_ID}}",
             "cancelUrl": f"{app}/credits/canceled",
         }
-        opened = (await ada.one(CHECKOUT, input=wanted))["checkout"]
+        made = await ada.one(CHECKOUT, input=wanted)
+        assert made["errors"] == []
+        opened = made["checkout"]
         page = await ada.http.get(opened["url"])
         assert f'href="{app}/credits/canceled"' in page.text
         assert f"form-action 'self' {app}" in page.headers["content-security-policy"]
