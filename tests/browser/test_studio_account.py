@@ -63,6 +63,26 @@ async def test_account_views_are_accessible_at_every_width(
     assert await api.is_signed_in()
 
 
+async def test_mail_about_finished_pictures_is_switched_on_by_those_with_an_address(
+    chromium: "Browser", world: World
+) -> None:
+    email, _ = await world.account("notified")
+    async with open_studio(chromium, world.server) as studio:
+        page = studio.page
+        switch = page.get_by_text("Mail me when a picture is ready")
+        await sign_in(studio, email)
+        await page.get_by_label("Name").wait_for()
+        assert await switch.count() == 0, "the address is not confirmed"
+        await world.confirm(studio, email)
+        await studio.open("/account")
+        await switch.click()
+        checked = page.get_by_role("switch", name="Mail me when a picture is ready", checked=True)
+        await checked.wait_for()  # by the answer of the server
+        await studio.check()
+        await page.reload()
+        await checked.wait_for()
+
+
 async def test_name_language_and_password_are_changed(chromium: "Browser", world: World) -> None:
     email, api = await world.account("profile")
     async with open_studio(chromium, world.server) as studio:

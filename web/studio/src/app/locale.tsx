@@ -3,8 +3,6 @@ import { createContext, useContext, useEffect, useMemo, useState, type ReactNode
 import { I18nProvider } from "react-aria-components/I18nProvider";
 import type { Texts } from "../locales/texts.ts";
 
-export { texts } from "../locales/texts.ts";
-
 export type Locale = "en" | "zh-CN";
 export const LOCALES: readonly { id: Locale; name: string }[] = [
   { id: "en", name: "English" },

@@ -1,7 +1,7 @@
 // What went wrong, in a sentence for people.
 import { CombinedError } from "@urql/core";
 import { InputRefusedError, RefusedError } from "@darkroom/client/errors.ts";
-import { texts } from "./locale.tsx";
+import { texts } from "../locales/texts.ts";
 
 export const problemTexts = texts({
   en: {

@@ -1,5 +1,5 @@
 // The account: profile, sign-in, API keys, webhooks, data, and what mailed links lead to.
-import { texts } from "../app/locale.tsx";
+import { texts } from "./texts.ts";
 
 export const account = texts({
   en: {
@@ -33,6 +33,9 @@ export const account = texts({
     kept: "I have kept it",
     goOn: "Continue",
 
+    notifications: "Notifications",
+    notifyText: "One mail for each order, sent when its pictures have ended and no page of yours is open.",
+    notifyByMail: "Mail me when a picture is ready",
     email: "E-mail",
     noEmail: "Your account has no address yet. With one you can get mail, make API keys and export your data.",
     verified: "Confirmed",
@@ -223,6 +226,9 @@ export const account = texts({
     kept: "我已妥善保存",
     goOn: "继续",
 
+    notifications: "通知",
+    notifyText: "每个订单一封邮件：图片完成且您没有打开本页面时发送。",
+    notifyByMail: "图片完成时给我发邮件",
     email: "邮箱",
     noEmail: "您的账户还没有邮箱。设置后可以接收邮件、创建 API 密钥和导出数据。",
     verified: "已确认",

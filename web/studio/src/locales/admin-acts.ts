@@ -1,5 +1,5 @@
 // What admins do: each act with what follows from it.
-import { texts } from "../app/locale.tsx";
+import { texts } from "./texts.ts";
 
 export const adminActs = texts({
   en: {

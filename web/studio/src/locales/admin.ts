@@ -1,5 +1,5 @@
 // The admin desk.
-import { texts } from "../app/locale.tsx";
+import { texts } from "./texts.ts";
 
 const n = (count: number) => count.toLocaleString("en");
 const z = (count: number) => count.toLocaleString("zh-CN");

@@ -1,5 +1,5 @@
 // Albums, tags, and what is done with several pictures.
-import { texts } from "../app/locale.tsx";
+import { texts } from "./texts.ts";
 
 const pictures = (count: number) => (count === 1 ? "1 picture" : `${count.toLocaleString("en")} pictures`);
 

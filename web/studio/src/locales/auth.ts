@@ -1,5 +1,5 @@
 // Signing up and in.
-import { texts } from "../app/locale.tsx";
+import { texts } from "./texts.ts";
 
 export const auth = texts({
   en: {

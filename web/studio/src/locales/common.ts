@@ -1,5 +1,5 @@
 // Words of every part of the page.
-import { texts } from "../app/locale.tsx";
+import { texts } from "./texts.ts";
 
 export const common = texts({
   en: {

@@ -1,5 +1,5 @@
 // Ordering a picture: photo, words, options and price.
-import { texts } from "../app/locale.tsx";
+import { texts } from "./texts.ts";
 
 export const compose = texts({
   en: {

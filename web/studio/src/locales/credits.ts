@@ -1,5 +1,5 @@
 // Credits: balance, what is for sale, checkout, history, referral.
-import { texts } from "../app/locale.tsx";
+import { texts } from "./texts.ts";
 
 export const credits = texts({
   en: {

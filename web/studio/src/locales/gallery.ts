@@ -1,5 +1,5 @@
 // The gallery.
-import { texts } from "../app/locale.tsx";
+import { texts } from "./texts.ts";
 
 export const gallery = texts({
   en: {

@@ -1,5 +1,5 @@
 // The visitor's own styles.
-import { texts } from "../app/locale.tsx";
+import { texts } from "./texts.ts";
 
 export const ownStyles = texts({
   en: {

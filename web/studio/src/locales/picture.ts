@@ -1,5 +1,5 @@
 // A picture: while it develops, when it is there, and what can be done with it.
-import { texts } from "../app/locale.tsx";
+import { texts } from "./texts.ts";
 
 export const picture = texts({
   en: {

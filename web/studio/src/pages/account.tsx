@@ -12,6 +12,7 @@ import { Icon, type IconName } from "../components/icons.tsx";
 import { ApiKeysSection } from "../features/account/api-keys.tsx";
 import { DeletionSection, ExportSection } from "../features/account/data.tsx";
 import { EmailSection } from "../features/account/email.tsx";
+import { NotificationsSection } from "../features/account/notifications.tsx";
 import { IdentitiesSection } from "../features/account/identities.tsx";
 import { PasswordSection } from "../features/account/password.tsx";
 import { KeepSection, LanguageSection, ProfileSection } from "../features/account/profile.tsx";
@@ -84,6 +85,7 @@ function Account({ view, viewer }: { readonly view: View; readonly viewer: Viewe
         {viewer.isGuest && <KeepSection />}
         {view === "" && <ProfileSection viewer={viewer} />}
         {view === "" && !viewer.isGuest && <EmailSection viewer={viewer} />}
+        {view === "" && viewer.emailVerified && <NotificationsSection viewer={viewer} />}
         {view === "" && <LanguageSection />}
         {view === "security" && !viewer.isGuest && <Security viewer={viewer} />}
         {view === "developers" && !viewer.isGuest && (
