@@ -131,10 +131,17 @@ def _account_pages(cookie: SessionCookie, studio: Studio | None) -> list[Route]:
     return routes
 
 
-def _studio(options: WebOptions, cookie: SessionCookie) -> Studio | None:
+def _studio(options: WebOptions, cookie: SessionCookie, documentation: Documentation) -> Studio | None:
     if not options.studio:
         return None
-    return Studio(options.address, options.studio_files, cookie, is_development=options.is_development)
+    return Studio(
+        options.address,
+        options.studio_files,
+        cookie,
+        graphiql=options.graphiql,
+        documentation=documentation,
+        is_development=options.is_development,
+    )
 
 
 def _pages(studio: Studio | None, graphiql: GraphiQL | None, endpoint: GraphQLEndpoint) -> list[Route]:
@@ -199,7 +206,8 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
     cookie = SessionCookie(options.address, origins)
     uploads = UploadSlots(options.receiving)
     endpoint = _endpoint(options, graphiql, origins, cookie, uploads)
-    studio = _studio(options, cookie)
+    documentation = Documentation(options.documentation_files)
+    studio = _studio(options, cookie, documentation)
     routes: list[Route | WebSocketRoute] = [
         Route(_GRAPHQL, endpoint),
         WebSocketRoute(_GRAPHQL, endpoint),
@@ -220,7 +228,7 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         Route(f"{style_picture.PATH}/{{collection}}/{{name}}", send_shipped),
         Route(f"{archive.PATH}/{{token}}", send_archive),
         *_account_pages(cookie, studio),
-        *Documentation(options.documentation_files).routes(),
+        *documentation.routes(),
         *OpenAIEndpoints(uploads, options.connection_limits, options.order_seconds).routes(),
         Route("/checkout/{id}", show_checkout, methods=["GET"]),
         Route("/checkout/{id}", pay, methods=["POST"]),

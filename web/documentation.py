@@ -44,8 +44,12 @@ class Documentation:
         """Return the routes of the site."""
         return [Route("/docs", _to_folder), Route("/docs/{path:path}", self._serve)]
 
+    def is_built(self) -> bool:
+        """Return whether there is a site."""
+        return (self._build / "index.html").exists()
+
     async def _serve(self, request: Request) -> Response:
-        if not await asyncio.to_thread((self._build / "index.html").exists):
+        if not await asyncio.to_thread(self.is_built):
             return message_page(Reader.of(request), _NOT_BUILT, _HOW_TO_BUILD, status=404)
         path = request.path_params["path"]
         try:

@@ -9,11 +9,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from schema.runtime.access import Audience
 from services.accounts.user import DEMO_EMAIL
 from services.core.message import message
 from services.services import Services
 from web.built_page import BuiltPage
 from web.cookie import SessionCookie
+from web.documentation import Documentation
 from web.html import Reader, message_page
 
 FOLDER = Path(__file__).parent / "studio"
@@ -76,13 +78,24 @@ class Studio:
     """The page is the same for everyone: what a visitor may see is decided by the API.
 
     `address`: PUBLIC_URL. `cookie`: of sessions; without one, the start is shown before the scripts have come.
-    `is_development`: it offers the demo account.
+    `graphiql`: for whom the page has links to it. `is_development`: it offers the demo account.
     """
 
-    def __init__(self, address: str, build: Path, cookie: SessionCookie, *, is_development: bool) -> None:
+    def __init__(
+        self,
+        address: str,
+        build: Path,
+        cookie: SessionCookie,
+        *,
+        graphiql: Audience,
+        documentation: Documentation,
+        is_development: bool,
+    ) -> None:
         self._address = address
         self._cookie = cookie
         self._page = BuiltPage("studio", build)
+        self._graphiql = graphiql
+        self._documentation = documentation
         self._is_development = is_development
 
     def routes(self) -> list[Route]:
@@ -110,6 +123,8 @@ class Studio:
         attributes = {
             "lang": reader.locale,
             "data-title": reader.site,
+            "data-graphiql": None if self._graphiql is Audience.NONE else self._graphiql.value,
+            "data-docs": "" if self._documentation.is_built() else None,
             "data-demo": DEMO_EMAIL if self._is_development else None,
         }
         is_start = request.url.path == "/" and self._cookie.token(request) is None

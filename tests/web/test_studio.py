@@ -185,3 +185,17 @@ async def test_studio_can_be_switched_off(settings: Settings, build: Path) -> No
 def test_studio_is_on_in_production_too(settings: Settings) -> None:
     assert settings.model_copy(update={"environment": Environment.PRODUCTION}).studio is Switch.ON
     assert BUILD == FOLDER / "dist"
+
+
+async def test_page_says_which_pages_for_developers_are_served(settings: Settings, build: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    for access, said in ((Access.ON, "everyone"), (Access.ADMINS, "admins"), (Access.OFF, None)):
+        given = settings.model_copy(update={"graphiql": access})
+        async with running(given, studio_files=build, documentation_files=site) as server:
+            page = (await server.api.http.get("/", headers=HTML)).text
+        assert re.findall(r'data-graphiql="(\w+)"', page) == ([] if said is None else [said])
+        assert "data-docs" not in page
+    site.mkdir()
+    (site / "index.html").write_text("<h1>Documentation</h1>")
+    async with running(settings, studio_files=build, documentation_files=site) as server:
+        assert " data-docs" in (await server.api.http.get("/", headers=HTML)).text

@@ -1,18 +1,19 @@
 // The foot of the page.
-import { common } from "../locales/common.ts";
 import style from "./app.module.css";
+import { useDeveloperPages } from "./developers.ts";
 import { title } from "./header.tsx";
-import { useText } from "./locale.tsx";
 
 export function Footer() {
-  const t = useText(common);
+  const pages = useDeveloperPages();
   return (
     <footer className={style["footer"]}>
       <div className={style["inner"]}>
         <span className={style["name"]}>{title}</span>
-        <a href="/graphql" target="_blank" rel="noreferrer">
-          {t.developers}
-        </a>
+        {pages.map(({ href, label }) => (
+          <a key={href} href={href} target="_blank" rel="noreferrer">
+            {label}
+          </a>
+        ))}
       </div>
     </footer>
   );

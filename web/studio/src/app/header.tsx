@@ -9,9 +9,10 @@ import { useSignIn } from "../features/auth/sign-in.tsx";
 import { DeploymentDocument } from "../gql/graphql.ts";
 import { common } from "../locales/common.ts";
 import style from "./app.module.css";
+import { useDeveloperPages } from "./developers.ts";
 import { LOCALES, useLocale, useText } from "./locale.tsx";
 import { useChooseLocale } from "./choose-locale.ts";
-import { useSession, type Viewer } from "./session.tsx";
+import { isAdmin, useSession, type Viewer } from "./session.tsx";
 import { setTheme, useTheme } from "./theme.ts";
 
 export const title = document.documentElement.dataset["title"] ?? "Darkroom";
@@ -60,9 +61,6 @@ export function Header() {
   );
 }
 
-/** Shows the way alone; what an admin may see and do is decided by the API. */
-const isAdmin = (viewer: Viewer | null | undefined) => viewer != null && viewer.role !== "USER";
-
 type NavProps = { readonly to: string; readonly also: string; readonly icon: "wand" | "album" | "shield"; readonly label: string };
 
 function NavLink({ to, also, icon: name, label }: NavProps) {
@@ -109,6 +107,7 @@ function Credits({ viewer }: { readonly viewer: Viewer }) {
 function Preferences() {
   const t = useText(common);
   const theme = useTheme();
+  const pages = useDeveloperPages();
   const { locale } = useLocale();
   const choose = useChooseLocale();
   const { viewer, signOut } = useSession();
@@ -139,9 +138,11 @@ function Preferences() {
           {name}
         </Item>
       ))}
-      <Item icon="code" href="/graphql" target="_blank">
-        {t.developers}
-      </Item>
+      {pages.map(({ href, icon: name, label }) => (
+        <Item key={href} icon={name} href={href} target="_blank">
+          {label}
+        </Item>
+      ))}
       {viewer ? <Divider /> : null}
       {viewer ? (
         <Item icon="arrowRight" onAction={() => void signOut().then(() => navigate("/"))}>

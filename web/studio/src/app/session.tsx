@@ -16,6 +16,9 @@ import {
 
 export type Viewer = MePartsFragment;
 
+/** Shows the way alone; what an admin may see and do is decided by the API. */
+export const isAdmin = (viewer: Viewer | null | undefined): boolean => viewer != null && viewer.role !== "USER";
+
 export type Session = {
   /** Undefined while it is not known yet; null: signed out. */
   readonly viewer: Viewer | null | undefined;
