@@ -23,9 +23,14 @@ export function createClients(locale: string): Clients {
     url: "/graphql",
     preferGetMethod: false,
     exchanges: [cacheExchange(studioCache()), newestOnly(), liveExchange(darkroom), fetchExchange],
-    fetchOptions: () => ({ headers: darkroom.headers, credentials: "same-origin" }),
+    fetchOptions: () => requestOptions(darkroom),
   });
   return { darkroom, urql };
+}
+
+/** The options of each request; those of a single operation replace them all. */
+export function requestOptions(darkroom: Darkroom): RequestInit {
+  return { headers: darkroom.headers, credentials: "same-origin" };
 }
 
 type Change = PicturesChangedSubscription["galleryChanged"];

@@ -1,6 +1,7 @@
 // Deletion that can be undone: pictures disappear at once, and are deleted when the offer to undo has gone.
 import { useCallback, useSyncExternalStore } from "react";
 import { accepted } from "@darkroom/client/errors.ts";
+import { requestOptions } from "../../app/clients.ts";
 import { useText } from "../../app/locale.tsx";
 import { messageOf, problemTexts } from "../../app/problem.ts";
 import { useSession } from "../../app/session.tsx";
@@ -12,6 +13,10 @@ const AT_ONCE = 100; // pictures of one request
 
 let hidden: ReadonlySet<string> = new Set();
 const listeners = new Set<() => void>();
+
+function partsOf(ids: readonly string[]): string[][] {
+  return Array.from({ length: Math.ceil(ids.length / AT_ONCE) }, (_, index) => ids.slice(index * AT_ONCE, (index + 1) * AT_ONCE));
+}
 
 function change(ids: readonly string[], isHidden: boolean): void {
   const next = new Set(hidden);
@@ -40,17 +45,20 @@ export function useDeletion(): (ids: readonly string[]) => void {
       let isUndone = false;
       let isDone = false;
       change(ids, true);
-      const run = async () => {
+      const run = async (isLeaving: boolean) => {
         if (isUndone || isDone) return;
         isDone = true;
         removeEventListener("pagehide", close);
+        const remove = async (part: string[]) => {
+          const options = isLeaving ? { fetchOptions: { ...requestOptions(clients.darkroom), keepalive: true } } : {};
+          const { data, error } = await clients.urql.mutation(DeleteGenerationsDocument, { ids: part }, options).toPromise();
+          if (!data) throw error;
+          accepted(data.deleteGenerations);
+        };
         try {
-          for (let start = 0; start < ids.length; start += AT_ONCE) {
-            const part = ids.slice(start, start + AT_ONCE);
-            const { data, error } = await clients.urql.mutation(DeleteGenerationsDocument, { ids: part }).toPromise();
-            if (!data) throw error;
-            accepted(data.deleteGenerations);
-          }
+          const parts = partsOf(ids);
+          if (isLeaving) await Promise.all(parts.map(remove)); // nothing is sent after the page has gone
+          else for (const part of parts) await remove(part);
         } catch (problem) {
           change(ids, false);
           toast(messageOf(problem, problems));
@@ -66,11 +74,11 @@ export function useDeletion(): (ids: readonly string[]) => void {
             change(ids, false);
           },
         },
-        () => void run(),
+        () => void run(false),
       );
       const close = () => {
+        void run(true);
         closeToast(key);
-        void run();
       };
       addEventListener("pagehide", close);
     },
