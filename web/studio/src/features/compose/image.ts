@@ -48,6 +48,8 @@ async function drawn(bitmap: ImageBitmap, area: Area, turns: number): Promise<Bl
   canvas.height = Math.max(1, Math.round(area.height * scale));
   const context = canvas.getContext("2d");
   if (!context) throw new UnreadableError();
+  context.fillStyle = "#fff"; // JPEG would show what is transparent as black
+  context.fillRect(0, 0, canvas.width, canvas.height);
   context.scale(scale, scale);
   context.translate(whole.width / 2 - area.x, whole.height / 2 - area.y);
   context.rotate((turns * Math.PI) / 2);

@@ -83,12 +83,10 @@ export function Options({ picked, collection, deployment, models, maxBatch, draf
         </Group>
       )}
       {maxBatch > 1 && (
-        <Group label={t.count}>
-          <Chips
-            label={t.count} value={String(Math.min(draft.count, maxBatch))} onChange={(id) => change({ count: Number(id) })}
-            choices={Array.from({ length: Math.min(maxBatch, CHIPS) }, (_, index) => ({ id: String(index + 1), label: index + 1 }))}
-          />
-        </Group>
+        <OneOf
+          label={t.count} value={String(Math.min(draft.count, maxBatch))} onChange={(id) => change({ count: Number(id) })}
+          values={Array.from({ length: maxBatch }, (_, index) => String(index + 1))}
+        />
       )}
       <details className={style["more"]}>
         <summary>
@@ -125,6 +123,24 @@ function Group({ label, children }: { readonly label: string; readonly children:
   );
 }
 
+type OneOfProps = {
+  readonly label: string;
+  readonly values: readonly string[];
+  readonly value: string;
+  readonly onChange: (value: string) => void;
+};
+
+/** Chips for a few values, and a list for more. */
+function OneOf({ label, values, value, onChange }: OneOfProps) {
+  const choices = values.map((id) => ({ id, label: id }));
+  if (choices.length > CHIPS) return <Select label={label} value={value} onChange={onChange} choices={choices} />;
+  return (
+    <Group label={label}>
+      <Chips label={label} value={value} onChange={onChange} choices={choices} />
+    </Group>
+  );
+}
+
 function Ratio({ of }: { readonly of: string }) {
   const [width = 1, height = 1] = of.split(":").map(Number);
   return (
@@ -152,13 +168,6 @@ function Variables({ picked, draft, change }: VariablesProps) {
         />
       );
     }
-    if (options.length > CHIPS) {
-      return <Select key={name} label={label} value={value} onChange={set} choices={options.map((id) => ({ id, label: id }))} />;
-    }
-    return (
-      <Group key={name} label={label}>
-        <Chips label={label} value={value} onChange={set} choices={options.map((id) => ({ id, label: id }))} />
-      </Group>
-    );
+    return <OneOf key={name} label={label} value={value} onChange={set} values={options} />;
   });
 }

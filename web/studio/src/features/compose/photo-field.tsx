@@ -49,7 +49,7 @@ export function PhotoField({ rules, isRequired, example }: Props) {
       <DropZone
         className={`${style["zone"]} ${photo ? style["filled"] : ""}`}
         aria-label={t.photo}
-        getDropOperation={(types) => (rules.contentTypes.some((type) => types.has(type)) ? "copy" : "cancel")}
+        getDropOperation={() => "copy"} // what cannot be read is said when it is dropped
         onDrop={({ items }) => {
           const file = items.find((item): item is FileDropItem => item.kind === "file");
           void file?.getFile().then(accept);

@@ -36,7 +36,7 @@ export function Compare({ before, after, width, height, alt, isFresh }: Props) {
       <img className={style["original"]} src={before} alt={t.before} />
       <span className={style["line"]} />
       <span className={style["knob"]} aria-hidden="true">
-        <Icon name="code" />
+        <Icon name="compare" />
       </span>
       <span className={`${style["tag"]} ${style["before"]}`} aria-hidden="true">
         {t.before}
