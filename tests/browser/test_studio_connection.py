@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.client import until
 from tests.support.cut_proxy import CutProxy
 from tests.support.graphiql_page import PASSWORD, Server, open_browser, run_server
 from tests.support.studio_page import StudioPage, open_studio
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser
+    from playwright.async_api import Browser, Route
 
 pytestmark = pytest.mark.browser
 
@@ -143,3 +144,44 @@ async def test_order_whose_answer_was_lost_with_the_page_is_not_doubled(chromium
         await studio.wait_for_picture()
         account = await ada.one(LIST)
         assert (account["credits"], len(account["generations"]["nodes"])) == (29, 1)
+
+
+async def test_picture_deleted_just_before_the_page_is_left_is_deleted(chromium: "Browser", server: Server) -> None:
+    async with server.api() as api, open_studio(chromium, server) as studio:
+        ada = await api.sign_up("ada@example.com", PASSWORD)
+        await sign_in(studio)
+        await order(studio, "A fox in the snow")
+        await studio.button("Delete").click()
+        await studio.button("Undo").wait_for()
+        await studio.page.goto("about:blank")
+
+        async def is_gone() -> bool:
+            return not (await ada.one(LIST))["generations"]["nodes"]
+
+        await until(is_gone)
+
+
+@pytest.mark.parametrize("address", ["/batches/{}", "/credits", "/create/own/none", "/create/sandbox/free"])
+async def test_view_that_could_not_be_read_says_so_and_reads_again(
+    address: str, chromium: "Browser", server: Server
+) -> None:
+    async with server.api() as api, open_studio(chromium, server) as studio:
+        page = studio.page
+        ada = await api.sign_up("ada@example.com", PASSWORD)
+        made = (await ada.create(prompt="A fox", count=2))["generations"]
+        await sign_in(studio)
+        await studio.wait_for_tiles(2)
+        studio.tolerates_lost_connections = True
+        names = re.compile("query (BatchOf|Wallet|OwnStyles|Catalogue)")
+
+        async def refuse(route: "Route") -> None:
+            is_refused = names.search(route.request.post_data or "") is not None
+            await (route.abort() if is_refused else route.fallback())
+
+        await page.route("**/graphql", refuse)
+        await studio.open(address.format(made[0]["batchId"]))
+        await page.get_by_role("heading", name="This could not be loaded").wait_for()
+        await studio.check()
+        await page.unroute("**/graphql", refuse)
+        await studio.button("Try again").click()
+        await page.get_by_role("heading", name="This could not be loaded").wait_for(state="detached")

@@ -1,29 +1,44 @@
 // The pictures of one order, side by side.
 import { useQuery } from "urql";
 import { Link, useParams } from "wouter";
+import { Failed } from "../app/failed.tsx";
 import { useText } from "../app/locale.tsx";
 import { useSession } from "../app/session.tsx";
 import { Button, ButtonLink, IconButton } from "../components/button.tsx";
 import { Empty, Loading, Picture, Skeleton } from "../components/card.tsx";
+import { useSignIn } from "../features/auth/sign-in.tsx";
 import { useActions } from "../features/picture/actions.ts";
 import { useDeletion, useHidden } from "../features/picture/deletion.ts";
 import { Developing, Ended, ratioOf } from "../features/picture/developing.tsx";
 import { isEnded, nameOf, useProgress, type Shown } from "../features/picture/state.ts";
 import { BatchOfDocument } from "../gql/graphql.ts";
+import { common } from "../locales/common.ts";
 import { picture as texts } from "../locales/picture.ts";
 import style from "./batch.module.css";
 
 export default function BatchPage() {
   const t = useText(texts);
+  const c = useText(common);
+  const { open } = useSignIn();
   const { id } = useParams<{ id: string }>();
   const { viewer } = useSession();
   const hidden = useHidden();
-  const [{ data, fetching }] = useQuery({ query: BatchOfDocument, variables: { id }, pause: !viewer });
+  const [{ data, fetching, error }, reread] = useQuery({ query: BatchOfDocument, variables: { id }, pause: !viewer });
   const batch = data?.node && "generations" in data.node ? data.node : null;
   const shown = (batch?.generations ?? []).filter((one) => !hidden.has(one.id));
   const [first] = shown;
+  if (viewer === null) {
+    return (
+      <Empty icon="lock" title={t.signIn}>
+        <Button look="primary" onPress={() => open("signIn")}>
+          {c.signIn}
+        </Button>
+      </Empty>
+    );
+  }
   if (!first) {
-    if (fetching || viewer === undefined || (viewer && !data)) return <Loading><Skeleton css={{ minHeight: "20rem" }} /></Loading>;
+    if (error && !data && !fetching) return <Failed reread={[reread]} />;
+    if (fetching || viewer === undefined || !data) return <Loading><Skeleton css={{ minHeight: "20rem" }} /></Loading>;
     return (
       <Empty icon="image" title={t.missing} text={t.missingText}>
         <ButtonLink look="primary" to="/gallery">

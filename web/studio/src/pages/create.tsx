@@ -1,32 +1,27 @@
 // The view of one style, or of the visitor's own words, from which pictures are ordered.
 import { useQuery } from "urql";
 import { Redirect, useParams } from "wouter";
+import { Failed } from "../app/failed.tsx";
 import { useText } from "../app/locale.tsx";
 import { useSession } from "../app/session.tsx";
-import { Button, ButtonLink } from "../components/button.tsx";
+import { ButtonLink } from "../components/button.tsx";
 import { Empty, Loading, Skeleton } from "../components/card.tsx";
 import { Composer } from "../features/compose/composer.tsx";
 import { addressOf, type Collection } from "../features/styles/wall.tsx";
 import { CatalogueDocument, DeploymentDocument, OwnStylesDocument } from "../gql/graphql.ts";
-import { common } from "../locales/common.ts";
 import { compose } from "../locales/compose.ts";
 
 export default function CreatePage() {
   const t = useText(compose);
-  const c = useText(common);
   const { viewer } = useSession();
   const params = useParams<{ collection?: string; style?: string }>();
   const isOwn = params.collection === "own";
   const [{ data: catalogue, error }, reread] = useQuery({ query: CatalogueDocument });
-  const [{ data: own }] = useQuery({ query: OwnStylesDocument, pause: !viewer || !isOwn });
-  const [{ data: deployed, error: noDeployment }] = useQuery({ query: DeploymentDocument });
+  const [{ data: own, error: noOwn }, rereadOwn] = useQuery({ query: OwnStylesDocument, pause: !viewer || !isOwn });
+  const [{ data: deployed, error: noDeployment }, rereadDeployment] = useQuery({ query: DeploymentDocument });
 
-  if ((error && !catalogue) || (noDeployment && !deployed)) {
-    return (
-      <Empty icon="warning" title={c.failed}>
-        <Button onPress={() => reread({ requestPolicy: "network-only" })}>{c.retry}</Button>
-      </Empty>
-    );
+  if ((error && !catalogue) || (noDeployment && !deployed) || (isOwn && viewer && noOwn && !own)) {
+    return <Failed reread={[reread, rereadDeployment, ...(isOwn && viewer ? [rereadOwn] : [])]} />;
   }
   if (!catalogue || !deployed || viewer === undefined || (isOwn && viewer && !own)) return <Waiting />;
   const { deployment } = deployed;

@@ -2,10 +2,11 @@
 import { useEffect } from "react";
 import { useQuery } from "urql";
 import { useParams, useSearchParams } from "wouter";
+import { Failed } from "../app/failed.tsx";
 import { useText } from "../app/locale.tsx";
 import { useSession } from "../app/session.tsx";
 import { Button, ButtonLink } from "../components/button.tsx";
-import { Empty, Loading, Skeleton } from "../components/card.tsx";
+import { Loading, Skeleton } from "../components/card.tsx";
 import { useSignIn } from "../features/auth/sign-in.tsx";
 import { Balance } from "../features/credits/balance.tsx";
 import { orderAddress } from "../features/credits/checkout.ts";
@@ -21,22 +22,17 @@ import style from "./credits.module.css";
 
 export default function CreditsPage() {
   const t = useText(credits);
-  const c = useText(common);
   const { viewer } = useSession();
   const { view } = useParams<{ view?: string }>();
   const [params] = useSearchParams();
   const order = orderAddress(params.get("from"));
   const [{ data, error }, reread] = useQuery({ query: OffersDocument });
-  const [{ data: found }, rereadWallet] = useQuery({ query: WalletDocument, pause: !viewer });
+  const [{ data: found, error: noWallet }, rereadWallet] = useQuery({ query: WalletDocument, pause: !viewer });
   useEffect(() => {
     if (viewer?.version) rereadWallet({ requestPolicy: "network-only" }); // what no message has: passes to come, invited accounts
   }, [viewer?.version, rereadWallet]);
-  if (error && !data) {
-    return (
-      <Empty icon="warning" title={c.failed}>
-        <Button onPress={() => reread({ requestPolicy: "network-only" })}>{c.retry}</Button>
-      </Empty>
-    );
+  if ((error && !data) || (viewer && noWallet && !found?.viewer)) {
+    return <Failed reread={[...(data ? [] : [reread]), ...(viewer ? [rereadWallet] : [])]} />;
   }
   if (!data || viewer === undefined || (viewer && !found?.viewer)) return <Waiting />;
   const expires =

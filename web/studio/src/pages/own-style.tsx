@@ -4,6 +4,7 @@ import { useQuery } from "urql";
 import { Link, useLocation, useParams } from "wouter";
 import { accepted } from "@darkroom/client/errors.ts";
 import { newKey } from "@darkroom/client/key.ts";
+import { Failed } from "../app/failed.tsx";
 import { useText } from "../app/locale.tsx";
 import { messageOf, problemTexts } from "../app/problem.ts";
 import { useSession } from "../app/session.tsx";
@@ -38,9 +39,9 @@ export default function OwnStylePage() {
   const { viewer } = useSession();
   const { open } = useSignIn();
   const { style: id } = useParams<{ style?: string }>();
-  const [{ data: own, error }] = useQuery({ query: OwnStylesDocument, pause: !viewer });
-  const [{ data: catalogue }] = useQuery({ query: CatalogueDocument });
-  const [{ data: deployed }] = useQuery({ query: DeploymentDocument });
+  const [{ data: own, error }, rereadOwn] = useQuery({ query: OwnStylesDocument, pause: !viewer });
+  const [{ data: catalogue, error: noCatalogue }, rereadCatalogue] = useQuery({ query: CatalogueDocument });
+  const [{ data: deployed, error: noDeployment }, rereadDeployment] = useQuery({ query: DeploymentDocument });
   if (viewer === null) {
     return (
       <Empty icon="lock" title={t.signIn}>
@@ -50,7 +51,9 @@ export default function OwnStylePage() {
       </Empty>
     );
   }
-  if (error) return <Empty icon="warning" title={c.failed} />;
+  if ((error && !own) || (noCatalogue && !catalogue) || (noDeployment && !deployed)) {
+    return <Failed reread={[...(viewer ? [rereadOwn] : []), rereadCatalogue, rereadDeployment]} />;
+  }
   if (!own || !catalogue || !deployed || !viewer) {
     return (
       <Loading>
