@@ -244,3 +244,25 @@ async def test_gallery_of_hundreds_is_scrolled_and_searched(chromium: "Browser",
             assert "search=dusk+007" in page.url
             await page.reload()
             await studio.wait_for_tiles(4)
+
+
+async def test_dropped_file_is_taken_or_refused_in_words(chromium: "Browser", server: Server, tmp_path: Path) -> None:
+    async with open_studio(chromium, server) as studio:
+        page = studio.page
+        await studio.open("/create/sandbox/free")
+        await page.get_by_label("Describe your picture").wait_for()
+        box = await page.get_by_text("A photo is optional here").bounding_box()
+        assert box is not None
+        devtools = await page.context.new_cdp_session(page)
+        for name, content, said in (
+            ("bill.pdf", b"%PDF-1", "This file is no picture that can be read here."),
+            ("me.heic", b"for the server", "me.heic. This browser cannot show it; the server can read it."),
+        ):
+            file = tmp_path / name
+            file.write_bytes(content)
+            data = {"items": [], "files": [str(file)], "dragOperationsMask": 1}
+            for kind in ("dragEnter", "dragOver", "drop"):
+                event = {"type": kind, "x": box["x"] + 5, "y": box["y"] + 5, "data": data}
+                await devtools.send("Input.dispatchDragEvent", event)
+            await page.get_by_text(said).wait_for()
+        await studio.check()
