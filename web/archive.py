@@ -49,7 +49,7 @@ async def send_archive(request: Request) -> Response:
     try:
         archives.begin(archive)
     except ArchiveBusyError:
-        title, text = message("Another download is still running."), message("Try again when it has ended.")
+        title, text = message("Other downloads are still running."), message("Try again when they have ended.")
         return message_page(reader, title, text, status=429, **{"Retry-After": str(_RETRY_SECONDS)})
     chunks = archives.chunks(archive, reader.translate)
     try:

@@ -26,6 +26,7 @@ PATH = "/archives"
 LIFETIME = timedelta(minutes=15)  # of a link; a download that has begun goes on
 _TOKEN_LENGTH = 43  # 256 bits in base64
 _ATTRIBUTES = frozenset({"result", "created_at", "media", "style_slug"})
+_DOWNLOADS = 64  # of a process at once: each holds a picture while its client reads
 _READS = 8  # parts that a process reads at once for all archives
 _MIB = 2**20
 _FOUND = """
@@ -55,7 +56,7 @@ class NewArchive:
 
 
 class ArchiveBusyError(Exception):
-    """The account downloads an archive from this process already."""
+    """The account downloads an archive from this process already, or too many accounts do."""
 
 
 class ArchiveService:
@@ -156,9 +157,9 @@ class ArchiveService:
         """Count a download of the account, until `end`.
 
         Raises:
-            ArchiveBusyError: it has one from this process already.
+            ArchiveBusyError: it has one from this process already, or the process has as many as it may.
         """
-        if archive.user_id in self._downloading:
+        if archive.user_id in self._downloading or len(self._downloading) >= _DOWNLOADS:
             raise ArchiveBusyError
         self._downloading.add(archive.user_id)
 

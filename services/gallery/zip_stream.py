@@ -81,9 +81,11 @@ async def zipped(
                 unread.missing.append(picture.name)
                 continue
             with archive.open(_info(picture.name, picture.created_at), "w", force_zip64=True) as entry:
+                begun = len(data)
                 entry.write(data)
+                del data  # a slow client has it once, in the pipe
                 yield pipe.take()
-                for start in range(len(data), picture.byte_size, _PART):
+                for start in range(begun, picture.byte_size, _PART):
                     try:
                         entry.write(await read(picture.key, start, min(_PART, picture.byte_size - start)))
                     except StorageError as error:

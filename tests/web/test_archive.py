@@ -12,6 +12,7 @@ import pytest
 
 from models import File, Generation, User
 from models.database.connection import pool_usage, rows
+from services.gallery import archive
 from services.integrations.storage.local import LocalStorage
 from services.integrations.storage.protocol import StorageError
 from setting_types import Switch
@@ -223,6 +224,28 @@ async def test_an_account_downloads_one_at_a_time(server: Running, ada: Api, hel
     held.hold.set()
     assert [len(opened(await one).namelist()) for one in (first, other)] == [1, 1]
     opened(await server.api.http.get(link))
+
+
+async def test_a_process_has_a_number_of_downloads_at_once(
+    server: Running, ada: Api, held: HeldStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "_DOWNLOADS", 1)
+    eve = await server.api.sign_up("eve@example.com")
+    link, hers = (
+        await link_to(ada, ids=await completed(server, ada)),
+        await link_to(eve, ids=await completed(server, eve)),
+    )
+    held.hold.clear()
+    first = asyncio.create_task(server.api.http.get(link))
+
+    async def reads() -> bool:
+        return held.reading == 1
+
+    await until(reads)
+    assert (await server.api.http.get(hers)).status_code == 429
+    held.hold.set()
+    opened(await first)
+    opened(await server.api.http.get(hers))
 
 
 async def test_canceled_download_lets_the_next_one_begin(server: Running, ada: Api, held: HeldStorage) -> None:
