@@ -131,7 +131,10 @@ class ResultMails:
         files = [row.result for row in generations if row.result is not None]
         for file in files[:_MAX_LINKS]:
             link = self._files.thumbnail_link(file, _THUMBNAIL)
-            links.append((await link.link() if isinstance(link, PendingLink) else link).url)
+            try:
+                links.append((await link.link() if isinstance(link, PendingLink) else link).url)
+            except Exception as error:  # noqa: BLE001 - the storage is away: the mail is worth sending without
+                log.warning("result_mail.no_preview", file=file.id, error=error)
         subject, text = _texts(generations)
         end = self._unsubscription.link(user.id)
         await self._mail.send_results(
