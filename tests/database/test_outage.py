@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from main import prepare
 from models.database.connection import is_postgres, rows
+from settings import Settings
 from tests.conftest import Running, quick_settings, running
 from tests.support.client import PATIENCE, Api, until
 from tests.support.fakes.openrouter import ScriptedOpenRouter
@@ -86,6 +87,22 @@ async def test_a_call_that_cannot_be_recorded_waits_for_the_database(
     assert (ended["status"], ended["attempts"]) == ("COMPLETED", 1)
     assert len(openrouter.calls) == 1
     assert not [line for line in logs if line["log_level"] == "error"]
+
+
+@pytest.mark.postgres_only
+async def test_a_call_that_cannot_be_recorded_in_time_is_not_made_and_is_refunded(
+    scripted_settings: Settings, openrouter: ScriptedOpenRouter, database: str
+) -> None:
+    settings = scripted_settings.model_copy(update={"generation_deadline_seconds": 2.0})
+    async with running(settings) as server:
+        ada = await server.api.sign_up()
+        before = await ada.credits()
+        await _fail(database, "NEW.stage = 'GENERATING'")
+        (generation,) = (await ada.create(prompt="A red boat"))["generations"]
+        ended = await ada.wait_for_end(generation["id"])
+        assert (ended["status"], ended["errorCode"], ended["refunded"]) == ("FAILED", "UNAVAILABLE", True)
+        assert openrouter.calls == []
+        assert await ada.credits() == before
 
 
 async def test_an_outage_of_the_database_is_unavailable_until_it_is_back(

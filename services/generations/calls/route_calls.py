@@ -47,7 +47,7 @@ T = TypeVar("T")
 ProviderCall = Callable[[Claim, Route[P], ImageRequest, float], Awaitable[T]]
 
 _MAX_CALLS = 3  # of one model, the first included; repeated only where the provider's work never started
-_LAST_START = 0.25  # of the deadline: a call that waited for its slot until then would not end in time
+_LAST_START = 0.25  # of the deadline: a call that waited for its slot or the database until then would end too late
 _SHORTEST_PAUSE = 0.5  # seconds
 _FIRST_PAUSE = 0.5  # seconds before the second call where the provider names none; doubled before the third
 
@@ -187,11 +187,12 @@ class RouteCalls(Generic[P, T]):
 
     async def _record_call(self, claim: Claim, provider: str, ends: float) -> None:
         claim.may_hand_back = False  # before the write, which may be committed although it is canceled
+        latest = ends - _LAST_START * self._deadline
         try:
             async with asyncio.timeout_at(ends):
                 await retry(
                     partial(claim.record_call, provider),
-                    seconds=self._deadline,
+                    seconds=latest - asyncio.get_running_loop().time(),
                     pause=DATABASE_PAUSE,
                     is_retried=is_outage,
                     event="generation.call_write_failed",
@@ -200,6 +201,10 @@ class RouteCalls(Generic[P, T]):
                 await self._events.generation_changed(claim.generation)
         except TimeoutError:
             raise GenerationFailedError(ErrorCode.GENERATION_TIMEOUT, called=claim.path.was_called) from None
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            raise GenerationFailedError(ErrorCode.UNAVAILABLE, called=claim.path.was_called) from error
 
     async def _make_call(self, claim: Claim, route: Route[P], request: ImageRequest, ends: float) -> T:
         try:
