@@ -92,7 +92,8 @@ async def _allocate(
 ) -> grant.Allocation:
     """Return the account's grants after these lines, and name in each deduction the grants that pay it."""
     refunded = [line.generation_id for line in lines if line.type is TransactionType.REFUND and line.generation_id]
-    allocation = await grant.load(user_id, refunded)
+    closes = any(line.type is TransactionType.EXPIRY for line in lines)
+    allocation = await grant.load(user_id, refunded, closes=closes)
     for line, row in zip(lines, written, strict=True):
         if line.amount < 0:
             source = line.source
@@ -109,6 +110,8 @@ async def _allocate(
         elif line.type is TransactionType.REFUND and line.generation_id is not None:
             in_part = (line.metadata or {}).get("reason") == SMALLER
             allocation.give_back(row.id, line.generation_id, line.amount, row.balance, in_part=in_part)
+        else:  # a debt may have been paid
+            allocation.trim(row.balance)
     return allocation
 
 

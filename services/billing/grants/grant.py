@@ -29,6 +29,7 @@ class Grant:
     expires_at: datetime
     is_new: bool = False
     written: int = 0  # what is left according to its row
+    is_closed: bool = False  # by one of these lines
 
     @classmethod
     def of(cls, row: CreditGrant) -> "Grant":
@@ -66,15 +67,15 @@ class Allocation:
                 grant.remaining -= part
                 credits -= part
                 taken[grant.id] = part
-        self._trim(balance)
+        self.trim(balance)
         return taken
 
     def expire(self, id: str, balance: int) -> None:
-        """Close a grant, whose rest a line has taken."""
+        """Close a grant for good, whose rest a line has taken: a refund makes a grant of its own then."""
         for grant in self.grants:
             if grant.id == id:
-                grant.remaining = 0
-        self._trim(balance)
+                grant.remaining, grant.expires_at, grant.is_closed = 0, min(grant.expires_at, self.now), True
+        self.trim(balance)
 
     def add(self, id: str, type: TransactionType, credits: int, expires_at: datetime, balance: int) -> None:
         """Add a grant. `balance`: after its line; what paid a debt is not left of it."""
@@ -110,7 +111,7 @@ class Allocation:
         if expired:
             self.add(id, TransactionType.REFUND, expired, self.now + timedelta(days=REFUND_DAYS), balance)
 
-    def _trim(self, balance: int) -> None:
+    def trim(self, balance: int) -> None:
         """Never keep more than the account has: a server of an earlier release spends without regard to grants."""
         excess = self.remaining - max(balance, 0)
         for grant in self.grants:
@@ -135,12 +136,12 @@ def _first(paid: Mapping[str, int], credits: int) -> dict[str, int]:
     return {grant_id: part for grant_id, part in kept.items() if part}
 
 
-async def load(user_id: str, refunded: Sequence[str]) -> Allocation:
-    """Read an account's grants, and the deductions of generations that are refunded."""
+async def load(user_id: str, refunded: Sequence[str], *, closes: bool = False) -> Allocation:
+    """Read an account's grants, and the deductions of generations that are refunded. `closes`: a line closes one."""
     grants = [Grant.of(row) for row in await CreditGrant.filter(user_id=user_id, **({} if refunded else _LEFT))]
-    deductions, now = {}, datetime.now(UTC)
+    deductions = {}
+    now = await database_time() if refunded or closes else datetime.now(UTC)
     if refunded:
-        now = await database_time()
         lines = CreditTransaction.filter(generation_id__in=list(refunded), type=TransactionType.DEDUCTION)
         for line in await lines:
             paid = {part["transaction"]: part["credits"] for part in (line.metadata or {}).get(FROM_GRANTS, ())}
@@ -154,8 +155,8 @@ _LEFT = {"remaining__gt": 0}
 async def store(user_id: str, allocation: Allocation) -> None:
     """Write what has changed, after the ledger's lines."""
     for grant in allocation.grants:
-        if not grant.is_new and grant.remaining != grant.written:
-            await CreditGrant.filter(id=grant.id).update(remaining=grant.remaining)
+        if not grant.is_new and (grant.is_closed or grant.remaining != grant.written):
+            await CreditGrant.filter(id=grant.id).update(remaining=grant.remaining, expires_at=grant.expires_at)
     new = [grant for grant in allocation.grants if grant.is_new]
     if new:
         await CreditGrant.bulk_create(_row(user_id, grant) for grant in new)

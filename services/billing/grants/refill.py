@@ -54,7 +54,7 @@ class RefillService:
 
     def _has_less(self, user: User) -> bool:
         rules = self._rules
-        if rules is None or user.credits >= rules.credits:
+        if rules is None or not 0 <= user.credits < rules.credits:  # a debt is not paid off by free credits
             return False
         return user.may_sign_in and user.has_address and (user.email_verified or not self._requires_verification)
 

@@ -1,0 +1,59 @@
+"""Credits that expire, at the edges: closed months, debts, and refunds of what has expired."""
+
+from models import CreditGrant, CreditRefill, User
+from services.billing.grants.grant import REFUND_DAYS
+from tests.accounts.test_guest_merge import merge, token_of
+from tests.accounts.test_guests import guest_of
+from tests.billing.test_grant_expiry import ada, buy, cancel, spend, store, sweep
+from tests.billing.test_refill import server
+from tests.conftest import Running
+from tests.support.client import Api
+from tests.support.expiring_profile import KEPT, PACKAGE_DAYS, expiring, let_expire
+from tests.support.fakes.polar_wire import order
+from tests.support.integrity import adjust_credits, assert_invariants
+from tests.support.polar_store import BASIC, deliver, lines, user_of
+
+__all__ = ["ada", "server", "store"]
+
+FIRST = {"billing_reason": "subscription_create", "subscription_id": "sub_1"}
+NEXT = {**FIRST, "billing_reason": "subscription_cycle"}
+
+
+async def test_refund_leaves_a_closed_month_closed_and_the_next_one_is_granted(store: Running, ada: Api) -> None:
+    await deliver(ada, "order.paid", order(user_of(ada), BASIC, 999, **FIRST))
+    made = await spend(ada, 12)  # the last two with the month's credits
+    await deliver(ada, "order.paid", order(user_of(ada), BASIC, 999, **NEXT))
+    assert await ada.credits() == 100 + KEPT
+    await cancel(ada, made[-1])
+    assert await ada.credits() == 101 + KEPT
+    assert (1, REFUND_DAYS) in await expiring(ada)
+    third = await deliver(ada, "order.paid", order(user_of(ada), BASIC, 999, **NEXT))
+    assert (third.outcome, await ada.credits()) == ("HANDLED", 101 + KEPT)
+    assert (await lines(ada))[-2:] == [("ROLLOVER", KEPT), ("SUBSCRIPTION", 100)]
+    await let_expire(user_of(ada))
+    await sweep(store)
+    assert (await ada.credits(), await CreditGrant.filter(remaining__gt=0).count()) == (0, 0)
+    await assert_invariants(store.services, all_ended=False)
+
+
+async def test_refill_pays_no_debt(server: Running) -> None:
+    ada = await server.api.sign_up()
+    assert await ada.credits() == 25
+    await adjust_credits(user_of(ada), -26, "Charged back.")
+    await User.filter(id=user_of(ada)).update(refill_month="2020-01")
+    await CreditRefill.all().delete()
+    assert await ada.credits() == -1
+    user = await User.get(id=user_of(ada))
+    assert not server.services.billing.refills.is_due(user)
+    assert (await server.services.billing.refills.refill(user)).credits == -1, "decided again in the transaction"
+    assert (await User.get(id=user_of(ada))).refill_month == "2020-01"
+
+
+async def test_merged_guest_pays_the_accounts_debt_from_its_grants(store: Running, ada: Api) -> None:
+    guest = await guest_of(store.api)
+    await buy(guest)
+    await adjust_credits(user_of(ada), -40, "Charged back.")
+    assert await ada.credits() == -30
+    assert (await merge(ada, await token_of(guest)))["movedCredits"] == 50
+    assert (await ada.credits(), await expiring(ada)) == (20, [(20, PACKAGE_DAYS)])
+    await assert_invariants(store.services)
