@@ -251,6 +251,21 @@ async def test_plan_unlocks_styles_for_members(chromium: "Browser", server: Serv
         await studio.check("credits")
 
 
+async def test_visitor_is_led_from_a_style_for_members_to_the_plans(chromium: "Browser", server: Server) -> None:
+    async with open_studio(chromium, server) as studio:
+        page = studio.page
+        await page.get_by_role("link", name=re.compile("Members")).first.click()
+        await page.get_by_role("link", name="See the monthly plans").wait_for()
+        await studio.check()
+        assert await page.get_by_text("No account needed").count() == 0
+        await page.get_by_role("link", name="See the monthly plans").click()
+        await page.wait_for_url(re.compile("/credits.*#plans"))
+        await studio.button("Create an account to buy: Basic").click()
+        await page.get_by_role("heading", name="Create your account").wait_for()
+        await studio.button("I have an account").click()
+        await page.get_by_role("heading", name="Welcome back").wait_for()
+
+
 async def test_guest_is_asked_for_an_account_before_buying(chromium: "Browser", server: Server) -> None:
     async with open_studio(chromium, server) as studio:
         page = studio.page

@@ -78,7 +78,7 @@ export function OrderBar({ picked, draft, hasPhoto, missing, order, deployment }
         <Button look="primary" size="large" full onPress={() => open("signUp")}>
           {t.moreCredits(deployment.signIn.signupCredits)}
         </Button>
-      ) : way && viewer ? (
+      ) : way && viewer !== undefined ? (
         <ButtonLink look="primary" size="large" full icon="coin" to={`/credits?from=${encodeURIComponent(here)}${way.part}`}>
           {way.label}
         </ButtonLink>
@@ -98,7 +98,7 @@ export function OrderBar({ picked, draft, hasPhoto, missing, order, deployment }
             ? t.working
             : way && viewer && !viewer.isGuest
               ? t.orderKept
-              : viewer === null && deployment.signIn.guestCredits !== null
+              : viewer === null && !way && deployment.signIn.guestCredits !== null
               ? t.asGuest
               : quote?.paidBy === "CREDITS" && quote.affordable
                 ? t.after(quote.balanceAfter)
