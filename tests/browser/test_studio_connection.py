@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
+SIGN_IN = """async (input) => {
+  const query = "mutation($input: SignInInput!) { signIn(input: $input) { errors { code } } }";
+  const body = JSON.stringify({ query, variables: { input } });
+  await fetch("/graphql", { method: "POST", headers: { "content-type": "application/json" }, body });
+}"""
 LIST = "query { viewer { credits generations(first: 100) { nodes { id } } } }"
 
 
@@ -185,3 +190,39 @@ async def test_view_that_could_not_be_read_says_so_and_reads_again(
         await page.unroute("**/graphql", refuse)
         await studio.button("Try again").click()
         await page.get_by_role("heading", name="This could not be loaded").wait_for(state="detached")
+
+
+async def test_session_that_cannot_be_read_is_not_taken_for_none(chromium: "Browser", server: Server) -> None:
+    async with server.api() as api, open_studio(chromium, server) as studio:
+        ada = await api.sign_up("ada@example.com", PASSWORD)
+        await sign_in(studio)
+        page = studio.page
+        studio.tolerates_lost_connections = True
+
+        async def lose(route: "Route") -> None:
+            """Lose what reads the session."""
+            await (route.abort() if "query Me " in (route.request.post_data or "") else route.continue_())
+
+        await page.route("**/graphql", lose)
+        await studio.open("/create/sandbox/free")
+        note = page.get_by_role("status").get_by_text("The server cannot be reached.")
+        await note.wait_for()
+        assert await studio.button("Sign in").count() == 0
+        await studio.check()
+        await page.unroute("**/graphql")
+        await studio.wait_for_credits(30)
+        await note.wait_for(state="detached")
+        await order(studio, "A fox in the snow")
+        account = await ada.one(LIST)
+        assert (account["credits"], len(account["generations"]["nodes"])) == (29, 1)
+
+
+async def test_no_guest_begins_over_a_session_that_the_page_does_not_know(chromium: "Browser", server: Server) -> None:
+    async with server.api() as api, open_studio(chromium, server) as studio:
+        ada = await api.sign_up("ada@example.com", PASSWORD)
+        await order(studio, "A fox in the snow", wait=False)
+        await studio.page.evaluate(SIGN_IN, {"email": "ada@example.com", "password": PASSWORD, "cookie": True})
+        await studio.order()
+        await studio.wait_for_credits(29)
+        account = await ada.one(LIST)
+        assert (account["credits"], len(account["generations"]["nodes"])) == (29, 1)

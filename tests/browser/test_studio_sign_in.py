@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.graphiql_page import open_browser
-from tests.support.studio_page import open_studio
+from tests.support.studio_page import StudioPage, open_studio
 from tests.support.studio_world import CREATE_GUEST, World, open_world, sign_in
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser
+    from playwright.async_api import Browser, Route
 
 pytestmark = pytest.mark.browser
 
 NEW_PASSWORD = "battery staple"
+MAIL_LINK = "mutation($email: String!) { requestSignInLink(email: $email) { sent errors { code } } }"
 
 
 @pytest.fixture(scope="module")
@@ -188,3 +189,116 @@ async def test_guest_keeps_its_pictures_by_a_provider(chromium: "Browser", world
         await studio.button("Link Example ID").click()
         await page.get_by_text("was-guest@example.com").first.wait_for()
         await studio.wait_for_credits(30)
+
+
+async def test_mailed_links_are_offered_where_mail_is_sent(chromium: "Browser", world: World) -> None:
+    async with open_studio(chromium, world.server) as studio:
+        page = studio.page
+
+        async def without_mail(route: "Route") -> None:
+            answer = await route.fetch()
+            await route.fulfill(response=answer, body=(await answer.text()).replace('"LINK"', '"PASSWORD"'))
+
+        await page.route("**/graphql", without_mail)
+        await studio.open()
+        await studio.button("Sign in").click()
+        await studio.button("Continue with Example ID").wait_for()
+        assert await studio.button("Forgot your password?").count() == 0
+        assert await studio.button("Mail me a sign-in link").count() == 0
+
+
+async def make_as_guest(studio: StudioPage) -> None:
+    await studio.open("/create/sandbox/free")
+    await studio.page.get_by_label("Describe your picture").fill("A fox in the snow")
+    await studio.order()
+    await studio.wait_for_picture()
+
+
+async def open_sign_in_of_guest(studio: StudioPage) -> None:
+    await studio.page.get_by_role("banner").get_by_role("button", name="Keep my pictures").click()
+    await studio.button("I have an account").click()
+    await studio.page.get_by_text("What you made as a guest comes along into your account.").wait_for()
+
+
+async def test_guest_takes_its_pictures_along_by_password(chromium: "Browser", world: World) -> None:
+    email, _ = await world.account("returning")
+    async with open_studio(chromium, world.server) as studio:
+        await make_as_guest(studio)
+        await open_sign_in_of_guest(studio)
+        await studio.check()
+        await studio.sign_in(email)
+        await studio.page.get_by_text("You are signed in. 1 picture came along.").wait_for()
+        await studio.wait_for_credits(30)
+        await studio.open("/gallery")
+        await studio.wait_for_tiles(1)
+
+
+async def test_guest_takes_its_pictures_along_by_the_link_it_asked_for(chromium: "Browser", world: World) -> None:
+    email, _ = await world.account("by-link")
+    async with open_studio(chromium, world.server) as studio:
+        page = studio.page
+        await make_as_guest(studio)
+        await open_sign_in_of_guest(studio)
+        await page.locator("input[name=email]").fill(email)
+        await studio.button("Mail me a sign-in link").click()
+        await studio.open(await world.mailed(email, "/sign-in"))
+        await page.get_by_role("main").get_by_role("button", name="Sign in").click()
+        await page.get_by_text("You are signed in. 1 picture came along.").wait_for()
+        await studio.open("/gallery")
+        await studio.wait_for_tiles(1)
+
+
+async def test_link_that_someone_else_asked_for_takes_nothing(chromium: "Browser", world: World) -> None:
+    email, _ = await world.account("stranger")
+    async with open_studio(chromium, world.server) as studio:
+        page = studio.page
+        await make_as_guest(studio)
+        await world.api.one(MAIL_LINK, email=email)
+        await studio.open(await world.mailed(email, "/sign-in"))
+        await page.get_by_role("main").get_by_role("button", name="Sign in").click()
+        await page.get_by_text("You are signed in.", exact=True).wait_for()
+        await studio.wait_for_credits(30)
+        await studio.open("/gallery")
+        await page.get_by_role("heading", name="Gallery").wait_for()
+        await page.get_by_role("link", name="Make the first one").wait_for()
+
+
+async def test_guest_takes_its_pictures_along_by_a_provider(chromium: "Browser", world: World) -> None:
+    world.provider.user = {"sub": "along", "email": "along@example.com", "email_verified": True}
+    async with open_studio(chromium, world.server, others=(world.provider.address,)) as studio:
+        await make_as_guest(studio)
+        await open_sign_in_of_guest(studio)
+        await studio.button("Continue with Example ID").click()
+        await studio.page.get_by_text("You are signed in. 1 picture came along.").wait_for()
+
+
+async def test_page_says_why_nothing_of_the_guest_came_along(chromium: "Browser", world: World) -> None:
+    email, _ = await world.account("chief")
+    await world.server.make_admin(email)
+    async with open_studio(chromium, world.server) as studio:
+        page = studio.page
+        await make_as_guest(studio)
+        await open_sign_in_of_guest(studio)
+        await studio.sign_in(email)
+        refused = page.get_by_text("A guest cannot be merged into the account of an admin.")
+        await refused.wait_for()
+        await studio.check()
+        await studio.button("Try again").click()
+        await refused.wait_for()
+        await studio.wait_for_credits(30)
+
+
+async def test_language_of_the_account_is_taken_where_none_was_chosen(chromium: "Browser", world: World) -> None:
+    email, api = await world.account("chinese")
+    await api.one('mutation { updateProfile(input: { locale: "zh-CN" }) { errors { code } } }')
+    async with open_studio(chromium, world.server) as studio:
+        page = studio.page
+        await sign_in(studio, email)
+        await page.get_by_role("heading", name="账户").wait_for()
+        await page.reload()
+        await page.get_by_role("heading", name="账户").wait_for()
+        await page.get_by_role("banner").get_by_role("button").last.click()
+        await page.get_by_role("menuitem", name="English").click()
+        await page.get_by_role("heading", name="Account").wait_for()
+        await page.reload()
+        await page.get_by_role("heading", name="Account").wait_for()

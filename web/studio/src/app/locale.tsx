@@ -1,5 +1,5 @@
 // The page's language: chosen by the visitor, else the browser's. Texts are in src/locales, both languages side by side.
-import { createContext, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
+import { createContext, useCallback, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
 import { I18nProvider } from "react-aria-components/I18nProvider";
 import type { Texts } from "../locales/texts.ts";
 
@@ -10,7 +10,12 @@ export const LOCALES: readonly { id: Locale; name: string }[] = [
 ];
 
 const KEY = "studio.locale";
-type Value = { readonly locale: Locale; readonly setLocale: (locale: Locale) => void };
+type Value = {
+  readonly locale: Locale;
+  readonly setLocale: (locale: Locale) => void;
+  /** Take an account's language, where none was chosen in this browser. */
+  readonly adopt: (locale: string) => void;
+};
 const Context = createContext<Value | null>(null);
 
 function initial(): Locale {
@@ -24,6 +29,10 @@ export function LocaleProvider({ children }: { readonly children: ReactNode }) {
   useEffect(() => {
     document.documentElement.lang = locale;
   }, [locale]);
+  const adopt = useCallback((wanted: string) => {
+    const known = LOCALES.find(({ id }) => id === wanted);
+    if (known && !localStorage.getItem(KEY)) setState(known.id);
+  }, []);
   const value = useMemo(
     () => ({
       locale,
@@ -31,8 +40,9 @@ export function LocaleProvider({ children }: { readonly children: ReactNode }) {
         localStorage.setItem(KEY, next);
         setState(next);
       },
+      adopt,
     }),
-    [locale],
+    [locale, adopt],
   );
   return (
     <Context value={value}>

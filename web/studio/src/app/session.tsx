@@ -2,6 +2,7 @@
 import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { Provider as UrqlProvider, useQuery } from "urql";
 import { accepted, InputRefusedError } from "@darkroom/client/errors.ts";
+import { enter, type Taken } from "../features/auth/guest.ts";
 import { forgetReferral, referralCode } from "../features/auth/referral.ts";
 import { createClients, type Clients } from "./clients.ts";
 import { useLocale } from "./locale.tsx";
@@ -23,7 +24,11 @@ export type Session = {
   /** Undefined while it is not known yet; null: signed out. */
   readonly viewer: Viewer | null | undefined;
   readonly clients: Clients;
-  readonly signIn: (email: string, password: string) => Promise<void>;
+  /** Why it is not known; null: it is, or it is being read for the first time. */
+  readonly problem: unknown;
+  readonly signIn: (email: string, password: string) => Promise<Taken>;
+  /** Sign in in any way, and take along what a guest has made, if the account `isMeant` by the visitor. */
+  readonly enter: (signIn: () => Promise<Viewer | null>, isMeant?: (user: Viewer) => boolean) => Promise<Taken>;
   /** Create an account, or complete the guest's; false: a mail says how to go on. */
   readonly signUp: (input: { email: string; password: string; name?: string }) => Promise<boolean>;
   /** Begin as a guest, unless signed in already; return the clients of the session. */
@@ -32,6 +37,9 @@ export type Session = {
   /** Read the session again, here and in other tabs, after something else changed its cookie. */
   readonly restart: () => void;
 };
+
+const PAUSE = 1000; // milliseconds before the session is read again; doubled each time
+const LONGEST_PAUSE = 30_000;
 
 const Context = createContext<Session | null>(null);
 
@@ -58,13 +66,18 @@ export function SessionProvider({ children }: { readonly children: ReactNode }) 
 type ActionsProps = { readonly clients: Clients; readonly restart: () => Clients; readonly children: ReactNode };
 
 function Actions({ clients, restart, children }: ActionsProps) {
-  const [{ data, error }] = useQuery({ query: MeDocument });
-  const { locale } = useLocale();
-  const found = data ? (data.viewer ?? null) : error ? null : undefined;
+  const [{ data, error }, reread] = useQuery({ query: MeDocument });
+  const { locale, adopt } = useLocale();
+  const hasEnded = error?.graphQLErrors.some(({ extensions }) => extensions["code"] === "UNAUTHENTICATED") ?? false;
+  const found = data ? (data.viewer ?? null) : hasEnded ? null : undefined;
+  const problem = found === undefined ? (error ?? null) : null;
+  useAgain(problem, reread);
   const known = useRef(found);
   if (found !== undefined) known.current = found;
   const viewer = found === undefined ? known.current : found; // the last one, while another client reads
-  const isIn = Boolean(viewer);
+  useEffect(() => {
+    if (viewer?.locale) adopt(viewer.locale);
+  }, [viewer?.id, viewer?.locale, adopt]);
 
   const channel = useRef<BroadcastChannel | null>(null); // other tabs sign in and out, too; it does not hear itself
   useEffect(() => {
@@ -80,13 +93,23 @@ function Actions({ clients, restart, children }: ActionsProps) {
       channel.current?.postMessage(null);
       return restart();
     };
+    // What is shown may be older than the session.
+    const current = async () => viewer ?? (await darkroom.run(MeDocument, {})).viewer ?? null;
+    const signInBy: Session["enter"] = async (signIn, isMeant = () => true) => {
+      const taken = await enter(darkroom, await current(), signIn, isMeant);
+      changed();
+      return taken;
+    };
     return {
       viewer,
       clients,
-      signIn: async (email, password) => {
-        accepted((await darkroom.run(SignInHereDocument, { input: { email, password, cookie: true } })).signIn);
-        changed();
-      },
+      problem,
+      enter: signInBy,
+      signIn: (email, password) =>
+        signInBy(async () => {
+          const input = { email, password, cookie: true };
+          return accepted((await darkroom.run(SignInHereDocument, { input })).signIn).user;
+        }),
       signUp: async (input) => {
         const send = async (more: { referralCode?: string }) =>
           accepted((await darkroom.run(SignUpDocument, { input: { ...input, ...more, locale, cookie: true } })).signUp);
@@ -101,7 +124,8 @@ function Actions({ clients, restart, children }: ActionsProps) {
         return true;
       },
       begin: async () => {
-        if (isIn) return clients;
+        if (viewer) return clients;
+        if (await current()) return changed();
         accepted((await darkroom.run(BeginAsGuestDocument, {})).createGuest);
         return changed();
       },
@@ -112,9 +136,27 @@ function Actions({ clients, restart, children }: ActionsProps) {
       },
       restart: () => void changed(),
     };
-  }, [clients, isIn, viewer, locale, restart]);
+  }, [clients, problem, viewer, locale, restart]);
 
   return <Context value={value}>{children}</Context>;
+}
+
+/** Read again what could not be read: after a pause that grows, and when the connection is back. */
+function useAgain(problem: unknown, reread: (options: { requestPolicy: "network-only" }) => void): void {
+  const tries = useRef(0);
+  useEffect(() => {
+    if (problem === null) {
+      tries.current = 0;
+      return;
+    }
+    const again = () => reread({ requestPolicy: "network-only" });
+    const timer = setTimeout(again, Math.min(PAUSE * 2 ** tries.current++, LONGEST_PAUSE));
+    addEventListener("online", again);
+    return () => {
+      clearTimeout(timer);
+      removeEventListener("online", again);
+    };
+  }, [problem, reread]);
 }
 
 export function useSession(): Session {

@@ -16,9 +16,9 @@ type Message = { readonly text: string; readonly action?: { readonly label: stri
 
 const queue = new ToastQueue<Message>({ maxVisibleToasts: 3 });
 
-/** Show a message for some seconds; `onClose` is called when it goes, whatever made it go. */
-export function toast(text: string, action?: Message["action"], onClose?: () => void): string {
-  return queue.add(action ? { text, action } : { text }, { timeout: 6000, ...(onClose && { onClose }) });
+/** Show a message for some milliseconds; `onClose` is called when it goes, whatever made it go. */
+export function toast(text: string, action?: Message["action"], onClose?: () => void, timeout = 6000): string {
+  return queue.add(action ? { text, action } : { text }, { timeout, ...(onClose && { onClose }) });
 }
 
 export function closeToast(key: string): void {

@@ -24,6 +24,13 @@ export const auth = texts({
     or: "or",
     bonus: (credits: number) => `${credits} credits to begin with`,
     done: "You are signed in.",
+    takesAlong: "What you made as a guest comes along into your account.",
+    brought: (pictures: number, credits: number) =>
+      [
+        ...(pictures ? [pictures === 1 ? "1 picture came along." : `${pictures} pictures came along.`] : []),
+        ...(credits ? [credits === 1 ? "1 credit came along." : `${credits} credits came along.`] : []),
+      ].join(" "),
+    leftBehind: "What you made as a guest could not be brought along:",
     kept: "Your pictures are yours to keep.",
     signInAt: (name: string) => `Continue with ${name}`,
     linkAt: (name: string) => `Link ${name}`,
@@ -54,6 +61,10 @@ export const auth = texts({
     or: "或",
     bonus: (credits: number) => `注册即送 ${credits} 积分`,
     done: "您已登录。",
+    takesAlong: "您作为访客创作的内容会一并转入您的账户。",
+    brought: (pictures: number, credits: number) =>
+      [...(pictures ? [`已转入 ${pictures} 张图片。`] : []), ...(credits ? [`已转入 ${credits} 积分。`] : [])].join(""),
+    leftBehind: "未能转入您作为访客创作的内容：",
     kept: "图片已归您保留。",
     signInAt: (name: string) => `使用 ${name} 继续`,
     linkAt: (name: string) => `关联 ${name}`,

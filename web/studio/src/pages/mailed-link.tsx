@@ -7,10 +7,11 @@ import { useText } from "../app/locale.tsx";
 import { useSession } from "../app/session.tsx";
 import { Button, ButtonLink } from "../components/button.tsx";
 import { fieldStyle, Notice, Problem, TextField } from "../components/field.tsx";
-import { toast } from "../components/toast.tsx";
 import { useAction } from "../features/account/action.ts";
 import style from "../features/account/account.module.css";
+import { isMailExpected, type Taken } from "../features/auth/guest.ts";
 import { useSignIn } from "../features/auth/sign-in.tsx";
+import { useWelcome } from "../features/auth/welcome.ts";
 import {
   ChangeEmailDocument,
   ConfirmEmailDocument,
@@ -108,22 +109,27 @@ export function ChangeEmailPage() {
   return <Confirm title={t.changeTitle} text={t.changeText} done={t.changeDone} confirm={confirm} />;
 }
 
+/** Return a function that leaves for the start, and says what came along. */
+function useEntered(): (taken: Taken, done?: string) => void {
+  const [, navigate] = useLocation();
+  const welcome = useWelcome();
+  return (taken, done) => {
+    navigate("/", { replace: true });
+    welcome(taken, done);
+  };
+}
+
 export function SignInLinkPage() {
   const t = useText(account);
-  const a = useText(auth);
-  const { clients, restart } = useSession();
-  const [, navigate] = useLocation();
+  const { clients, enter } = useSession();
+  const entered = useEntered();
   const token = useToken();
   const action = useAction();
   const act = () =>
-    void action
-      .run(async () => accepted((await clients.darkroom.run(SignInByLinkHereDocument, { token })).signInByLink))
-      .then((done) => {
-        if (!done) return;
-        restart();
-        navigate("/", { replace: true });
-        toast(a.done);
-      });
+    void action.run(async () => {
+      const signIn = async () => accepted((await clients.darkroom.run(SignInByLinkHereDocument, { token })).signInByLink).user;
+      entered(await enter(signIn, isMailExpected));
+    });
   const problem = action.besides();
   return (
     <Frame title={t.linkTitle} text={t.linkText} token={token}>
@@ -138,22 +144,19 @@ export function SignInLinkPage() {
 export function ResetPasswordPage() {
   const t = useText(account);
   const a = useText(auth);
-  const { clients, restart } = useSession();
-  const [, navigate] = useLocation();
+  const { clients, enter } = useSession();
+  const entered = useEntered();
   const [{ data }] = useQuery({ query: DeploymentDocument });
   const token = useToken();
   const action = useAction();
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const password = String(new FormData(event.currentTarget).get("password"));
-    void action
-      .run(async () => accepted((await clients.darkroom.run(ResetPasswordHereDocument, { token, password })).resetPassword))
-      .then((done) => {
-        if (!done) return;
-        restart();
-        navigate("/", { replace: true });
-        toast(t.resetDone);
-      });
+    void action.run(async () => {
+      const signIn = async () =>
+        accepted((await clients.darkroom.run(ResetPasswordHereDocument, { token, password })).resetPassword).user;
+      entered(await enter(signIn, isMailExpected), t.resetDone);
+    });
   };
   const problem = action.besides("password");
   const min = data?.deployment.signIn.passwordMinLength;

@@ -9,7 +9,8 @@ import { Loading, Skeleton } from "../components/card.tsx";
 import { Problem } from "../components/field.tsx";
 import { toast } from "../components/toast.tsx";
 import style from "../features/account/account.module.css";
-import { finish, takeAnswer } from "../features/auth/provider.ts";
+import { link, signInWith, takeAnswer } from "../features/auth/provider.ts";
+import { useWelcome } from "../features/auth/welcome.ts";
 import { auth } from "../locales/auth.ts";
 import { common } from "../locales/common.ts";
 
@@ -17,7 +18,8 @@ export default function SignInCallbackPage() {
   const t = useText(auth);
   const c = useText(common);
   const problems = useText(problemTexts);
-  const { clients, restart } = useSession();
+  const { clients, enter, restart } = useSession();
+  const welcome = useWelcome();
   const [, navigate] = useLocation();
   const [problem, setProblem] = useState<string | null>(null);
   const [back, setBack] = useState("/");
@@ -34,14 +36,19 @@ export default function SignInCallbackPage() {
     }
     const { idToken, begun } = taken;
     setBack(begun.back);
-    finish(clients.darkroom, idToken, begun).then(
-      () => {
+    const finish = async () => {
+      if (begun.purpose === "link") {
+        await link(clients.darkroom, idToken, begun.nonce);
         restart();
         navigate(begun.back, { replace: true });
-        toast(begun.purpose === "link" ? t.linked : t.done);
-      },
-      (refusal: unknown) => setProblem(messageOf(refusal, problems)),
-    );
+        toast(t.linked);
+        return;
+      }
+      const taken = await enter(() => signInWith(clients.darkroom, idToken, begun.nonce));
+      navigate(begun.back, { replace: true });
+      welcome(taken);
+    };
+    finish().catch((refusal: unknown) => setProblem(messageOf(refusal, problems)));
   }, []); // once: the answer is of one visit
 
   if (problem === null) {

@@ -1,5 +1,6 @@
 // Signing in at identity providers: the way to their page, and what comes back from it.
 import { useQuery } from "urql";
+import type { Viewer } from "../../app/session.tsx";
 import type { Darkroom } from "@darkroom/client/client.ts";
 import { accepted } from "@darkroom/client/errors.ts";
 import { newKey } from "@darkroom/client/key.ts";
@@ -75,11 +76,12 @@ export function takeAnswer(): Answer {
   return idToken ? { kind: "token", idToken, begun } : { kind: "refused", back: begun.back };
 }
 
-/** Sign in with a token, or link its user to the account that is signed in. Throws what was refused. */
-export async function finish(darkroom: Darkroom, idToken: string, { nonce, purpose }: Begun): Promise<void> {
-  if (purpose === "link") {
-    accepted((await darkroom.run(LinkIdentityDocument, { input: { idToken, nonce } })).linkIdentity);
-  } else {
-    accepted((await darkroom.run(SignInAtProviderDocument, { idToken, nonce })).signInWithIdToken);
-  }
+/** Link the user of a token to the account that is signed in. Throws what was refused. */
+export async function link(darkroom: Darkroom, idToken: string, nonce: string): Promise<void> {
+  accepted((await darkroom.run(LinkIdentityDocument, { input: { idToken, nonce } })).linkIdentity);
+}
+
+/** Sign in with a token; return whose account it is. Throws what was refused. */
+export async function signInWith(darkroom: Darkroom, idToken: string, nonce: string): Promise<Viewer | null> {
+  return accepted((await darkroom.run(SignInAtProviderDocument, { idToken, nonce })).signInWithIdToken).user;
 }

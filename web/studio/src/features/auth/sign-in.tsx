@@ -11,8 +11,10 @@ import { fieldStyle, Notice, Problem, TextField } from "../../components/field.t
 import { toast } from "../../components/toast.tsx";
 import { DeploymentDocument, RequestPasswordResetDocument, RequestSignInLinkDocument } from "../../gql/graphql.ts";
 import { auth } from "../../locales/auth.ts";
+import { expectMail } from "./guest.ts";
 import { ProviderButtons } from "./provider-buttons.tsx";
 import style from "./sign-in.module.css";
+import { useWelcome } from "./welcome.ts";
 
 type Mode = "signIn" | "signUp";
 type Value = { readonly open: (mode: Mode) => void };
@@ -48,6 +50,7 @@ function SignInDialog({ mode, onMode, onClose }: Props) {
   const rules = data?.deployment.signIn;
   const isNew = mode === "signUp";
   const isGuest = viewer?.isGuest ?? false;
+  const welcome = useWelcome();
 
   /** Do something that may be refused, with the button of this name busy. */
   const run = async (name: string, act: () => Promise<void>) => {
@@ -62,21 +65,27 @@ function SignInDialog({ mode, onMode, onClose }: Props) {
       setBusy(null);
     }
   };
+  const enter = async (password: string, address = email) => {
+    const taken = await signIn(address, password);
+    onClose();
+    welcome(taken);
+  };
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
     const password = String(form.get("password"));
     void run("submit", async () => {
-      if (!isNew) await signIn(email, password);
-      else if (!(await signUp({ email, password, name: String(form.get("name")) || undefined! }))) return setNotice(t.verify);
+      if (!isNew) return enter(password);
+      if (!(await signUp({ email, password, name: String(form.get("name")) || undefined! }))) return setNotice(t.verify);
       onClose();
-      toast(isNew && isGuest ? t.kept : t.done);
+      toast(isGuest ? t.kept : t.done);
     });
   };
   const mail = (name: "link" | "forgot") =>
     void run(name, async () => {
       if (name === "link") accepted((await clients.darkroom.run(RequestSignInLinkDocument, { email })).requestSignInLink);
       else accepted((await clients.darkroom.run(RequestPasswordResetDocument, { email })).requestPasswordReset);
+      if (isGuest) expectMail(email);
       setNotice(t.linkSent);
     });
   const of = (field: string) =>
@@ -85,7 +94,7 @@ function SignInDialog({ mode, onMode, onClose }: Props) {
 
   return (
     <Dialog isOpen onClose={onClose} title={isNew ? (isGuest ? t.keepTitle : t.signUp) : t.signIn}>
-      {isNew && isGuest && <p className={fieldStyle["hint"]}>{t.keepText}</p>}
+      {isGuest && <p className={fieldStyle["hint"]}>{isNew ? t.keepText : t.takesAlong}</p>}
       {demo && !isNew && (
         <>
           <Button
@@ -93,7 +102,7 @@ function SignInDialog({ mode, onMode, onClose }: Props) {
             full
             icon="sparkle"
             busy={busy === "demo"}
-            onPress={() => void run("demo", async () => (await signIn(demo, DEMO_PASSWORD), onClose(), void toast(t.done)))}
+            onPress={() => void run("demo", () => enter(DEMO_PASSWORD, demo))}
           >
             {t.demo}
           </Button>
@@ -117,7 +126,7 @@ function SignInDialog({ mode, onMode, onClose }: Props) {
           {isNew ? t.signUpDo : t.signInDo}
         </Button>
       </form>
-      {!isNew && (
+      {!isNew && rules?.methods.includes("LINK") && (
         <div className={style["links"]}>
           <Button look="quiet" size="small" isDisabled={!email.includes("@")} busy={busy === "link"} onPress={() => mail("link")}>
             {t.link}
