@@ -8,6 +8,7 @@ from models import CreditPackage, Plan, Purchase, User, ids
 from models.database.connection import rows
 from models.enum import EventOutcome, PlanKind, PurchaseStatus, TransactionType
 from services.billing import ledger, membership, passes
+from services.billing.grants import expiry
 from services.billing.ledger import LedgerLine
 from services.events import account_change
 from services.events.account_change import AccountChange
@@ -177,10 +178,15 @@ async def _monthly_credits(order: Order, plan: Plan, purchase: Purchase) -> int:
 
 
 async def _reverse(purchase: Purchase, account: AccountChange) -> AccountChange:
-    """Reverse the refunded share of the credits, rounded down over all refunds together."""
+    """Reverse the refunded share of the credits, rounded down over all refunds together.
+
+    What has expired of them counts first: it was taken from the account already.
+    """
     if not purchase.net_amount or not purchase.refunded_amount:
         return account
     due = purchase.credits * min(purchase.refunded_amount, purchase.net_amount) // purchase.net_amount
+    if due > purchase.reversed_credits:
+        due -= await expiry.lost(reference_of(purchase.order_id))
     if due > purchase.reversed_credits:
         line = LedgerLine(
             TransactionType.REVERSAL,

@@ -9,7 +9,7 @@ from tests.billing.test_refill import server
 from tests.conftest import Running
 from tests.support.client import Api
 from tests.support.expiring_profile import KEPT, PACKAGE_DAYS, expiring, let_expire
-from tests.support.fakes.polar_wire import order
+from tests.support.fakes.polar_wire import order, refunded
 from tests.support.integrity import adjust_credits, assert_invariants
 from tests.support.polar_store import BASIC, deliver, lines, user_of
 
@@ -33,6 +33,34 @@ async def test_refund_leaves_a_closed_month_closed_and_the_next_one_is_granted(s
     await let_expire(user_of(ada))
     await sweep(store)
     assert (await ada.credits(), await CreditGrant.filter(remaining__gt=0).count()) == (0, 0)
+    await assert_invariants(store.services, all_ended=False)
+
+
+async def test_refunded_order_takes_nothing_of_what_has_expired(store: Running, ada: Api) -> None:
+    await let_expire(user_of(ada))
+    await sweep(store)
+    bought = await buy(ada)
+    await spend(ada, 10)
+    await adjust_credits(user_of(ada), 60, "A gift.")
+    await let_expire(user_of(ada))
+    await sweep(store)
+    assert await ada.credits() == 60
+    await deliver(ada, "order.refunded", refunded(bought, 250))
+    assert await ada.credits() == 60, "25 credits are due, and 40 have expired"
+    await deliver(ada, "order.refunded", refunded(bought, 499))
+    assert (await ada.credits(), (await lines(ada))[-1]) == (50, ("REVERSAL", -10))
+    await assert_invariants(store.services, all_ended=False)
+
+
+async def test_refunded_month_takes_back_what_the_next_one_kept_of_it(store: Running, ada: Api) -> None:
+    await let_expire(user_of(ada))
+    await sweep(store)
+    first = order(user_of(ada), BASIC, 999, **FIRST)
+    await deliver(ada, "order.paid", first)
+    await deliver(ada, "order.paid", order(user_of(ada), BASIC, 999, **NEXT))
+    assert await ada.credits() == 100 + KEPT
+    await deliver(ada, "order.refunded", refunded(first, 999))
+    assert (await ada.credits(), (await lines(ada))[-1]) == (100, ("REVERSAL", -KEPT))
     await assert_invariants(store.services, all_ended=False)
 
 

@@ -101,6 +101,21 @@ def _line(row: CreditGrant, credits: int) -> LedgerLine:
     return LedgerLine(TransactionType.EXPIRY, -credits, f"expire:{row.id}", metadata=metadata, source=row.id)
 
 
+async def lost(reference: str) -> int:
+    """Return how many credits have expired of those that the line with this reference gave.
+
+    What a plan's next month kept, when they expired, is not lost, whichever earlier month it came from.
+    """
+    found = await rows(
+        "SELECT e.amount AS expired, (SELECT SUM(k.amount) FROM credit_transactions k WHERE k.user_id = e.user_id"
+        " AND k.sequence > e.sequence AND k.account_version = e.account_version AND k.type = 'ROLLOVER') AS kept"
+        " FROM credit_transactions g JOIN credit_transactions e ON e.reference = 'expire:' || g.id"
+        " WHERE g.reference = $1",
+        reference,
+    )
+    return max(-int(found[0]["expired"]) - int(found[0]["kept"] or 0), 0) if found else 0
+
+
 async def move(guest_id: str, user_id: str, credits: int, bonus: int) -> None:
     """Move a guest's grants to the account that it is merged into, both locked, before the lines of the transfer.
 
