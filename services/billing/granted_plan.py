@@ -170,8 +170,15 @@ class GrantedPlanService:
             row.status = MembershipStatus.ENDED
         else:
             month = _months_between(row.started_at, row.renews_at)
+            others = Membership.filter(user_id=user_id).exclude(id=row.id).exclude(status=MembershipStatus.ENDED)
             account = await membership.grant_month(
-                user_id, row.plan, _reference(row, month), None, None, account=account, begins_month=True
+                user_id,
+                row.plan,
+                _reference(row, month),
+                None,
+                None,
+                account=account,
+                begins_month=not await others.exists(),  # whose credits are not this plan's to end
             )
             row.renews_at = _after_months(row.started_at, month + 1)
         await row.save(update_fields=["status", "renews_at", "updated_at"])

@@ -117,6 +117,22 @@ async def _earlier_level(order: Order, plan: Plan, others: list[Purchase]) -> in
     return nearest.credits_per_month or 0
 
 
+async def ends_earlier_months(order: Order, plan: Plan, user_id: str) -> bool:
+    """Whether a month's order ends the earlier ones: neither a later month nor another subscription is paid for.
+
+    It looks back as far as a month's credits can be used. What it leaves expires by its own date.
+    """
+    if plan.rollover is None:
+        return False  # nothing is carried over, and nothing is ended
+    since = order.ordered_at - timedelta(days=plan.credits_expire_days or 0)
+    for other in await Purchase.filter(user_id=user_id, plan_id__isnull=False, ordered_at__gt=since):
+        subscription = other.data.get("order", {}).get("subscription_id")
+        is_later = other.ordered_at is not None and other.ordered_at > order.ordered_at
+        if subscription is not None and (subscription != order.subscription_id or is_later):
+            return False
+    return True
+
+
 def _levels_granted(order: Order, others: Iterable[Purchase]) -> list[Levels]:
     """Return the levels that other changes of the same subscription have granted in the same period."""
     found = []

@@ -165,7 +165,9 @@ async def _grant(order: Order, product: Product | None, purchase: Purchase, acco
         order.currency,
         credits=purchase.credits,
         account=account,
-        begins_month=order.billing_reason in MONTHS and not order.is_trial,
+        begins_month=order.billing_reason in MONTHS
+        and not order.is_trial
+        and await plan_change.ends_earlier_months(order, product, account.user_id),
     )
 
 

@@ -85,3 +85,23 @@ async def test_merged_guest_pays_the_accounts_debt_from_its_grants(store: Runnin
     assert (await merge(ada, await token_of(guest)))["movedCredits"] == 50
     assert (await ada.credits(), await expiring(ada)) == (20, [(20, PACKAGE_DAYS)])
     await assert_invariants(store.services)
+
+
+async def test_month_ends_no_credits_of_another_subscription(store: Running, ada: Api) -> None:
+    await deliver(ada, "order.paid", order(user_of(ada), BASIC, 999, **FIRST))
+    await deliver(ada, "order.paid", order(user_of(ada), BASIC, 999, **{**FIRST, "subscription_id": "sub_2"}))
+    assert await ada.credits() == 210
+    await deliver(ada, "order.paid", order(user_of(ada), BASIC, 999, **NEXT))
+    assert await ada.credits() == 310
+    assert await lines(ada) == [("SUBSCRIPTION", 100)] * 3
+    await assert_invariants(store.services, all_ended=False)
+
+
+async def test_order_that_is_reported_late_ends_no_later_month(store: Running, ada: Api) -> None:
+    first = order(user_of(ada), BASIC, 999, **FIRST, created_at="2026-01-01T00:00:00Z")
+    second = order(user_of(ada), BASIC, 999, **NEXT, created_at="2026-01-15T00:00:00Z")
+    await deliver(ada, "order.paid", second)
+    await deliver(ada, "order.paid", first)
+    assert await ada.credits() == 210
+    assert await lines(ada) == [("SUBSCRIPTION", 100)] * 2
+    await assert_invariants(store.services, all_ended=False)
