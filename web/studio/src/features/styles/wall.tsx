@@ -134,7 +134,7 @@ function StyleCard({ style: one, collection, isFirst }: Entry & { readonly isFir
   );
 }
 
-/** The way to a style of one's own. */
+/** The link to make a style. */
 function NewCard() {
   const t = useText(ownStyles);
   return (
