@@ -17,6 +17,8 @@ from settings import load_settings
 
 # Each large table with its column of the account, in the order in which they refer to each other.
 TABLES = {"files": "owner_id", "generations": "user_id", "credit_transactions": "user_id"}
+# What albums and tags hold: rows without the account, which triggers remove with the picture, and the audit compares.
+_WITHOUT_KEY = {"album_entries", "tag_entries"}
 _GLOBAL = {"share_slug", "reference"}  # columns whose values are unique across accounts
 
 _INDEXES = """
@@ -108,7 +110,8 @@ async def partition_sql(connection: "asyncpg.Connection[asyncpg.Record]", partit
         ValueError: another table refers to a large table by its id alone.
     """
     keys = await connection.fetch(_FOREIGN_KEYS, list(TABLES))
-    outside = [f"{row['source']}.{row['column']}" for row in keys if row["source"] not in TABLES]
+    known = TABLES.keys() | _WITHOUT_KEY
+    outside = [f"{row['source']}.{row['column']}" for row in keys if row["source"] not in known]
     if outside:
         raise ValueError(f"these columns refer to a large table without the account: {', '.join(outside)}")
     lines = ["BEGIN;", *(f"ALTER TABLE {row['source']} DROP CONSTRAINT {row['name']};" for row in keys)]
@@ -120,7 +123,7 @@ async def partition_sql(connection: "asyncpg.Connection[asyncpg.Record]", partit
         single = sorted({column for index in indexes if index.is_unique for column in index.columns} & _GLOBAL)
         after += [_KEYS.format(table=table, column=column) for column in single]
         after += [f"{row['definition']};" for row in await connection.fetch(_TRIGGERS, table)]
-    lines += after + [_foreign_key(row) for row in keys]
+    lines += after + [_foreign_key(row) for row in keys if row["source"] in TABLES]
     return "\n".join([*lines, "COMMIT;", ""])
 
 

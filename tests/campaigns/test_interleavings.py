@@ -141,7 +141,7 @@ async def test_delete_races_with_completion(race: Race) -> None:
             race.services.gallery.deletion.delete(race.user.id, [id]), await race.prepare_completion(id)
         )
         row = await Generation.get(id=id)
-        assert (deleted.deleted, deleted.missing) == ([id], [])
+        assert (deleted.found, deleted.missing) == ((id,), ())
         assert row.deleted_at is not None
         assert await race.refunds(id) == 0  # the provider was called
         if completed is LeaseLostError:
@@ -162,7 +162,7 @@ async def test_delete_races_with_cancel(race: Race) -> None:
             race.services.generations.requests.cancel(race.user.id, id),
         )
         row = await Generation.get(id=id)
-        assert (deleted.deleted, row.status, row.refunded) == ([id], "CANCELED", True)
+        assert (deleted.found, row.status, row.refunded) == ((id,), "CANCELED", True)
         assert row.deleted_at is not None
         assert await race.refunds(id) == 1
         assert canceled is NotFoundError or canceled.status == "CANCELED"
@@ -180,7 +180,7 @@ async def test_delete_races_with_favorite(race: Race) -> None:
             race.services.gallery.favorites.set(race.user.id, id, is_favorite=True),
         )
         row = await Generation.get(id=id)
-        assert (deleted.deleted, row.is_favorite) == ([id], False)
+        assert (deleted.found, row.is_favorite) == ((id,), False)
         assert marked is NotFoundError or marked.is_favorite
         return "not found" if marked is NotFoundError else "marked first"
 
@@ -192,10 +192,10 @@ async def test_concurrent_deletes_refund_once(race: Race) -> None:
     async def interleave() -> str:
         id = await race.create_generation()
         results = await race.run(*(race.services.gallery.deletion.delete(race.user.id, [id]) for _ in range(2)))
-        assert sorted(result.deleted for result in results) == [[], [id]]
-        assert sorted(result.missing for result in results) == [[], [0]]
+        assert sorted(result.found for result in results) == [(), (id,)]
+        assert sorted(result.missing for result in results) == [(), (0,)]
         assert await race.refunds(id) == 1
-        return f"by the {['first', 'second'][results[1].deleted == [id]]}"
+        return f"by the {['first', 'second'][results[1].found == (id,)]}"
 
     await race.repeat(interleave)
     race.assert_outcomes("by the first", "by the second")
@@ -209,7 +209,7 @@ async def test_delete_races_with_regeneration_of_the_same_photo(race: Race) -> N
             race.services.gallery.deletion.delete(race.user.id, [id]),
             race.services.generations.regenerations.regenerate(race.user, RegenerationRequest(id)),
         )
-        assert deleted.deleted == [id]
+        assert deleted.found == (id,)
         state = (await File.get(id=photo_id)).state
         children = await Generation.filter(parent_id=id)
         if made is NotFoundError:

@@ -97,7 +97,7 @@ async def test_what_waits_for_its_call_is_handed_back_and_what_was_called_ends(
             return await Generation.filter(status=GenerationStatus.PROCESSING).count() == 4
 
         await until(all_are_claimed)
-        assert await states() == [("PROCESSING", 1, calls) for calls in (1, 0, 0, 0)]
+        assert sorted(await states()) == [("PROCESSING", 1, calls) for calls in (0, 0, 0, 1)]
 
         async def answer_once_the_others_are_back() -> None:
             await until(Generation.filter(status=GenerationStatus.PENDING).offset(2).exists)

@@ -150,6 +150,10 @@ INVALID: list[tuple[str, str]] = [
     ("LOG_FORMAT", "xml"),
     ("PNG_RESULTS", "gif"),
     ("LOG_LEVEL", "loud"),
+    ("ARCHIVE_MAX_PICTURES", "0"),
+    ("ARCHIVE_MAX_MIB", "0"),
+    ("RESULT_MAILS_PER_HOUR", "-1"),
+    ("RESULT_MAIL_SECONDS", "-1"),
 ]
 
 PLACEHOLDERS = [
