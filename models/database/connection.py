@@ -229,6 +229,7 @@ def in_dialect(sql: str, dialect: str) -> str:
         return re.sub(r"LATER\((\$\d+)\)", r"(NOW() + make_interval(secs => \1))", sql).replace(
             "NOW()", "clock_timestamp()"
         )
-    moment = "(strftime('%Y-%m-%d %H:%M:%f', 'now'{}) || '+00:00')"
+    # Six decimals, as Python writes a datetime: these are compared as text, and `.123000` is not `<= .123`.
+    moment = "(strftime('%Y-%m-%d %H:%M:%f', 'now'{}) || '000+00:00')"
     sql = re.sub(r"LATER\((\$\d+)\)", lambda match: moment.format(f", {match[1]} || ' seconds'"), sql)
     return re.sub(r"\$(\d+)", r"?\1", unpacked(sql).replace("NOW()", moment.format("")))

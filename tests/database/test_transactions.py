@@ -14,7 +14,7 @@ import pytest
 from tortoise.connection import get_connections
 
 from models import CreditTransaction, User, ids
-from models.database.connection import open_database, rows, run_tx
+from models.database.connection import database_time, open_database, rows, run_tx
 from models.enum import TransactionType
 from services.billing import ledger
 from services.core.error import NotFoundError
@@ -220,3 +220,10 @@ async def test_the_folder_of_an_sqlite_file_may_have_any_name(tmp_path: Path) ->
     async with open_database(f"sqlite://{folder}/darkroom.sqlite3"):
         assert await rows("SELECT 1 AS one") == [{"one": 1}]
     assert [path.name for path in folder.glob("*.sqlite3")] == ["darkroom.sqlite3"]
+
+
+async def test_a_moment_of_the_database_has_come_once_it_is_read(opened: str) -> None:
+    """Whatever is due at a time that was read before is due: SQLite compares the two as text."""
+    statement = "SELECT CASE WHEN $1 <= NOW() THEN 1 ELSE 0 END AS due"
+    found = [bool((await rows(statement, await database_time()))[0]["due"]) for _ in range(100)]
+    assert all(found)
