@@ -1,7 +1,10 @@
 """Models in catalogue files: what each can do, and what it costs. One file per provider, named like it."""
 
+import contextlib
+import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StrictBool, StrictFloat, StrictInt, ValidationError
@@ -86,9 +89,24 @@ class _File(BaseModel):
 
 def load_models(folder: Path) -> Mapping[str, Model]:
     """Load the models of every provider by id, in the order of the files. Raises ProfileError with all problems."""
+    return _load(tuple(_read_files(folder)))
+
+
+def _read_files(folder: Path) -> Iterator[tuple[Path, bytes | None]]:
+    """Yield every catalogue file with its content, or None if it cannot be read, which is reported where it is used."""
+    for path in sorted(folder.glob("*.toml")):
+        content = None
+        with contextlib.suppress(OSError):
+            content = path.read_bytes()
+        yield path, content
+
+
+@functools.lru_cache(maxsize=16)
+def _load(files: tuple[tuple[Path, bytes | None], ...]) -> Mapping[str, Model]:
+    """Load once for the same files: a start asks for the models a dozen times, and parsing takes 4 ms."""
     found: dict[str, Model] = {}
     problems: list[str] = []
-    for path in sorted(folder.glob("*.toml")):
+    for path, _ in files:
         try:
             entries = _load_file(path)
         except ProfileError as error:
@@ -100,7 +118,7 @@ def load_models(folder: Path) -> Mapping[str, Model]:
             found[entry.id] = Model(provider=path.stem, **dict(entry))
     if problems:
         raise ProfileError(problems)
-    return found
+    return MappingProxyType(found)
 
 
 def _load_file(path: Path) -> tuple[_Entry, ...]:
