@@ -38,6 +38,7 @@ from tests.support.fakes.polar import PolarServer
 from tests.support.mail_server import Mailbox, mail_server
 from tests.support.polar_store import paid_by
 from tests.support.reused_database import ReusedDatabase
+from tests.support.run_order import RunOrder
 from tests.support.servers import PostgresServer, RedisServer
 from web.app import create_app
 from web.open_connections import ServerLimits
@@ -54,13 +55,6 @@ _numbers = itertools.count()
 _sanitizers = Sanitizers.of(1, max_wait=None)  # shared by all servers, because a child takes 0.1 s to start
 _MEMORY = Path("/dev/shm")  # noqa: S108 - fsync waits for no disk there; pytest creates its own folders in it
 HASH_KIB = 16  # memory of a password hash: with the default, hashing takes as long as the rest of a small test
-# The files that take longest run first, so that no process is left with one of them at the end.
-_LONGEST = [
-    "sanitizer_process", "crash", "chaos", "demo_looks", "outage", "interleavings", "gallery_changed", "cancellation",
-    "multipart_upload", "worker", "idempotency", "payment", "typescript_client", "rate_limits", "ledger",
-    "integrity_audit", "worker_shutdown", "provider_errors", "gallery", "share", "regeneration", "deletion",
-    "worker_pool", "passes", "refund_policy", "profiles",
-]  # fmt: skip
 _NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # the default ones take 30 ms to load
 
 
@@ -71,6 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if "TMPDIR" not in os.environ and _is_roomy(_MEMORY):
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))  # the parent of pytest's `tmp_path`s
     config.pluginmanager.register(Execution(config.getoption("--execution")))
+    config.pluginmanager.register(RunOrder())
     # Tracebacks without local variables, which take structlog a hundred times as long.
     first = (structlog.processors.add_log_level, structlog.processors.TimeStamper("%Y-%m-%d %H:%M:%S", utc=False))
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
@@ -84,11 +79,6 @@ def _is_roomy(folder: Path) -> bool:
         and shutil.disk_usage(folder).free > 2 << 30
         and not os.statvfs(folder).f_flag & getattr(os, "ST_NOEXEC", 0)
     )
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    ranks = {name: rank for rank, name in enumerate(_LONGEST)}
-    items.sort(key=lambda item: ranks.get(item.path.stem.removeprefix("test_"), len(ranks)))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
