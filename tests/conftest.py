@@ -109,6 +109,7 @@ def templates() -> Iterator[Path]:
         settings = load_settings(_env_file=None, data_dir=folder, database_url=url)
         _in_thread(prepare(settings))
     yield folder / "template.sqlite3"
+    _reused.close()
     _postgres.stop()
     shutil.rmtree(folder, ignore_errors=True)
 
