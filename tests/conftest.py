@@ -37,6 +37,7 @@ from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.fakes.polar import PolarServer
 from tests.support.mail_server import Mailbox, mail_server
 from tests.support.polar_store import paid_by
+from tests.support.quick_server import QuickServer
 from tests.support.reused_database import ReusedDatabase
 from tests.support.run_order import RunOrder
 from tests.support.servers import PostgresServer, RedisServer
@@ -167,12 +168,6 @@ class Running:
     settings: Settings
 
 
-class _Uvicorn(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield  # Ctrl-C is handled by pytest
-
-
 @contextlib.asynccontextmanager
 async def open_server_and_worker(settings: Settings, shared_sanitizers: Sanitizers) -> AsyncIterator[Services]:
     """Open a server with a worker in one process; with Redis, which implies separate workers, it still uses Redis."""
@@ -216,7 +211,7 @@ async def running(settings: Settings, *, idle: bool = False, limits: ServerLimit
         timeout_graceful_shutdown=1,
         **uvicorn_options(settings.address, limits, sockets or SocketLimits()),
     )
-    server = _Uvicorn(config)
+    server = QuickServer(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         while not server.started:
@@ -227,7 +222,7 @@ async def running(settings: Settings, *, idle: bool = False, limits: ServerLimit
         async with httpx.AsyncClient(base_url=address, timeout=30, verify=_NO_CERTIFICATES) as http:
             yield Running(Api(http, address), opened[0], settings)
     finally:
-        server.should_exit = True
+        server.stop()
         await task
 
 

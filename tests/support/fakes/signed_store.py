@@ -21,6 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tests.support.quick_server import QuickServer
 from tests.support.s3_server import BUCKET, KEY_ID, REGION, SECRET
 
 
@@ -147,14 +148,6 @@ def verify(request: Request, body: bytes) -> None:
         raise RefusedError(403, "SignatureDoesNotMatch")
 
 
-class _Server(uvicorn.Server):
-    """Leaves the process's signals alone."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        yield
-
-
 @contextlib.asynccontextmanager
 async def signed_store(*, has_forms: bool = False) -> AsyncIterator[SignedStore]:
     """Run a store with the empty bucket BUCKET."""
@@ -162,7 +155,7 @@ async def signed_store(*, has_forms: bool = False) -> AsyncIterator[SignedStore]
     methods = ["GET", "HEAD", "PUT", "POST", "DELETE"]
     paths = (f"/{BUCKET}", f"/{BUCKET}/{{key:path}}")
     routes = [Route(path, store.answer, methods=methods) for path in paths]
-    server = _Server(uvicorn.Config(Starlette(routes=routes), port=0, log_config=None, lifespan="off"))
+    server = QuickServer(uvicorn.Config(Starlette(routes=routes), port=0, log_config=None, lifespan="off"))
     task = asyncio.create_task(server.serve())
     try:
         while not server.started:
@@ -171,5 +164,5 @@ async def signed_store(*, has_forms: bool = False) -> AsyncIterator[SignedStore]
         store.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
         yield store
     finally:
-        server.should_exit = True
+        server.stop()
         await task
