@@ -30,14 +30,24 @@ class Lease:
     fence: int
     seconds: float
 
-    async def update(self, changes: str, *values: object, returning: str = "id") -> dict[str, Any]:
+    async def update(
+        self, changes: str, *values: object, returning: str = "id", before_expiry: bool = False
+    ) -> dict[str, Any]:
         """Change the row and return the columns `returning`. `changes`: SQL whose placeholders begin at $3.
+
+        `before_expiry`: only if the lease has not expired by the database's clock, and set the expiry anew: for a write
+        that is followed by what must not be done twice.
 
         Raises:
             LeaseLostError: nothing was changed.
         """
+        condition = self.condition
+        if before_expiry:
+            changes = f"{changes}, lease_until = LATER(${3 + len(values)})"
+            condition = f"{condition} AND lease_until > NOW()"
+            values = (*values, float(self.seconds))
         found = await rows(
-            f"UPDATE {self.table} SET {changes} WHERE {self.condition} RETURNING {returning}",  # noqa: S608 - constants
+            f"UPDATE {self.table} SET {changes} WHERE {condition} RETURNING {returning}",  # noqa: S608 - constants
             self.row_id,
             self.fence,
             *values,

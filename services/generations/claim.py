@@ -1,6 +1,6 @@
 """Claims: a worker's hold on one generation. Every write checks the fence, so a lost claim changes nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -39,10 +39,14 @@ class _NotClaimedError(Exception):
     """Ends a transaction that would have claimed nothing."""
 
 
-async def _with_original(row: Mapping[str, Any]) -> Generation:
-    generation = from_row(Generation, row)
-    generation.original = await File.get(id=generation.original_id) if generation.original_id is not None else None
-    return generation
+async def with_originals(found: Sequence[Mapping[str, Any]]) -> list[Generation]:
+    """Return the generations of these rows, each with its original."""
+    generations = [from_row(Generation, row) for row in found]
+    originals = [row.original_id for row in generations if row.original_id is not None]
+    files = {file.id: file for file in await File.filter(id__in=originals)} if originals else {}
+    for generation in generations:
+        generation.original = files.get(generation.original_id or "")
+    return generations
 
 
 class Batches:
@@ -114,7 +118,8 @@ class Claim:
             row, account = await run_tx(work, waiting[0]["user_id"])
         except _NotClaimedError:
             return None
-        return cls(await _with_original(row), lease_seconds, account)
+        (generation,) = await with_originals([row])
+        return cls(generation, lease_seconds, account)
 
     async def advance(
         self, stage: GenerationStage, progress: float, preview: str | None = None, *, is_loading: bool = False
@@ -138,7 +143,10 @@ class Claim:
         return cost if self.enhancement_cost is None else (cost or 0.0) + self.enhancement_cost
 
     async def record_call(self, provider: str) -> None:
-        """Enter GENERATING and record that the provider is about to be called. Raises LeaseLostError."""
+        """Enter GENERATING, record that the provider is about to be called, and renew the lease.
+
+        Raises LeaseLostError: also if the lease has expired, because another worker may take it over at any moment.
+        """
         row, progress, path = self.generation, max(self.generation.progress, STARTED), self.path.as_json()
         written, is_plain = None, path is None and not self._is_enhanced and not row.is_loading
         if is_plain and self._batches is not None and self._batches.provider == provider:
@@ -152,7 +160,7 @@ class Claim:
             if self._is_enhanced:
                 called += ", enhanced_prompt = $6, full_prompt = $7, provider_cost = $8"
                 enhanced = (row.enhanced_prompt, row.full_prompt, self.enhancement_cost)
-            written = await self._write(called, progress, provider, path, *enhanced)
+            written = await self._write(called, progress, provider, path, *enhanced, before_expiry=True)
             self._is_enhanced = False
         self._moved(written)
         self._enter(GenerationStage.GENERATING, progress)
@@ -193,10 +201,11 @@ class Claim:
         self.stage_timer.enter(stage)
         self.generation.stage, self.generation.progress = stage, progress
 
-    async def _write(self, changes: str, *values: Any, returning: str = _MOVED) -> dict[str, Any]:
-        return await self.lease.update(
-            f"{changes}, version = version + 1, updated_at = NOW()", *values, returning=returning
-        )
+    async def _write(
+        self, changes: str, *values: Any, returning: str = _MOVED, before_expiry: bool = False
+    ) -> dict[str, Any]:
+        changes = f"{changes}, version = version + 1, updated_at = NOW()"
+        return await self.lease.update(changes, *values, returning=returning, before_expiry=before_expiry)
 
     def _moved(self, written: Mapping[str, Any]) -> None:
         row = self.generation
@@ -333,7 +342,7 @@ class Claim:
             generation_id,
             float(lease_seconds),
         )
-        return cls(await _with_original(found[0]), lease_seconds) if found else None
+        return cls((await with_originals(found))[0], lease_seconds) if found else None
 
 
 def account_of(row: Mapping[str, Any], user_id: str) -> AccountChange:

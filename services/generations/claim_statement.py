@@ -147,25 +147,28 @@ bumped AS (
         users.ledger_sequence AS account_sequence)
 SELECT * FROM ended, bumped"""
 
-# The same writes for several generations at once. $1: their ids, $2: their fences, $3: progress or account of each.
+# The same writes for several generations at once. $1: their ids, $2: their fences, $3: progress or account of each, $4:
+# seconds of their leases.
 #
 # They wait for no lock: a row that another transaction has locked is left out, and so nothing can deadlock. What was
 # locked is read again if it has changed since the statement began.
 _HELD = """
-item AS MATERIALIZED (SELECT * FROM unnest($1::varchar[], $2::bigint[], $3::float[]) AS item (id, fence, progress)),
+item AS MATERIALIZED (
+    SELECT * FROM unnest($1::varchar[], $2::bigint[], $3::float[], $4::float[]) AS item (id, fence, progress, seconds)),
 held AS MATERIALIZED (
     SELECT item.* FROM item JOIN generations ON generations.id = item.id AND generations.fence = item.fence
     WHERE generations.status = 'PROCESSING' FOR NO KEY UPDATE OF generations SKIP LOCKED)"""
 
-# $4: the provider.
+# $5: the provider. Not where the lease has expired, after which another worker may call it, too.
 _CALL_TOGETHER = f"""
 WITH {_HELD}
-UPDATE generations SET stage = 'GENERATING', progress = held.progress, provider = $4,
+UPDATE generations SET stage = 'GENERATING', progress = held.progress, provider = $5,
     provider_calls = provider_calls + 1, provider_called_at = COALESCE(provider_called_at, NOW()),
-    version = version + 1, updated_at = NOW()
-FROM held WHERE generations.id = held.id AND generations.fence = held.fence RETURNING {{returning}}"""  # noqa: S608 - constants
+    lease_until = NOW() + make_interval(secs => held.seconds), version = version + 1, updated_at = NOW()
+FROM held WHERE generations.id = held.id AND generations.fence = held.fence AND generations.lease_until > NOW()
+RETURNING {{returning}}"""  # noqa: S608 - constants
 
-# $4 and following: the files' generations, and their columns.
+# $5 and following: the files' generations, and their columns.
 _STORE_TOGETHER = f"""
 WITH {_HELD},
 moved AS (
@@ -242,7 +245,7 @@ async def store_together(items: Mapping[str, tuple[Lease, float, File]], returni
         returning=f"generations.id, {returning}",
         names=column_names(File),
         values=columns(File, "item"),
-        files=unnested(File, 4),
+        files=unnested(File, 5),
     )
     files = arrays([[id, *column_values(file)] for id, (_, _, file) in items.items()])
     found = await rows(statement, *_held(items), *files)
@@ -250,7 +253,8 @@ async def store_together(items: Mapping[str, tuple[Lease, float, File]], returni
 
 
 def _held(items: Mapping[str, tuple[Any, ...]]) -> list[list[object]]:
-    return arrays([(id, lease.fence, float(progress)) for id, (lease, progress, *_) in items.items()])
+    held = ((id, lease, progress) for id, (lease, progress, *_) in items.items())
+    return arrays([(id, lease.fence, float(progress), float(lease.seconds)) for id, lease, progress in held])
 
 
 async def complete_together(items: Mapping[str, tuple[Lease, str, str, Outcome]]) -> dict[str, dict[str, Any]]:

@@ -26,11 +26,9 @@ async def make_orphan(server: Running, api: Api, age: float, kind: FileKind = Fi
     return file
 
 
-async def until_expired(count: int) -> None:
-    async def found() -> bool:
-        return len(await expired_leases(100)) == count
-
-    await until(found)
+async def expire_all(count: int) -> None:
+    await rows("UPDATE generations SET lease_until = LATER($1) WHERE status = 'PROCESSING' RETURNING id", -1.0)
+    assert len(await expired_leases(100)) == count
 
 
 async def test_old_orphaned_files_are_removed_with_their_bytes(idle_server: Running) -> None:
@@ -115,13 +113,13 @@ async def test_concurrent_sweepers_settle_each_row_once(idle_server: Running) ->
     ada = await idle_server.api.sign_up()
     made = [(await ada.create(photo(64, 48), prompt="A fox"))["generations"][0]["id"] for _ in range(6)]
     for number, id in enumerate(made):
-        claim = await Claim.take(id, "dead", 0, 99)
+        claim = await Claim.take(id, "dead", 60, 99)
         assert claim is not None
         if number % 2:
             await claim.record_call("openrouter")
     for _ in range(4):
         await make_orphan(idle_server, ada, 10_000)
-    await until_expired(len(made))
+    await expire_all(len(made))
     await asyncio.gather(*(idle_server.services.background.sweeper.sweep() for _ in range(5)))
     ended = [await ada.generation(id) for id in made]
     assert [generation["status"] for generation in ended] == ["PENDING", "FAILED"] * 3
@@ -135,12 +133,12 @@ async def test_a_row_that_cannot_be_settled_does_not_block_others(idle_server: R
     ada = await idle_server.api.sign_up()
     made = [(await ada.create(prompt="A fox"))["generations"][0]["id"] for _ in range(3)]
     for id in made:
-        claim = await Claim.take(id, "dead", 0, 99)
+        claim = await Claim.take(id, "dead", 60, 99)
         assert claim is not None
         await claim.record_call("openrouter")
     # The refund is in the ledger already, so that the database refuses the sweeper's.
     await run_tx(ledger.post, str(ada.user["id"]), ledger.refund(made[0], 1))
-    await until_expired(len(made))
+    await expire_all(len(made))
     await idle_server.services.background.sweeper.sweep()
     ended = [await ada.generation(id) for id in made]
     assert [generation["status"] for generation in ended] == ["PROCESSING", "FAILED", "FAILED"]

@@ -14,7 +14,7 @@ from services.core.chore import Lane
 from services.core.error import ConflictError, NotFoundError
 from services.core.lease import LeaseLostError
 from services.events.payload import account_channel
-from services.generations.claim import Claim
+from services.generations.claim import Batches, Claim
 from services.generations.queue.next_claims import take_next
 from services.generations.regeneration import RegenerationRequest
 from services.generations.specification import GenerationRequest
@@ -46,7 +46,7 @@ class Race:
         self.user = user
         self.rounds = rounds
         self._photo = photo
-        self._rng = rng
+        self.rng = rng
         self.outcomes: set[str] = set()
         self.unpublished: set[int] = set()  # account versions that subscribers did not receive
 
@@ -85,7 +85,7 @@ class Race:
                     await asyncio.sleep(0)
             return await operation
 
-        delayed_operations = [delayed(operation, self._rng.random()) for operation in operations]
+        delayed_operations = [delayed(operation, self.rng.random()) for operation in operations]
         results = await asyncio.gather(*delayed_operations, return_exceptions=True)
         return [type(result) if isinstance(result, BaseException) else result for result in results]
 
@@ -259,6 +259,39 @@ async def test_recovery_of_an_expired_lease_races_with_completion(race: Race) ->
 
     await race.repeat(interleave)
     race.assert_outcomes("COMPLETED", "FAILED")
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["alone", "together"])
+async def test_recovery_of_an_expired_lease_races_with_the_call(race: Race, together: bool) -> None:
+    batches = Batches("openrouter") if together else None  # which write calls together, on PostgreSQL
+
+    async def interleave() -> str:
+        id = await race.create_generation()
+        found = await take_next("frozen", 60, 1000, 1, "openrouter", batches)
+        (claim,) = found.claims
+        assert claim.generation.id == id
+        lease = race.rng.uniform(-0.5, 1.0) * MAX_DELAY  # it ends before, during or after the call is recorded
+        await rows("UPDATE generations SET lease_until = LATER($2) WHERE id = $1 RETURNING id", id, lease)
+        _, recorded = await race.run(
+            race.services.generations.lease_recovery.recover(id), claim.record_call("openrouter")
+        )
+        row = await Generation.get(id=id)
+        if recorded is LeaseLostError:  # it does not call, so that others may
+            assert row.provider_calls == 0
+            await race.services.generations.lease_recovery.recover(id)
+            row = await Generation.get(id=id)
+            await race.services.generations.requests.cancel(race.user.id, id)
+            assert (str(row.status), row.fence) == ("PENDING", 2)
+            return "recovered"
+        # It is about to call, and holds the generation: no other worker takes it over.
+        assert (str(row.status), row.fence, row.provider_calls) == ("PROCESSING", 1, 1)
+        await race.services.generations.lease_recovery.recover(id)
+        assert (await Generation.get(id=id)).fence == 1
+        await race.services.generations.requests.cancel(race.user.id, id)
+        return "called"
+
+    await race.repeat(interleave)
+    race.assert_outcomes("called", "recovered")
 
 
 async def test_claim_races_with_cancel(race: Race) -> None:

@@ -27,7 +27,7 @@ from tests.support.integrity import assert_invariants, stored_keys
 from tests.support.second_process import another_process
 
 FREE, HERO = ("free", "sandbox"), ("noir", "avenger")  # refunded ON_FAILURE, and BEFORE_PROVIDER only
-LATE = Times(lease=0.02, heartbeat=60, deadline=60)  # of a worker without heartbeats
+SILENT = Times(lease=60, heartbeat=60, deadline=60)  # of a worker without heartbeats
 
 
 async def submit(api: Api, line: tuple[str, str] = FREE) -> str:
@@ -42,20 +42,19 @@ async def row_of(id: str) -> dict[str, Any]:
     return row
 
 
-async def wait_until_expired(id: str) -> None:
-    async def is_expired() -> bool:
-        return id in await expired_leases(100)
-
-    await until(is_expired)
+async def expire(id: str) -> None:
+    """Let the lease be over, as after a minute without a heartbeat."""
+    await rows("UPDATE generations SET lease_until = LATER($2) WHERE id = $1 RETURNING id", id, -1.0)
+    assert id in await expired_leases(100)
 
 
 async def abandon(id: str, *, called: bool) -> None:
     """Claim it for a worker that dies, after the provider call if `called`."""
-    claim = await Claim.take(id, "dead", 0, 4)
+    claim = await Claim.take(id, "dead", 60, 4)
     assert claim is not None
     if called:
         await claim.record_call("openrouter")
-    await wait_until_expired(id)
+    await expire(id)
 
 
 @dataclass
@@ -281,9 +280,9 @@ async def test_worker_that_lost_its_lease_during_the_call_changes_nothing(
     ada = await idle_server.api.sign_up()
     id = await submit(ada, line)
     openrouter.answering.clear()
-    stale = asyncio.create_task(another_worker(idle_server.services, LATE).process(id))
+    stale = asyncio.create_task(another_worker(idle_server.services, SILENT).process(id))
     await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
-    await wait_until_expired(id)
+    await expire(id)
     await idle_server.services.background.sweeper.sweep()
     ended = await row_of(id)
     assert (ended["status"], bool(ended["refunded"])) == ("FAILED", refunded)
@@ -300,9 +299,9 @@ async def test_worker_that_lost_its_lease_while_storing_changes_nothing_and_its_
     ada = await idle_server.api.sign_up()
     id = await submit(ada)
     storage = SlowStorage(idle_server.services.integrations.storage)
-    stale = asyncio.create_task(another_worker(idle_server.services, LATE, storage).process(id))
+    stale = asyncio.create_task(another_worker(idle_server.services, SILENT, storage).process(id))
     await asyncio.wait_for(storage.written.wait(), PATIENCE)
-    await wait_until_expired(id)
+    await expire(id)
     await idle_server.services.background.sweeper.sweep()
     ended = await row_of(id)
     assert (ended["status"], ended["result_id"]) == ("FAILED", None)
@@ -316,12 +315,45 @@ async def test_worker_that_lost_its_lease_while_storing_changes_nothing_and_its_
     await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
+async def test_worker_whose_lease_has_expired_makes_no_call(
+    idle_server: Running, openrouter: ScriptedOpenRouter
+) -> None:
+    ada = await idle_server.api.sign_up()
+    ids = [await submit(ada), await submit(ada)]
+    worker = another_worker(idle_server.services, SILENT)
+    found = await worker.take(2)  # on PostgreSQL their calls are written together
+    assert len(found.claims) == 2
+    await expire(ids[0])  # it was frozen, and no other worker has noticed yet
+    before = await row_of(ids[0])
+    await asyncio.gather(*(worker.run(claim) for claim in found.claims))
+    assert await row_of(ids[0]) == before
+    assert ((await ada.generation(ids[1]))["status"], len(openrouter.calls)) == ("COMPLETED", 1)
+    await idle_server.services.background.sweeper.sweep()
+    await idle_server.services.generations.worker.process(ids[0])
+    assert (await ada.generation(ids[0]))["status"] == "COMPLETED"
+    assert len(openrouter.calls) == 2
+    await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
+
+
+async def test_recorded_call_renews_the_lease(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    worker = another_worker(idle_server.services, SILENT)
+    ids = [await submit(ada), await submit(ada)]
+    together, alone = (await worker.take(1)).claims[0], await Claim.take(ids[1], "alone", 60, 4)
+    assert alone is not None
+    for claim in (together, alone):
+        id = claim.generation.id
+        await rows("UPDATE generations SET lease_until = LATER($2) WHERE id = $1 RETURNING id", id, 10.0)
+        await claim.record_call("openrouter")
+        assert await rows("SELECT id FROM generations WHERE id = $1 AND lease_until > LATER($2)", id, 50.0)
+
+
 async def test_every_write_with_an_older_fence_is_refused(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     id = await submit(ada)
-    stale = await Claim.take(id, "stale", 0, 4)
+    stale = await Claim.take(id, "stale", 60, 4)
     assert stale is not None
-    await wait_until_expired(id)
+    await expire(id)
     await idle_server.services.background.sweeper.sweep()  # requeued
     current = await Claim.take(id, "current", 60, 4)
     assert current is not None

@@ -4,12 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from models import File, Generation
 from models.database.connection import dialect
-from models.database.model_row import from_row
 from services.events.account_change import ChangeKind
 from services.generations import claim_statement
-from services.generations.claim import Batches, Claim, account_of
+from services.generations.claim import Batches, Claim, account_of, with_originals
 from services.generations.claim_statement import next_in_line
 from services.operations.provider_pause import Claimable
 
@@ -49,13 +47,10 @@ async def take_next(
 
 
 async def _claims_of(found: Sequence[Mapping[str, Any]], lease_seconds: float, batches: Batches | None) -> list[Claim]:
-    generations = [from_row(Generation, row) for row in found]
-    originals = [row.original_id for row in generations if row.original_id is not None]
-    files = {file.id: file for file in await File.filter(id__in=originals)} if originals else {}
+    generations = await with_originals(found)
     claims: list[Claim] = []
     published: set[str] = set()  # accounts: each is in one version, which is published once, with all its generations
     for row, generation in zip(found, generations, strict=True):
-        generation.original = files.get(generation.original_id or "")
         account = None
         if generation.user_id not in published:
             published.add(generation.user_id)

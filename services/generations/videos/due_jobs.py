@@ -2,10 +2,10 @@
 
 import functools
 
-from models import File, Generation
+from models import Generation
 from models.database.connection import dialect, rows
-from models.database.model_row import columns, from_row
-from services.generations.claim import MAX_JOB_ATTEMPTS, Claim
+from models.database.model_row import columns
+from services.generations.claim import MAX_JOB_ATTEMPTS, Claim, with_originals
 
 # $1: worker, $2: seconds of the lease, $3: how many at most. A row that waits belongs to no worker; if it belongs to
 # one, that worker died, which counts as an attempt.
@@ -25,12 +25,8 @@ AND worker IS NULL AND lease_until > NOW() RETURNING id"""
 
 async def take_due(worker: str, lease_seconds: float, limit: int) -> list[Claim]:
     """Claim generations whose job is due, at most `limit`, the longest due first."""
-    found = [from_row(Generation, row) for row in await rows(_take_sql(), worker, float(lease_seconds), limit)]
-    originals = [row.original_id for row in found if row.original_id is not None]
-    files = {file.id: file for file in await File.filter(id__in=originals)} if originals else {}
-    for row in found:
-        row.original = files.get(row.original_id or "")
-    return [Claim(row, lease_seconds) for row in found]
+    found = await rows(_take_sql(), worker, float(lease_seconds), limit)
+    return [Claim(row, lease_seconds) for row in await with_originals(found)]
 
 
 async def make_due(provider: str, job_id: str) -> bool:
