@@ -5,7 +5,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -24,6 +24,7 @@ from services.generations.calls.retry import DATABASE_PAUSE, retry
 from services.generations.claim import Batches, Claim
 from services.generations.delivered_quality import quality_of
 from services.generations.prompts.enhancement import PromptEnhancement
+from services.generations.queue.lost_claims import take_lost
 from services.generations.queue.next_claims import Claims, take_next
 from services.generations.rendering import Renderer
 from services.generations.videos.due_jobs import take_due
@@ -116,6 +117,10 @@ class GenerationWorker:
     async def take_due_jobs(self, limit: int) -> list[Claim]:
         """Claim videos whose job is to be asked about, at most `limit`; also while the provider is off."""
         return await take_due(self.name, self._times.lease, limit)
+
+    async def take_lost(self, limit: int, known: Collection[str]) -> list[Claim]:
+        """Take up what this worker has claimed without knowing, at most `limit`. `known`: ids of what it runs."""
+        return await take_lost(self.name, self._times.lease, limit, known, self._batches)
 
     async def take_next(self) -> Claim | None:
         """Claim the next generation in line; None if none is waiting that may start, or the provider is off."""

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -26,6 +28,8 @@ log = structlog.get_logger(__name__)
 _RELEASE_SECONDS = 3.0  # in which a generation that is cut off is requeued or failed
 _STORE_SECONDS = 3.0  # after the grace, for results that are being stored: their provider has been paid
 _TOGETHER = 0.005  # seconds between two claims, so that slots and wake-ups that come together are served together
+_DOUBT_SECONDS = 10.0  # in which a claim whose answer was lost is committed or not: a statement may take 5 s
+_DOUBT_PAUSE = 1.0  # seconds between two looks for such a claim
 _LONGEST_PAUSE = 0.1  # seconds between two claims while others lock all accounts whose turn it is
 
 
@@ -59,6 +63,8 @@ class WorkerPool:
         self._stopping = False
         self._slots: set[asyncio.Task[None]] = set()
         self._running: dict[str, _Running] = {}  # by generation
+        self._started: Counter[str] = Counter()  # ids of what is in a slot; twice while a slot of before is freed
+        self._doubtful_until: float | None = None  # the loop's time until which a claim may turn out to have been made
 
     @contextlib.asynccontextmanager
     async def working(self, worker: GenerationWorker, concurrency: int) -> AsyncIterator[None]:
@@ -95,19 +101,42 @@ class WorkerPool:
                 is_blocked = await self._claim(worker, free)
                 pause = min(2 * pause, _LONGEST_PAUSE) if is_blocked else _TOGETHER
                 await asyncio.sleep(pause)
+        with contextlib.suppress(Exception):  # what remains is recovered when its lease ends
+            await self._take_up_lost(worker, concurrency)  # which hands it back
 
     async def _claim(self, worker: GenerationWorker, free: int) -> bool:
         """Claim and start; return whether all that could be claimed is locked by others."""
         try:
-            free -= await self._claim_due_jobs(worker, free)
+            free -= await self._take_up_lost(worker, free)
+            free -= await self._claim_due_jobs(worker, free) if free > 0 else 0
             found = await worker.take(free) if free > 0 else Claims()
         except Exception:
             log.warning("worker_pool.claim_failed", exc_info=True)
-            return False  # until the next poll
+            self._doubtful_until = asyncio.get_running_loop().time() + _DOUBT_SECONDS
+            self._look_soon()
+            return False
         if found.contended:
             self._wanted.set()
         await self._start(worker, found.claims)
         return found.contended and not found.claims
+
+    async def _take_up_lost(self, worker: GenerationWorker, free: int) -> int:
+        """Start what was claimed by a statement whose answer was lost, instead of leaving it until its lease ends."""
+        if self._doubtful_until is None:
+            return 0
+        is_certain = asyncio.get_running_loop().time() >= self._doubtful_until
+        lost = await worker.take_lost(free, self._started)
+        if lost:
+            log.warning("worker_pool.claims_found", generations=[claim.generation.id for claim in lost])
+        if is_certain and len(lost) < free:
+            self._doubtful_until = None
+        else:
+            self._look_soon()
+        await self._start(worker, lost)
+        return len(lost)
+
+    def _look_soon(self) -> None:
+        asyncio.get_running_loop().call_later(_DOUBT_PAUSE, self._wanted.set)
 
     async def _claim_due_jobs(self, worker: GenerationWorker, free: int) -> int:
         """Claim and start videos whose job is due, before anything new; without a sign of one, make no statement."""
@@ -128,14 +157,16 @@ class WorkerPool:
                 continue
             slot = asyncio.create_task(self._run(worker, claim))
             self._slots.add(slot)
-            slot.add_done_callback(self._free_slot)
+            self._started[claim.generation.id] += 1
+            slot.add_done_callback(partial(self._free_slot, claim.generation.id))
 
     def _look_for_jobs(self) -> None:
         self._jobs_wanted = True
         self._wanted.set()
 
-    def _free_slot(self, slot: asyncio.Task[None]) -> None:
+    def _free_slot(self, generation_id: str, slot: asyncio.Task[None]) -> None:
         self._slots.discard(slot)
+        self._started -= Counter([generation_id])  # which leaves out what is zero
         self._wanted.set()
 
     async def _run(self, worker: GenerationWorker, claim: Claim) -> None:
