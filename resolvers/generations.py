@@ -107,7 +107,7 @@ async def generation_progress(info: Info, id: strawberry.ID) -> AsyncGenerator[G
         if row is None:
             raise NotFoundError(field=("id",))
         feed.topic.show(row)
-        async for generation in feed.events([Item((row.version,), row)]):
+        async for generation in feed.events([Item((row.version, feed.topic.repeats), row)]):
             yield generation
 
 

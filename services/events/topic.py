@@ -271,6 +271,10 @@ class Topics:
         del self._topics[topic.key]
         self._bus.unlisten(topic.channel, topic)
 
+    def open_topics(self, kind: type[T]) -> list[T]:
+        """Return the topics of one class."""
+        return [topic for topic in self._topics.values() if type(topic) is kind]
+
     def read_soon(self, topic: "Topic[Any]") -> None:
         """Read the row of a topic with the next statement, by `read_rows` of its class."""
         self._due[topic] = None
