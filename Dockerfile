@@ -28,7 +28,7 @@ WORKDIR /app
 COPY requirements/run.lock requirements/run.lock
 RUN python -m pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes -r requirements/run.lock
 
-COPY main.py composition.py health_check.py logs.py adapters.py provider_adapters.py settings.py server_settings.py generation_settings.py identity_settings.py secret_files.py setting_types.py ./
+COPY main.py composition.py health_check.py state_check.py logs.py adapters.py provider_adapters.py settings.py server_settings.py generation_settings.py identity_settings.py secret_files.py setting_types.py ./
 COPY commands/ commands/
 COPY locales/ locales/
 COPY migrations/ migrations/

@@ -11,7 +11,7 @@ from models.database.connection import open_database, rows
 from models.database.postgres import REQUEST_LIMITS, Limits
 from models.database.read_only import ReadOnlyDatabase
 from models.database.replica import ReadReplica, open_replica
-from provider_adapters import load_product
+from provider_adapters import call_deadlines, load_product
 from schema.runtime.access import Audience
 from services.accounts.result_mail.wiring import ResultMailOptions
 from services.accounts.sign_ins.origin import KeptPlace
@@ -124,6 +124,7 @@ def build_services(settings: Settings, integrations: Integrations, replica: Read
         ReadOnlyDatabase(settings.database, READ_ONLY_SECONDS, replica),
         known_providers=Provider,
         heartbeat_seconds=settings.generation_sweep_seconds,
+        call_deadlines=call_deadlines(settings),
         has_pauses=settings.rate_limits is Switch.ON,
     )
     billing = build_billing(events, products, _billing_options(settings, profile))

@@ -2,11 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable
 
 from adapters import make_sanitizers, make_token_verifier, open_storage, product_ids, server_limits
-from models.database.connection import database_time, open_database
+from models.database.connection import open_database
 from models.database.migrate import missing_migrations
 from models.database.replica import MAX_LAG, ReadReplica
 from provider_adapters import load_product, make_enhancer, make_moderator, make_routes
@@ -19,15 +18,13 @@ from services.integrations.redis_client import ping
 from services.integrations.storage.upload_probe import find_upload_problem
 from services.operations.part_check import check_database, problem_of
 from services.operations.provider_keys import key_problem
-from services.operations.provider_pause import Pause, read_pauses
-from services.operations.worker_registry import Worker, WorkerRegistry
 from setting_types import ModerationOutage, Provider, Switch, UploadMethod
 from settings import Settings, misspelt_settings
+from state_check import state_lines
 from web.open_connections import raise_descriptor_limit
 
 _FEW_CONNECTIONS = 1000  # fewer than MAX_CONNECTIONS is worth a warning only below this
 _SHORT_AGE = 60  # seconds
-_MOST_SKEW = 2.0  # seconds between two clocks
 _TIMEOUT = 10  # seconds for each part
 _HARMLESS = "A red fox in the snow"  # for questions to text models, which cost a fraction of a cent
 
@@ -112,69 +109,11 @@ def settings_lines(settings: Settings) -> list[str]:
 
 
 async def _service_lines(settings: Settings) -> list[str]:
-    """Return the lines about workers, what makes pictures, and who signs users in."""
+    """Return the lines about what the tables say, what makes pictures, and who signs users in."""
     lines = [*await provider_lines(settings), await moderation_line(settings), await enhancement_line(settings)]
     with contextlib.suppress(Exception):  # the database's line has the error
-        lines = [*await asyncio.wait_for(_table_lines(settings), timeout=_TIMEOUT), *lines]
+        lines = [*await asyncio.wait_for(state_lines(settings), timeout=_TIMEOUT), *lines]
     return [*lines, *await issuer_lines(settings)]
-
-
-async def _table_lines(settings: Settings) -> list[str]:
-    """Return the lines about workers and providers, as the tables have them."""
-    async with open_database(settings.database):
-        registry = WorkerRegistry(settings.generation_sweep_seconds)
-        before, database, after = datetime.now(UTC), await database_time(), datetime.now(UTC)
-        skew = ((before + (after - before) / 2) - database).total_seconds()
-        lines = workers_lines(settings, await registry.workers(), await registry.lost())
-        return [*lines, *clock_lines(skew), *paused_lines((await read_pauses()).values())]
-
-
-def workers_lines(settings: Settings, workers: Sequence[Worker], lost: int = 0) -> list[str]:
-    """Return the lines about the processes that make what is ordered. `lost`: they neither report nor have stopped."""
-    lines = [_live_workers(settings, workers)]
-    if lost:
-        one = "1 was killed or hangs" if lost == 1 else f"{lost} were killed or hang"
-        lines.append(f"{'low':5} {'workers':10} {one}: what they had started is recovered when its lease ends")
-    for worker in workers:
-        if worker.clock_skew is not None and abs(worker.clock_skew) > _MOST_SKEW:
-            lines.append(f"{'low':5} {'clock':10} {worker.name}: {_skew(worker.clock_skew)}")
-    return lines
-
-
-def _live_workers(settings: Settings, workers: Sequence[Worker]) -> str:
-    if workers:
-        slots = sum(worker.slots for worker in workers)
-        oldest = max(worker.seen_seconds_ago for worker in workers)
-        since = [worker.live_seconds for worker in workers if worker.live_seconds is not None]
-        lives = f", live for {_duration(min(since))} to {_duration(max(since))}" if since else ""
-        return f"{'ok':5} {'workers':10} {len(workers)} with {slots} slots{lives}, all seen in the last {oldest:.0f} s"
-    missing = "start one: orders only wait" if settings.redis_url else "none seen: the server is one as soon as it runs"
-    return f"{'low' if settings.redis_url else 'none':5} {'workers':10} {missing}"
-
-
-def clock_lines(skew: float) -> list[str]:
-    """Return a line about this machine's clock if it is wrong. `skew`: seconds ahead of the database's."""
-    return [f"{'low':5} {'clock':10} this machine: {_skew(skew)}"] if abs(skew) > _MOST_SKEW else []
-
-
-def _skew(seconds: float) -> str:
-    return f"{abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} the database's: set it by NTP"
-
-
-def paused_lines(pauses: Iterable[Pause]) -> list[str]:
-    """Return a line about each provider that workers do not call, because it refuses the key or the account."""
-    return [
-        f"{'FAIL':5} {'paused':10} {pause.provider}: {pause.problem}, for {_duration(pause.seconds)}: what waits for it"
-        " is not started; `main.py queue resume` calls it at once"
-        for pause in pauses
-    ]
-
-
-def _duration(seconds: float) -> str:
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def storage_summary(settings: Settings) -> str:

@@ -246,6 +246,14 @@ def make_route_tables(settings: Settings) -> dict[MediaKind, RouteTable]:
     return tables
 
 
+def call_deadlines(settings: Settings) -> dict[MediaKind, float]:
+    """Return how many seconds a provider has for each medium."""
+    return {
+        MediaKind.IMAGE: settings.generation_deadline_seconds,
+        MediaKind.VIDEO: settings.video_deadline_seconds,
+    }
+
+
 def _routing_rules(settings: Settings) -> RoutingRules:
     circuit = CircuitRules(
         share=settings.circuit_failure_share,

@@ -3,6 +3,7 @@
 Label values are closed sets. No value that a client chooses may become one: every new value is a time series for ever.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -252,58 +253,46 @@ replica_reads = Counter(
     registry=REGISTRY,
 )
 
+
+def _shared(name: str, documentation: str, labels: Sequence[str] = ()) -> Gauge:
+    """Return a gauge whose newest value is that of the server: of several processes, one reads last."""
+    return Gauge(name, documentation, labels, registry=REGISTRY, multiprocess_mode="livemostrecent")
+
+
 # Shared values: every process reads them from the database, at most once every few seconds.
-database_up = Gauge(
-    "darkroom_database_up",
-    "1 if the last read of these values succeeded.",
-    registry=REGISTRY,
-    multiprocess_mode="livemostrecent",
+database_up = _shared("darkroom_database_up", "1 if the last read of these values succeeded.")
+queue_depth = _shared("darkroom_queue_depth", "Generations that have not ended, by status.", ["status"])
+queue_oldest = _shared("darkroom_queue_oldest_seconds", "Age of the oldest pending generation.")
+worker_slots = _shared("darkroom_worker_slots", "Generations that all live workers can process at once.")
+workers = _shared(
+    "darkroom_workers", "Worker processes: live; lost: without a heartbeat, though they did not stop.", ["state"]
 )
-queue_depth = Gauge(
-    "darkroom_queue_depth",
-    "Generations that have not ended, by status.",
-    ["status"],
-    registry=REGISTRY,
-    multiprocess_mode="livemostrecent",
+provider_recent_calls = _shared(
+    "darkroom_provider_recent_calls",
+    "Calls of a model in generations that ended in the last 15 minutes, the newest thousand at most.",
+    ["provider", "model"],
 )
-queue_oldest = Gauge(
-    "darkroom_queue_oldest_seconds",
-    "Age of the oldest pending generation.",
-    registry=REGISTRY,
-    multiprocess_mode="livemostrecent",
+provider_recent_failures = _shared(
+    "darkroom_provider_recent_failures",
+    "Those of them that failed, without what was rejected for its content.",
+    ["provider", "model"],
 )
-worker_slots = Gauge(
-    "darkroom_worker_slots",
-    "Generations that all live workers can process at once.",
-    registry=REGISTRY,
-    multiprocess_mode="livemostrecent",
+provider_recent_seconds = _shared(
+    "darkroom_provider_recent_seconds",
+    "The median duration of those that made something, or of all.",
+    ["provider", "model"],
 )
-workers = Gauge(
-    "darkroom_workers",
-    "Worker processes: live; lost: without a heartbeat, though they did not stop.",
-    ["state"],
-    registry=REGISTRY,
-    multiprocess_mode="livemostrecent",
+provider_degraded = _shared(
+    "darkroom_provider_degraded",
+    "1 while health reports the model: calls fail, calls time out, slow.",
+    ["provider", "model", "problem"],
 )
-payments_unsettled = Gauge(
-    "darkroom_payments_unsettled",
-    "Events of the payment provider that have no effect yet, by outcome.",
-    ["outcome"],
-    registry=REGISTRY,
-    multiprocess_mode="livemostrecent",
+payments_unsettled = _shared(
+    "darkroom_payments_unsettled", "Events of the payment provider that have no effect yet, by outcome.", ["outcome"]
 )
-spend_today = Gauge(
-    "darkroom_provider_spend_today_dollars",
-    "Cost of providers in US dollars since midnight UTC.",
-    registry=REGISTRY,
-    multiprocess_mode="livemostrecent",
-)
-maintenance = Gauge(
-    "darkroom_maintenance",
-    "1 while requests are refused because of it: read_only, provider_off, spent.",
-    ["switch"],
-    registry=REGISTRY,
-    multiprocess_mode="livemostrecent",
+spend_today = _shared("darkroom_provider_spend_today_dollars", "Cost of providers in US dollars since midnight UTC.")
+maintenance = _shared(
+    "darkroom_maintenance", "1 while requests are refused because of it: read_only, provider_off, spent.", ["switch"]
 )
 part_up = Gauge(
     "darkroom_part_up",
@@ -313,31 +302,18 @@ part_up = Gauge(
     # Not the worst: what a process found that has not been asked since would stay.
     multiprocess_mode="livemostrecent",
 )
-part_check_seconds = Gauge(
-    "darkroom_part_check_seconds",
-    "Duration of the last check of a part.",
-    ["part"],
-    registry=REGISTRY,
-    multiprocess_mode="livemostrecent",
-)
-invariant_violations = Gauge(
+part_check_seconds = _shared("darkroom_part_check_seconds", "Duration of the last check of a part.", ["part"])
+invariant_violations = _shared(
     "darkroom_invariant_violations",
     "Rows that violated an invariant in the last audit; kind: broken, or backlog if they are only late.",
     ["invariant", "kind"],
-    registry=REGISTRY,
-    multiprocess_mode="livemostrecent",
 )
-clock_skew = Gauge(
-    "darkroom_clock_skew_seconds",
-    "By how much the clock of this process is ahead of the database's; negative: behind.",
-    registry=REGISTRY,
-    multiprocess_mode="livemostrecent",
+clock_skew = _shared(
+    "darkroom_clock_skew_seconds", "By how much the clock of this process is ahead of the database's; negative: behind."
 )
-audit_age = Gauge(
+audit_age = _shared(
     "darkroom_audit_age_seconds",
     "Time since the last completed audit of any process; before the first, since this process started.",
-    registry=REGISTRY,
-    multiprocess_mode="livemostrecent",
 )
 
 

@@ -1,6 +1,6 @@
 """Health endpoints: liveness of this process, and readiness of what it depends on."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -8,7 +8,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from models.database.connection import is_outage
+from services.operations.gauges import OperationsSummary
 from services.operations.part_check import TIMEOUT, PartState
+from services.operations.provider_keys import OK
+from services.operations.providers.recent_calls import RecentCalls, worst_problems
 from services.services import Services
 from telemetry.outage import Cause
 from web.metrics import refusal
@@ -27,8 +30,8 @@ async def live(request: Request) -> Response:
 class Readiness:
     """Checks database, migrations and storage; with several processes also Redis and the workers.
 
-    It names providers that are paused; in a process that calls providers also what they said about their keys: no probe
-    calls them.
+    It names providers that are paused, slow, or whose calls fail; in a process that calls providers also what they said
+    about their keys: no probe calls them.
     """
 
     def __init__(self, services: Services, timeout: float = TIMEOUT) -> None:
@@ -38,13 +41,21 @@ class Readiness:
 
     async def report(self) -> dict[str, str]:
         """Return the overall status, and the status of each part."""
+        states, shared = await self._states_and(self._read_shared)
+        return self._summary(states, *(shared or (None, [])))
+
+    async def _read_shared(self) -> tuple[int, list[RecentCalls]]:
         operations = self._services.operations
-        states, capacity = await self._states_and(operations.worker_registry.capacity)
-        return self._summary(states, capacity)
+        return await operations.worker_registry.capacity(), await operations.recent_calls.get()
+
+    async def _read_full(self) -> tuple[OperationsSummary, list[RecentCalls]]:
+        operations = self._services.operations
+        return await operations.gauges.summary(), await operations.recent_calls.get()
 
     async def full_report(self) -> dict[str, Any]:
         """Return the report with the cause, the beginning and the duration of each check, queue, workers and audit."""
-        states, summary = await self._states_and(self._services.operations.gauges.summary)
+        states, read = await self._states_and(self._read_full)
+        summary, calls = read or (None, [])
         details = {
             part: {
                 "problem": state.problem or None,
@@ -54,7 +65,7 @@ class Readiness:
             for part, state in states.items()
         }
         capacity = sum(worker["slots"] for worker in summary["workers"]) if summary else None
-        return {**self._summary(states, capacity), "parts": details, "operations": summary}
+        return {**self._summary(states, capacity, calls), "parts": details, "operations": summary}
 
     async def _states_and(self, read: Callable[[], Awaitable[_T]]) -> tuple[dict[str, PartState], _T | None]:
         """Return the states of the parts, and what `read` finds in the database; None: the database does not serve."""
@@ -79,7 +90,9 @@ class Readiness:
                 self._since.pop(part, None)
         return states
 
-    def _summary(self, states: dict[str, PartState], capacity: int | None) -> dict[str, str]:
+    def _summary(
+        self, states: dict[str, PartState], capacity: int | None, calls: Sequence[RecentCalls]
+    ) -> dict[str, str]:
         operations = self._services.operations
         parts = {part: state.problem or "ok" for part, state in states.items()}
         bus = self._services.integrations.bus
@@ -87,7 +100,11 @@ class Readiness:
             parts["redis"] = Cause.UNREACHABLE.value
         if bus.is_shared and capacity is not None:
             parts["workers"] = "ok" if capacity else "none seen"
-        parts |= {f"provider {name}": state for name, state in operations.provider_keys.states.items()}
+        parts |= {f"provider {name}": problem for name, problem in worst_problems(calls).items()}
+        keys = operations.provider_keys.states
+        parts |= {
+            f"provider {name}": state for name, state in keys.items() if state != OK or f"provider {name}" not in parts
+        }
         parts |= {f"provider {pause.provider}": pause.problem for pause in operations.provider_pauses.present}
         if states[_REQUIRED].problem:
             status = "unavailable"

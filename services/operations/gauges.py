@@ -12,8 +12,9 @@ import structlog
 from models.database.connection import as_datetime, database_time, pool_usage, rows
 from services.core.cached_value import CachedValue
 from services.operations.maintenance import spent_today
-from services.operations.provider_pause import read_pauses
-from services.operations.self_check import SelfCheck
+from services.operations.provider_pause import ProviderPauses, read_pauses
+from services.operations.providers.recent_calls import RecentCallReports
+from services.operations.self_check import SelfCheck, newest_audit
 from services.operations.worker_registry import WorkerRegistry
 from telemetry import metric
 
@@ -25,7 +26,11 @@ _UNSETTLED = ("RECEIVED", "FAILED", "PARKED")
 
 
 class OperationsSummary(TypedDict):
-    """What the deployment is doing. `violated_invariants`: numbers of violations by name; None: not audited yet."""
+    """What the deployment is doing. `violated_invariants`: numbers of violations by name; None: not audited yet.
+
+    `audit`: the same with when it was, and what it could not find out in time. `provider_calls`: of the last quarter of
+    an hour, by model.
+    """
 
     waiting: int  # generations
     in_progress: int  # generations
@@ -33,9 +38,11 @@ class OperationsSummary(TypedDict):
     workers: list[dict[str, Any]]
     workers_lost: int
     providers_paused: list[dict[str, Any]]
+    provider_calls: list[dict[str, Any]]
     clock_skew_seconds: float  # of this process, ahead of the database's clock
     violated_invariants: dict[str, int] | None
     audit_seconds_ago: int | None
+    audit: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -49,9 +56,17 @@ class _Queue:
 class GaugeUpdater:
     """Updates the metrics that no single process can count."""
 
-    def __init__(self, worker_registry: WorkerRegistry, self_check: SelfCheck) -> None:
+    def __init__(
+        self,
+        worker_registry: WorkerRegistry,
+        self_check: SelfCheck,
+        provider_pauses: ProviderPauses,
+        recent_calls: RecentCallReports,
+    ) -> None:
         self._worker_registry = worker_registry
         self._self_check = self_check
+        self._provider_pauses = provider_pauses
+        self._recent_calls = recent_calls
         self._values = CachedValue(self._read_tables, _TTL)
 
     @contextlib.asynccontextmanager
@@ -86,7 +101,7 @@ class GaugeUpdater:
         now = await database_time()
         queue = await _read_queue()
         oldest = queue.oldest
-        audit = await self._self_check.newest()
+        audit, pauses = await newest_audit(), await read_pauses()
         return {
             "waiting": queue.numbers["PENDING"],
             "in_progress": queue.numbers["PROCESSING"],
@@ -109,12 +124,35 @@ class GaugeUpdater:
                     "since": pause.began_at.isoformat(),
                     "seconds": round(pause.seconds),
                     "asked_again_in_seconds": max(round(pause.asks_in), 0),
+                    "models": self._provider_pauses.models(pauses, pause.provider),
                 }
-                for pause in (await read_pauses()).values()
+                for pause in pauses.values()
+            ],
+            "provider_calls": [
+                {
+                    "provider": each.provider,
+                    "model": each.model,
+                    "calls": each.calls,
+                    "failed": each.failed,
+                    "failure_share": round(each.failure_share, 3),
+                    "codes": dict(each.codes),
+                    "typical_seconds": each.typical_seconds,
+                    "problem": each.problem or None,
+                }
+                for each in await self._recent_calls.get()
             ],
             "clock_skew_seconds": round((datetime.now(UTC) - now).total_seconds(), 1),
             "violated_invariants": audit.violated if audit else None,
             "audit_seconds_ago": round((now - audit.at).total_seconds()) if audit else None,
+            "audit": {
+                "finished_at": audit.at.isoformat(),
+                "findings": sum(audit.violated.values()),
+                "broken": audit.broken,
+                "late": audit.late,
+                "unknown": list(audit.unknown),
+            }
+            if audit
+            else None,
         }
 
     async def _read_tables(self) -> None:
@@ -131,6 +169,7 @@ class GaugeUpdater:
         await _export_payments()
         await _export_webhooks(now)
         metric.spend_today.set(await spent_today())
+        await self._recent_calls.get()
         await self._self_check.export_metrics()
 
 

@@ -6,7 +6,7 @@ A pause is a row, which every process reads: workers call the provider no more, 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -83,12 +83,23 @@ async def read_pauses() -> dict[str, Pause]:
     return pauses
 
 
+def paused_models(tables: Iterable[RouteTable], paused: Collection[str], provider: str) -> list[str]:
+    """Return the known models of a provider whose orders wait, because all that may make them are `paused`."""
+    return sorted(
+        model
+        for table in tables
+        for model, owner in table.owners.items()
+        if owner == provider and table.is_blocked(model, paused)
+    )
+
+
 class ProviderPauses:
     """The pauses, cached in every process, and how workers begin and end them.
 
     A pause ends when the provider accepts the key again and one generation has succeeded: the process that has asked
     tries one at a time. `tables`: the routes of each medium. `pause`: seconds before a provider is first asked again;
-    then twice as long each time, up to a minute. `clock`: monotonic seconds.
+    then twice as long each time, up to a minute. `clock`: monotonic seconds. `changed`: called when this process has
+    learned of the beginning or the end of a pause.
     """
 
     def __init__(
@@ -98,6 +109,7 @@ class ProviderPauses:
         tables: Mapping[MediaKind, RouteTable],
         pause: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
+        changed: Callable[[], None] | None = None,
     ) -> None:
         self._bus = bus
         self._keys = keys
@@ -105,6 +117,7 @@ class ProviderPauses:
         self._providers = {name for table in tables.values() for name in table.providers}
         self._shortest = pause
         self._clock = clock
+        self._changed = changed
         self._lock = asyncio.Lock()  # of reads and writes of the rows
         self._pauses: dict[str, Pause] = {}
         self._read_at = 0.0  # when, on the clock
@@ -117,6 +130,10 @@ class ProviderPauses:
     def present(self) -> tuple[Pause, ...]:
         """The pauses as they were read last."""
         return tuple(self._pauses.values())
+
+    def models(self, pauses: Mapping[str, Pause], provider: str) -> list[str]:
+        """Return the models of a provider whose orders wait during these pauses."""
+        return paused_models(self._tables.values(), pauses, provider)
 
     @property
     def is_trying(self) -> bool:
@@ -280,5 +297,7 @@ class ProviderPauses:
         if before.keys() != self._pauses.keys():
             self.epoch += 1
             self._held.clear()
+            if self._changed is not None:
+                self._changed()
         if before.keys() - self._pauses.keys():
             await self._bus.publish(WAITING_CHANNEL, {})

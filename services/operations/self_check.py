@@ -24,10 +24,21 @@ _KINDS = {**{each.name: "backlog" if each.is_backlog else "broken" for each in I
 
 @dataclass(frozen=True)
 class AuditResult:
-    """When an audit has ended, and the number of violations by invariant."""
+    """When an audit has ended, and the number of violations by invariant. `unknown`: invariants that timed out."""
 
     at: datetime
     violated: dict[str, int]
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def broken(self) -> dict[str, int]:
+        """The violations without what is only late."""
+        return {name: number for name, number in self.violated.items() if _KINDS.get(name) != "backlog"}
+
+    @property
+    def late(self) -> dict[str, int]:
+        """The violations that are a backlog."""
+        return {name: number for name, number in self.violated.items() if _KINDS.get(name) == "backlog"}
 
 
 class SelfCheck:
@@ -82,7 +93,7 @@ class SelfCheck:
 
     async def export_metrics(self) -> None:
         """Set the metrics to the result of the newest audit of any worker."""
-        newest = await self.newest()
+        newest = await newest_audit()
         if newest is None:
             # Since the start of this process, so that audits which always fail are noticed.
             metric.audit_age.set((datetime.now(UTC) - self._started_at).total_seconds())
@@ -91,9 +102,10 @@ class SelfCheck:
             metric.invariant_violations.labels(name, kind).set(newest.violated.get(name, 0))
         metric.audit_age.set((await database_time() - newest.at).total_seconds())
 
-    async def newest(self) -> AuditResult | None:
-        """Return the result of the newest audit of any worker; None: none has completed."""
-        newest = await hourly_job.last_completed(JOB)
-        if newest is None or newest.finished_at is None or newest.result is None:
-            return None
-        return AuditResult(newest.finished_at, newest.result.get("broken", {}))
+
+async def newest_audit() -> AuditResult | None:
+    """Return the result of the newest audit of any worker; None: none has completed."""
+    newest = await hourly_job.last_completed(JOB)
+    if newest is None or newest.finished_at is None or newest.result is None:
+        return None
+    return AuditResult(newest.finished_at, newest.result.get("broken", {}), tuple(newest.result.get("unknown", ())))

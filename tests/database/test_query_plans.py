@@ -10,7 +10,7 @@ import pytest
 
 from models.database.connection import is_postgres, open_database, rows
 from models.database.search_index import HAS_PAIRS, character_pairs
-from models.enum import GenerationStatus
+from models.enum import GenerationStatus, MediaKind
 from services.billing.membership import MembershipService
 from services.core.pagination import PageRequest
 from services.events.publisher import EventPublisher
@@ -22,6 +22,7 @@ from services.integrations.messaging.bus import Bus
 from services.media.quota import StorageQuota
 from services.operations.analytics import AnalyticsWindow
 from services.operations.analytics_report import Interval
+from services.operations.providers.recent_calls import read_recent_calls
 from tests.support import factories
 from tests.support.factories import NOW, insert
 
@@ -154,6 +155,14 @@ async def test_expired_leases_are_found_by_their_partial_index(user_id: str, pla
     assert len(await expired_leases(100)) == 3
     explained = await plan(expired_leases(100))
     assert "ix_generations_running" in explained
+
+
+async def test_recent_calls_of_providers_are_read_from_two_indexes(user_id: str, plan: Plan) -> None:
+    explained = await plan(read_recent_calls(dict.fromkeys(MediaKind, 60.0)))
+    assert "ix_generations_failed" in explained
+    assert "ix_generations_recent" in explained
+    assert "Seq Scan on generations" not in explained, explained
+    assert "SCAN generations\n" not in f"{explained}\n", explained
 
 
 async def test_expired_memberships_are_found_by_their_partial_index(user_id: str, plan: Plan) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from commands.queue import execute
-from health_check import paused_lines
 from main import parse_arguments
 from models import Generation, ProviderPause
 from models.database.connection import rows
@@ -15,6 +14,7 @@ from services.integrations.providers.failure_cause import FailureCause
 from services.operations.provider_keys import ProviderKeys
 from services.operations.provider_pause import ProviderPauses, read_pauses
 from settings import Settings
+from state_check import paused_lines
 from telemetry import metric
 from tests.conftest import Running, running
 from tests.support.client import Api, photo, until
@@ -145,9 +145,10 @@ async def test_every_process_shows_the_pause_until_an_operator_ends_it(
         assert (health["status"], health["provider openrouter"]) == ("degraded", "the key is refused")
         (shown,) = health["operations"]["providers_paused"]
         assert (shown["provider"], shown["problem"]) == ("openrouter", "the key is refused")
+        assert "google/gemini-2.5-flash-image" in shown["models"]
         assert valid not in json.dumps(health)
         assert paused._value.get() == 1
-        (line,) = paused_lines((await read_pauses()).values())
+        (line,) = paused_lines(await read_pauses(), server.services.integrations.route_tables)
         assert line.startswith("FAIL  paused     openrouter: the key is refused")
         capsys.readouterr()
         assert await execute(server.services, parse_arguments(["queue"])) == 0
@@ -229,3 +230,28 @@ async def test_pause_of_a_provider_that_is_not_used_any_more_ends(scripted_setti
         assert await pauses.allowed(4) == 4
         assert pauses.present == ()
         assert await read_pauses() == {}
+
+
+async def test_subscribers_of_what_waits_are_sent_the_beginning_and_the_end_of_a_pause(
+    scripted_settings: Settings, openrouter: ScriptedOpenRouter
+) -> None:
+    openrouter.key = "another-key"
+    query = "subscription($id: ID!) { generationProgress(id: $id) { status version message estimatedSeconds } }"
+    async with running(scripted_settings, idle=True) as server:
+        ada = await server.api.sign_up()
+        pauses = server.services.operations.provider_pauses
+        id = await order(ada, 0)
+        async with ada.socket() as socket:
+            progress = await socket.subscribe(query, id=id)
+            waiting = await progress.next()
+            assert waiting["message"] == "Waiting for a free worker."
+            assert await pauses.refused("openrouter", FailureCause.KEY)
+            paused = await progress.next()
+            assert paused["message"].endswith("Your order waits and will be made.")
+            late = await socket.subscribe(query, id=id)
+            assert await late.next() == paused
+            await pauses.end(["openrouter"])
+            assert await progress.next() == await late.next() == waiting
+            assert {paused["version"], waiting["version"]} == {waiting["version"]}
+            await server.services.generations.requests.cancel(str(ada.user["id"]), id)
+            assert (await progress.next())["status"] == (await late.next())["status"] == "CANCELED"

@@ -1,18 +1,24 @@
 """The lines of `main.py check`, without starting a process."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from health_check import check, clock_lines, connections_line, paused_lines, settings_lines, workers_lines
+from health_check import check, connections_line, settings_lines
 from main import main
+from models.database.connection import database_time, rows
+from models.enum import MediaKind
 from provider_adapters import load_product
 from services.integrations.providers.failure_cause import FailureCause
+from services.integrations.providers.route_table import RouteTable
 from services.operations.provider_pause import Pause
+from services.operations.self_check import AuditResult
 from services.operations.worker_registry import Worker
 from setting_types import ModerationOutage, Provider, Switch, UploadMethod
 from settings import Settings, SettingsError
+from state_check import audit_line, clock_lines, paused_lines, workers_lines
+from tests.conftest import running
 from tests.media.test_upload_method import at_store
 from tests.support.fakes import openrouter_response as answer
 from tests.support.fakes.openrouter import KEY, ScriptedOpenRouter
@@ -222,7 +228,45 @@ def test_check_names_lost_workers_and_wrong_clocks(settings: Settings) -> None:
 
 def test_check_fails_while_a_provider_is_paused() -> None:
     pause = Pause("openrouter", FailureCause.KEY, datetime.now(UTC), 720.0, 3.0, 4)
-    assert paused_lines([pause]) == [
-        "FAIL  paused     openrouter: the key is refused, for 12 min: what waits for it is not started;"
-        " `main.py queue resume` calls it at once"
-    ]
+    owners = {"a/one": "openrouter", "a/two": "openrouter", "b/other": "huggingface"}
+    resume = "`main.py queue resume` calls it at once"
+    for fallbacks, waits in (
+        (frozenset[str](), "orders of a/one, a/two wait"),
+        (frozenset({"huggingface"}), "no order waits for it alone"),
+    ):
+        tables = {MediaKind.IMAGE: RouteTable("huggingface", owners=owners, fallbacks=fallbacks)}
+        (line,) = paused_lines({"openrouter": pause}, tables)
+        assert line == f"FAIL  paused     openrouter: the key is refused, for 12 min: {waits}; {resume}"
+
+
+def test_check_says_what_the_last_audit_found() -> None:
+    at = datetime(2026, 11, 30, 3, 0, tzinfo=UTC)
+    soon, later = at + timedelta(minutes=12), at + timedelta(hours=4)
+    assert audit_line(None, soon).startswith("none  audit      none has finished")
+    right = "audit      2026-11-30 03:00 UTC, 12 min ago: 0 findings"
+    assert audit_line(AuditResult(at, {}), soon) == f"ok    {right}"
+    unknown = audit_line(AuditResult(at, {}, ("B1",)), soon)
+    assert unknown == f"low   {right}, but B1 took too long: `main.py verify` has no limit"
+    assert audit_line(AuditResult(at, {}), later).endswith("4 h ago: 0 findings, but no audit has finished since")
+    late = audit_line(AuditResult(at, {"G2": 7}), soon)
+    assert late.endswith("12 min ago: the books are right; late: G2 is violated 7 times")
+    broken = audit_line(AuditResult(at, {"G2": 7, "M1": 1}), soon)
+    assert broken == (
+        "FAIL  audit      2026-11-30 03:00 UTC, 12 min ago: M1 is violated once: `main.py verify` names the rows"
+    )
+
+
+async def test_check_fails_if_a_balance_is_not_the_sum_of_its_ledger(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, line = await run_check(settings, capsys, "audit")
+    assert line.startswith("none  audit")
+    async with running(settings) as server:
+        ada = await server.api.sign_up()
+        await rows("UPDATE users SET credits = credits + 5 WHERE id = $1 RETURNING id", ada.user["id"])
+        await server.services.operations.self_check.check_when_due(await database_time())
+        audit = (await server.api.http.get("/health?full=1")).json()["operations"]["audit"]
+        assert (audit["findings"], audit["broken"], audit["late"]) == (2, {"M1": 1, "M6": 1}, {})
+    code, line = await run_check(settings, capsys, "audit")
+    assert (code, line[:16]) == (1, "FAIL  audit     ")
+    assert line.endswith(" ago: M1 is violated once, M6 is violated once: `main.py verify` names the rows")

@@ -11,6 +11,7 @@ ROOMS = (
     "commands",
     "composition",
     "health_check",
+    "state_check",
     "logs",
     "adapters",
     "provider_adapters",
@@ -34,6 +35,7 @@ ORDER = (
     "commands",
     "composition",
     "health_check",
+    "state_check",
     "logs",
     "adapters",
     "provider_adapters",
@@ -188,7 +190,16 @@ def test_only_the_composition_root_imports_settings() -> None:
     assert breaches([ROOT / "setting_types.py"], set(ROOMS)) == []
     readers = {
         ROOT / f"{name}.py"
-        for name in ("main", "composition", "health_check", "logs", "adapters", "provider_adapters", "settings")
+        for name in (
+            "main",
+            "composition",
+            "health_check",
+            "state_check",
+            "logs",
+            "adapters",
+            "provider_adapters",
+            "settings",
+        )
     } | set(modules("commands"))
     assert breaches(set(modules()) - readers, SETTINGS - {"setting_types"}) == []
     assert breaches(set(modules()) - readers - set(parts), {"setting_types"}) == []
