@@ -37,6 +37,7 @@ from tests.support.s3_server import BUCKET, KEY_ID, REGION, SECRET, s3_server
 from tests.support.servers import PostgresServer, RedisServer
 
 Samples = dict[str, float]
+DEADLINE = 2.0  # seconds that the provider has
 _STEPS = 8  # scrapes of 15 s: two minutes before, and as long during a fault
 SERVED, WAITS = "served", "waits"
 _S3 = ("s3_bucket", "s3_endpoint_url", "aws_access_key_id", "aws_secret_access_key")
@@ -128,6 +129,7 @@ class Stand:
         settings = self.server.settings
         names = ["database_url", "redis_url", "data_dir", "s3_bucket", "s3_prefix", "s3_endpoint_url", "s3_region"]
         names += ["aws_access_key_id", "aws_secret_access_key", "openrouter_api_key", "openrouter_base_url"]
+        names += ["generation_deadline_seconds"]
         values = {name.upper(): getattr(settings, name) for name in names}
         environment = {name: str(value) for name, value in values.items() if value is not None}
         process = await asyncio.create_subprocess_exec(
@@ -325,7 +327,7 @@ async def open_stand(folder: Path, disk: Path | None = None) -> AsyncIterator[St
                 "aws_secret_access_key": SECRET,
                 "openrouter_api_key": openrouter.key,
                 "openrouter_base_url": openrouter.base_url,
-                "generation_deadline_seconds": 2.0,
+                "generation_deadline_seconds": DEADLINE,
                 "signup_credits": 1000,
                 "circuit_open_seconds": 1.0,  # or a drill would end only after half a minute
                 "rate_limit_generations_per_minute": 1000,

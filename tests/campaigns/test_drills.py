@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from services.operations import gauges, part_check
 from tests.campaigns.chaos_proxy import DENIED, FULL
-from tests.campaigns.drill_stand import WAITS, Drill, Samples, Stand, open_stand, run
+from tests.campaigns.drill_stand import DEADLINE, WAITS, Drill, Samples, Stand, open_stand, run
 from tests.support.fakes.openrouter_response import hang, reset
 
 pytestmark = [pytest.mark.any_database, pytest.mark.timeout(300)]
@@ -88,10 +88,24 @@ def set_clock(clock: type[datetime]) -> Callable[[Stand], Awaitable[None]]:
     return sync(lambda _: setattr(gauges, "datetime", clock))
 
 
-async def freeze_worker(stand: Stand) -> None:
-    """Register a second worker that reported a minute ago and has not stopped."""
-    await stand.sql(
-        "INSERT INTO workers (name, concurrency, seen_at) VALUES ('frozen', 1, clock_timestamp() - interval '1 minute')"
+async def mend_provider(stand: Stand) -> None:
+    """Let the provider answer at once again, and let what ended meanwhile be some minutes ago."""
+    stand.openrouter.script()
+    stand.openrouter.delay = 0.0
+    changes = ", ".join(
+        f"{each} = {each} - interval '16 minutes'" for each in ("created_at", "started_at", "completed_at")
+    )
+    await stand.sql(f"UPDATE generations SET {changes}")  # noqa: S608 - our names
+
+
+def delay(seconds: float) -> Callable[[Stand], Awaitable[None]]:
+    return sync(lambda stand: setattr(stand.openrouter, "delay", seconds))
+
+
+def has_slow_model(_: Samples, during: Samples) -> bool:
+    return any(
+        value and name.startswith("darkroom_provider_degraded") and 'problem="slow"' in name
+        for name, value in during.items()
     )
 
 
@@ -209,10 +223,11 @@ LONG = (
         "a balance is not the sum of its ledger",
         change_balance(5),
         change_balance(-5),
-        lambda report: bool(report["operations"]["violated_invariants"]),
+        lambda report: "M1" in report["operations"]["audit"]["broken"],
         has_violation,
         frozenset({"DarkroomInvariantBroken"}),
         "self_check.invariant_violated",
+        "FAIL  audit",
     ),
     Drill(
         "S3 is away",
@@ -276,35 +291,39 @@ LONG = (
     Drill(
         "the provider is down",
         sync(lambda stand: stand.openrouter.script(reset())),
-        sync(lambda stand: stand.openrouter.script()),
-        lambda _: True,
+        mend_provider,
+        says("provider openrouter", "calls fail"),
         has_grown('generations_ended_total{code="PROVIDER_UNAVAILABLE",status="FAILED"}'),
         frozenset({"DarkroomProviderFailing"}),
         "provider.refused",
+        "FAIL  calls",
         client=Stand.orders,
         outcome="PROVIDER_UNAVAILABLE",
         is_counted=True,
     ),
     Drill(
-        "the provider is slow",
+        "the provider does not answer in time",
         sync(lambda stand: stand.openrouter.script(hang())),
-        sync(lambda stand: stand.openrouter.script()),
-        lambda _: True,
+        mend_provider,
+        says("provider openrouter", "calls time out"),
         has_grown('generations_ended_total{code="GENERATION_TIMEOUT",status="FAILED"}'),
         frozenset({"DarkroomProviderFailing"}),
         "generation.ended",
+        "FAIL  calls",
         client=Stand.orders,
         outcome="GENERATION_TIMEOUT",
         is_counted=True,
     ),
     Drill(
-        "a worker is frozen",
-        freeze_worker,
-        sql("DELETE FROM workers WHERE name = 'frozen'"),
-        lambda report: report["operations"]["workers_lost"] == 1,
-        has_grown('workers{state="lost"}'),
-        frozenset(),
-        "graphql.operation",  # its own log ends; the others' have nothing about it
+        "the provider is slow",
+        delay(0.6 * DEADLINE),
+        mend_provider,
+        says("provider openrouter", "slow"),
+        has_slow_model,
+        frozenset({"DarkroomProviderSlow"}),
+        "generation.ended",
+        "low   calls",
+        Stand.orders,
     ),
     Drill(
         "a clock is wrong",

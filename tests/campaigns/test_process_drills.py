@@ -94,6 +94,51 @@ async def test_orders_wait_while_no_worker_is_left(deployment: Deployment) -> No
     report(f"no worker is left: health {in_health:.1f} s, metric {in_metrics:.1f} s, made {over:.1f} s after the start")
 
 
+async def test_work_of_a_frozen_worker_is_done_by_another(deployment: Deployment) -> None:
+    server, *_ = deployment.servers
+    frozen, other = (member for member in deployment.members if member.command == "worker")
+    client = await client_of(deployment, "frozen")
+    before, during = await samples(server), {}
+    assert frozen.process is not None
+    frozen.process.send(signal.SIGSTOP)
+
+    async def health_shows() -> bool:
+        return bool((await health(server))["operations"]["workers_lost"] == 1)
+
+    async def metrics_show() -> bool:
+        nonlocal during
+        during = await samples(server)
+        return during['darkroom_workers{state="lost"}'] == 1
+
+    try:
+        orders = [id for _ in range(4) for id in await client.create()]
+        in_health, in_metrics = await asyncio.gather(
+            until(health_shows, "health: a worker is lost", LOST_SECONDS),
+            until(metrics_show, "metrics: a worker is lost", LOST_SECONDS),
+        )
+        for id in orders:  # the other has made them; nothing waits for the frozen one
+            assert (await client.apis[0].generation(id))["status"] == "COMPLETED"
+        assert during['darkroom_workers{state="live"}'] == before['darkroom_workers{state="live"}'] - 1
+    finally:
+        frozen.process.send(signal.SIGCONT)
+    after = during
+
+    async def is_back() -> bool:
+        nonlocal after
+        after = await samples(server)
+        return after['darkroom_workers{state="lost"}'] == 0
+
+    over = await until(is_back, "the worker reports again")
+    fired = await asyncio.to_thread(firing, before, during, after)
+    assert "DarkroomWorkerLost" in fired.during
+    assert "DarkroomWorkerLost" not in fired.after
+    assert '"level": "error"' not in frozen.log.read_text() + other.log.read_text()
+    await assert_each_is_made_once(deployment, client)
+    report(
+        f"a worker is frozen: health {in_health:.1f} s, metric {in_metrics:.1f} s, over {over:.1f} s after it goes on"
+    )
+
+
 async def test_another_server_answers_when_one_is_killed(deployment: Deployment) -> None:
     killed, other = deployment.servers
     client = await client_of(deployment, "cut")

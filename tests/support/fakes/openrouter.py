@@ -23,7 +23,7 @@ KEY = "sk-or-v1-0123456789abcdef0123456789abcdef"
 class ScriptedOpenRouter(RawServer):
     """A local server. `calls` holds every request; `called` is set by the first.
 
-    While `answering` is cleared, calls arrive and wait for their responses.
+    While `answering` is cleared, calls arrive and wait for their responses; each response takes `delay` seconds.
     """
 
     def __init__(self, key: str = KEY) -> None:
@@ -35,6 +35,7 @@ class ScriptedOpenRouter(RawServer):
         self.called = asyncio.Event()
         self.answering = asyncio.Event()
         self.answering.set()
+        self.delay = 0.0
         self._script: deque[Response] = deque()
         self._texts: deque[Response] = deque()
         self.by_model: dict[str, Response] = {}  # for calls of these models, instead of the script
@@ -64,6 +65,8 @@ class ScriptedOpenRouter(RawServer):
         self.calls.append(call)
         self.called.set()
         await self.answering.wait()
+        if self.delay:
+            await asyncio.sleep(self.delay)
         return self.respond(call)
 
     def _about_key(self, call: Call) -> Response:
