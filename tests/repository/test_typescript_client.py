@@ -287,3 +287,37 @@ async def test_lint_rules_detect_violations(example: Path, tmp_path: Path) -> No
     assert code != 0
     assert "no-unused-variables" in output
     assert "require-selections" in output  # a viewer without its id cannot be found in a cache
+
+
+TWO_ACCOUNTS = """
+import { gql } from "@urql/core";
+import { Darkroom } from "@darkroom/client";
+import { createUrqlClient } from "@darkroom/client/urql";
+const [url, ...tokens] = process.argv.slice(2);
+const darkroom = new Darkroom({ url });
+const client = createUrqlClient(darkroom);
+const LEDGER = gql`{ viewer { id transactions(first: 5) { edges { cursor node { id } } } } }`;
+const ledger = async (token, requestPolicy) => {
+  darkroom.token = token;
+  const { data } = await client.query(LEDGER, {}, { requestPolicy }).toPromise();
+  return [data.viewer.id, data.viewer.transactions.edges.map(({ node }) => node.id)];
+};
+const read = [];
+for (const token of tokens) read.push(await ledger(token, "network-only"));
+darkroom.token = tokens[0];
+await client.query(gql`{ viewer { id } }`, {}, { requestPolicy: "network-only" }).toPromise();
+console.log(JSON.stringify([...read, await ledger(tokens[0], "cache-only")]));
+"""
+
+
+async def test_lists_of_two_accounts_in_one_cache_stay_apart(built: Path, server: Running, ada: Api) -> None:
+    eve = await server.api.sign_up("eve@example.com")
+    script = built / "accounts.mjs"
+    script.write_text(TWO_ACCOUNTS)
+    arguments = (str(script), f"{server.api.address}/graphql", str(ada.token), str(eve.token))
+    code, output = await execute(built, str(NODE / "node"), *arguments)
+    assert code == 0, output
+    first, second, again = json.loads(output)
+    assert (first[0], second[0]) == (ada.user["id"], eve.user["id"])
+    assert set(first[1]).isdisjoint(second[1])
+    assert again == first, "read from the cache, where both ledgers begin at the same cursor"

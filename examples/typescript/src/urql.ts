@@ -6,7 +6,13 @@ import { parse } from "graphql";
 import type { Darkroom, GalleryChange } from "./client.ts";
 import { embeddedTypes, possibleTypes } from "./gql/cache.ts";
 
-const pages = ["GenerationEdge", "CreditTransactionEdge", "StyleEdge"];
+const edges = embeddedTypes.filter((name) => name.endsWith("Edge"));
+
+/** An edge is its place in a list and what is there: the lists of two accounts have equal cursors. */
+export function edgeKey({ cursor, node }: DataFields): string | null {
+  const { id } = (node ?? {}) as { id?: string };
+  return typeof cursor === "string" && id ? `${cursor} ${id}` : null;
+}
 
 /** Options of graphcache: keys, pages, optimistic favorites and deletion, and what mutations and live changes move. */
 export function cacheOptions(): CacheExchangeOpts {
@@ -14,7 +20,7 @@ export function cacheOptions(): CacheExchangeOpts {
     possibleTypes,
     keys: {
       ...Object.fromEntries(embeddedTypes.map((name) => [name, () => null])),
-      ...Object.fromEntries(pages.map((name) => [name, (edge: DataFields) => edge["cursor"] as string])),
+      ...Object.fromEntries(edges.map((name) => [name, edgeKey])),
     },
     resolvers: {
       Query: { styles: relayPagination() },
@@ -122,8 +128,9 @@ function addGeneration(cache: Cache, id: string): void {
     const key = cache.keyOfEntity(node);
     if (after || filter || (orderBy && orderBy !== "NEWEST") || !edges) continue;
     if (edges.some((edge) => cache.resolve(edge, "node") === key)) continue;
-    cache.writeFragment(edgeFragment, { __typename: "GenerationEdge", cursor: id, node });
-    cache.link(list, "edges", [`GenerationEdge:${id}`, ...edges]);
+    const edge = { __typename: "GenerationEdge", cursor: id, node };
+    cache.writeFragment(edgeFragment, edge);
+    cache.link(list, "edges", [cache.keyOfEntity(edge), ...edges]);
     isNew = true;
   }
   if (isNew) count(cache, 1);

@@ -20,8 +20,9 @@ export function addLine(cache: Cache, { transaction: line, version }: Change, be
     const newest = edges[0] ? (cache.resolve(cache.resolve(edges[0], "node") as string, "sequence") as number) : 0;
     if (newest >= line.sequence) continue;
     if (!filter && newest < line.sequence - 1) isMissing = true;
-    cache.writeFragment(edge, { __typename: "CreditTransactionEdge", cursor: line.id, node });
-    cache.link(list, "edges", [`CreditTransactionEdge:${line.id}`, ...edges]);
+    const first = { __typename: "CreditTransactionEdge", cursor: line.id, node };
+    cache.writeFragment(edge, first);
+    cache.link(list, "edges", [cache.keyOfEntity(first), ...edges]);
   }
   return isMissing;
 }
