@@ -5,7 +5,15 @@ from collections.abc import Sequence
 import strawberry
 
 from models import ids as prefixes
-from schema.albums import Album, AlbumPayload, ArchivePayload, ChangedGenerationsPayload, UpdateAlbumInput
+from schema.albums import (
+    Album,
+    AlbumPayload,
+    ArchivePayload,
+    ChangedGenerationsPayload,
+    Tag,
+    TagPayload,
+    UpdateAlbumInput,
+)
 from schema.deleted_payload import DeletedPayload
 from schema.runtime.context import Info
 from schema.runtime.node import known_id
@@ -55,6 +63,11 @@ async def remove_tags(info: Info, ids: list[strawberry.ID], tags: list[str]) -> 
     viewer = info.context.require_viewer()
     chosen = await info.context.services.gallery.tags.remove(viewer.id, _texts(ids), tags)
     return ChangedGenerationsPayload.of(info, chosen)
+
+
+async def rename_tag(info: Info, id: strawberry.ID, name: str) -> TagPayload:
+    viewer, tags = info.context.require_viewer(), info.context.services.gallery.tags
+    return TagPayload(tag=Tag.of(await tags.rename(viewer.id, known_id(id, prefixes.TAG), name)))
 
 
 async def set_favorites(info: Info, ids: list[strawberry.ID], is_favorite: bool) -> ChangedGenerationsPayload:

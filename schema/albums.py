@@ -120,6 +120,15 @@ class AlbumPayload(Payload):
 
 
 @strawberry.type
+class TagPayload(Payload):
+    tag: Tag | None = None
+    viewer: Annotated["User", strawberry.lazy("schema.accounts")] | None = strawberry.field(
+        resolver=payload_viewer, description="The viewer as the change left it."
+    )
+    errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+@strawberry.type
 class ChangedGenerationsPayload(Payload):
     found: strawberry.Private[tuple[str, ...]] = ()
     album: Album | None = strawberry.field(default=None, description="That was changed; null: none.")

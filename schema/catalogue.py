@@ -93,6 +93,9 @@ class StyleVariable:
     options: list[str] = strawberry.field(
         description="The values to choose from, in the viewer's language; accepted in every language. Empty: free text."
     )
+    values: list[str] = strawberry.field(
+        description="What `Generation.variables` has for each of `options`, in the same order."
+    )
     default: str | None
     required: bool
     max_length: int
@@ -156,6 +159,7 @@ class Style(Node):
                 name=variable.name,
                 label=info.context.localize(variable.label),
                 options=[_option_text(option, info) for option in variable.options],
+                values=[option.value for option in variable.options],
                 default=next(
                     (_option_text(option, info) for option in variable.options if option.value == variable.default),
                     variable.default,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from schema.batch import Batch
 
 
+_CHAIN = "CHAIN"  # the order of its cursors
 _OF_BATCH = frozenset({"batch_id", "status", "progress", "created_at"})  # what its own fields show
 
 
@@ -83,6 +84,9 @@ class Generation(Node):
     is_favorite: bool
     provider: str | None
     model: str | None
+    requested_model: str | None = strawberry.field(
+        description="The ID of the one of `models` that was ordered; another one may have made the result."
+    )
     variables: JSON
     error_code: ErrorCode | None
     batch_id: strawberry.ID | None
@@ -169,6 +173,24 @@ class Generation(Node):
         )
         return Connection(page=page, order=order, nodes=Generation.all_of(page.items))
 
+    @strawberry.field(
+        description="The generations that it was made from, itself, and what was made from it by the newest of each: "
+        "oldest first, up to 1,000 before and after it."
+    )
+    async def chain(
+        self,
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> "Connection[Generation]":
+        request = page_request(str, first, after, last, before, _CHAIN)
+        page = await info.context.services.gallery.lists.chain(
+            self.row.user_id, self.row.id, request, attributes_of(info)
+        )
+        return Connection(page=page, order=_CHAIN, nodes=Generation.all_of(page.items))
+
     @strawberry.field(description="All that were requested together with this one.")
     async def batch(self, info: Info) -> Annotated["Batch", strawberry.lazy("schema.batch")] | None:
         return await load_batch(info, self.row.batch_id)
@@ -234,6 +256,7 @@ class Generation(Node):
             is_favorite=row.is_favorite,
             provider=row.provider,
             model=row.model,
+            requested_model=row.requested_model,
             variables=JSON(row.variables),
             error_code=row.error_code,
             batch_id=strawberry.ID(row.batch_id),

@@ -3,7 +3,7 @@
 import strawberry
 
 import resolvers.albums
-from schema.albums import AlbumPayload, ArchivePayload, ChangedGenerationsPayload
+from schema.albums import AlbumPayload, ArchivePayload, ChangedGenerationsPayload, TagPayload
 from schema.deleted_payload import DeletedPayload
 from schema.runtime.permission import SIGNED_IN
 from schema.runtime.root_field import mutation
@@ -44,6 +44,12 @@ class GalleryMutations:
     )
     remove_tags: ChangedGenerationsPayload = mutation(
         resolvers.albums.remove_tags, SIGNED_IN, "Remove tags from up to 100 generations."
+    )
+    rename_tag: TagPayload = mutation(
+        resolvers.albums.rename_tag,
+        SIGNED_IN,
+        "Rename a tag. If there is another one of this name, whatever its case, all generations of both have that one "
+        "then, and `tag` is that one.",
     )
     set_favorites: ChangedGenerationsPayload = mutation(
         resolvers.albums.set_favorites,

@@ -16,6 +16,7 @@ _READS = {  # where the attributes that a field reads are not those of its name
     "Generation.parent": {"parent_id"},
     "Generation.owner": {"user_id"},
     "Generation.children": {"user_id"},
+    "Generation.chain": {"user_id"},
     "Generation.batch": {"batch_id"},
     "MediaFile.downloadUrl": {"created_at", "media", "style_slug"},  # of the generation, for the name of the file
     "Style.previewUrl": {

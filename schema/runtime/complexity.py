@@ -51,6 +51,7 @@ _ASSUMED_LENGTHS = {  # of lists without pages
     "User.followingPasses": 1,  # more only where several were bought ahead
     "Style.variables": 3,
     "StyleVariable.options": 1,
+    "StyleVariable.values": 1,
     "Collection.qualities": 3,
     "Batch.generations": 4,
     "Generation.tags": 3,

@@ -34,7 +34,7 @@ COVERED: Mapping[str, str] = {
         "id media status stage progress previewUrl prompt size quality aspectRatio durationSeconds cost paidBy "
         "refunded isFavorite provider model variables errorCode batchId version attempts createdAt updatedAt startedAt "
         "completedAt message errorMessage styleTitle shareUrl reusedId enhancedPrompt deliveredQuality sizeRefund "
-        "tags albums"
+        "requestedModel tags albums"
     ),
     "GenerationConnection": "edges nodes pageInfo totalCount",
     "GenerationEdge": "cursor node",
@@ -53,6 +53,7 @@ NOT_COVERED: Mapping[str, str] = {
     "AdminActivity": "id at kind message user generation transaction",
     "Album": "cover",
     "AlbumPayload": "album viewer errors",
+    "TagPayload": "tag viewer errors",
     "Allowance": "perHour used remaining resetsAt usedInTotal",
     "ApiKey": "id name hint createdAt lastUsedAt scope expiresAt monthlyCredits spentThisMonth",
     "ApiKeyPayload": "apiKey key errors",
@@ -85,8 +86,8 @@ NOT_COVERED: Mapping[str, str] = {
     "FollowingPass": "plan startsAt expiresAt imagesPerHour videosPerHour",
     "GalleryChange": "kind version generationId generation",
     "Generation": (
-        "queuePosition estimatedSeconds style original result parent children batch providerCost providerRequestId "
-        "providerPath owner"
+        "queuePosition estimatedSeconds style original result parent children chain batch providerCost "
+        "providerRequestId providerPath owner"
     ),
     "GenerationPayload": "generation viewer errors",
     "GenerationsPayload": "generations viewer errors",
@@ -163,7 +164,7 @@ NOT_COVERED: Mapping[str, str] = {
     "StyleConnection": "edges nodes pageInfo totalCount",
     "StyleEdge": "cursor node",
     "StylePayload": "style errors",
-    "StyleVariable": "name label options default required maxLength",
+    "StyleVariable": "name label options values default required maxLength",
     "UploadPayload": "upload errors",
     "UploadRules": "maxBytes formats contentTypes",
     "UploadTarget": "id url method headers fields expiresAt",
@@ -205,7 +206,7 @@ CATALOGUE: Mapping[str, str] = {
     "Style": NOT_COVERED["Style"],
     "StyleConnection": "edges nodes pageInfo totalCount",
     "StyleEdge": "cursor node",
-    "StyleVariable": "name label options default required maxLength",
+    "StyleVariable": "name label options values default required maxLength",
     "UploadRules": NOT_COVERED["UploadRules"],
     "VideoPrices": "baseCost qualities",
 }

@@ -158,6 +158,7 @@ ID_ARGUMENTS: dict[str, dict[str, str]] = {
     },
     # Last, after everything that needs a generation.
     "Mutation.adminDeleteGeneration": {"id": "any user's, deleted or not; else NOT_FOUND"},
+    "Mutation.renameTag": {"id": "the viewer's; else NOT_FOUND"},
     "Mutation.setTags": {"ids": "the viewer's; else NOT_FOUND, and the others are changed"},
     "Mutation.removeTags": {"ids": "the viewer's; else NOT_FOUND, and the others are changed"},
     "Mutation.removeFromAlbum": {

@@ -73,6 +73,7 @@ PRICES: dict[str, Price] = {
     "Generation.parent": _BATCHED,
     "Generation.owner": _BATCHED,
     "Generation.children": Price(1),
+    "Generation.chain": Price(2, extra=100),  # walks along up to 2,000 rows
     "Generation.batch": _BATCHED,
     "Generation.tags": _BATCHED,
     "Generation.albums": _BATCHED,
@@ -87,6 +88,7 @@ PRICES: dict[str, Price] = {
     "GenerationPayload.viewer": Price(1),
     "DeletedPayload.viewer": Price(1),
     "AlbumPayload.viewer": Price(1),
+    "TagPayload.viewer": Price(1),
     "ChangedGenerationsPayload.viewer": Price(1),
     "ChangedGenerationsPayload.generations": Price(1),
     "AuditEntry.actor": _BATCHED,

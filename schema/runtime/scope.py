@@ -23,7 +23,7 @@ _FIELDS: Mapping[ApiKeyScope, Mapping[str, str]] = {
             "updateProfile renewConnection requestEmailVerification deleteGenerations shareGeneration "
             "unshareGeneration createStyle updateStyle deleteStyle setStylePicture createCheckout setFavorite "
             "sendTestWebhook replayWebhookDelivery createAlbum updateAlbum deleteAlbum addToAlbum removeFromAlbum "
-            "setTags addTags removeTags setFavorites createArchive"
+            "setTags addTags removeTags renameTag setFavorites createArchive"
         ),
     },
 }

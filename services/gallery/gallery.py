@@ -14,7 +14,7 @@ from services.core.error import InvalidInputError
 from services.core.message import message
 from services.core.pagination import Page, PageRequest, created_bounds, key_values, page_of, replica_page
 from services.core.text import slug_or_empty
-from services.gallery.generation_query import ALBUM_ENTRIES, NONE_DELETED, TAG_ENTRIES, GenerationQuery
+from services.gallery.generation_query import ALBUM_ENTRIES, NONE_DELETED, TAG_ENTRIES, GenerationQuery, chain_of
 from services.gallery.search import search, search_words
 
 MAX_TAGS = 5  # of a filter
@@ -123,6 +123,16 @@ class GalleryService:
         wanted = GenerationFilter(parent_id=generation_id)
         return await self.generations(user_id, request, wanted, GenerationOrder.NEWEST, attributes)
 
+    def chain(
+        self,
+        user_id: str,
+        generation_id: str,
+        request: PageRequest[str],
+        attributes: frozenset[str] | None = None,
+    ) -> Awaitable[Page[GenerationRow, str]]:
+        """Return a page of what the user's generation was made from, itself, and what followed, as `chain_of`."""
+        return replica_page(lambda: _page_of_chain(user_id, generation_id, request, attributes), user_id)
+
     async def in_album(
         self,
         user_id: str,
@@ -204,6 +214,22 @@ async def _page(
     # One more row than requested shows whether there is a further page in that direction.
     found = await ahead.page(attributes, key, request.size + 1, down=down, is_indexed=wanted is None)
     return page_of(found, request, cursor, query.total)
+
+
+async def _page_of_chain(
+    user_id: str, generation_id: str, request: PageRequest[str], attributes: frozenset[str] | None
+) -> Page[GenerationRow, str]:
+    steps = await chain_of(user_id, generation_id)
+    after, before = request.after or "", request.before
+    between = [id for id in steps if id > after and (before is None or id < before)]
+    wanted = (between[::-1] if request.last is not None else between)[: request.size + 1]
+    found = await NONE_DELETED.among("id", wanted).equal("user_id", user_id).all(attributes)
+    by_id = {row.id: row for row in found}
+
+    async def count() -> int:
+        return len(steps)
+
+    return page_of([by_id[id] for id in wanted if id in by_id], request, ("id",), count)
 
 
 class _First(NamedTuple):

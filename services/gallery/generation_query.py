@@ -22,6 +22,32 @@ _OF_ACCOUNT_UNINDEXED = 'COALESCE("generations"."user_id", \'\') = {}'
 # An order without an index: PostgreSQL then collects the matches, rather than scan the list until it has enough.
 _UNINDEXED_ID = '"generations"."id" || \'\''
 
+MAX_STEPS = 1000  # from a generation, in each direction
+
+# $1: the generation, $2: its account. A deleted generation ends the chain, as it ends `parent`. Expressions of columns:
+# else PostgreSQL may read, for each step, the whole list of the account, or all ids from the newest on.
+STEPS = f"""
+WITH RECURSIVE above (id, step) AS (
+    SELECT CAST($1 AS VARCHAR), 0
+    UNION ALL
+    SELECT (
+        SELECT earlier.id FROM generations AS later JOIN generations AS earlier ON earlier.id = later.parent_id
+        WHERE later.id = above.id AND COALESCE(earlier.user_id, '') = $2 AND earlier.deleted_at IS NULL
+    ), above.step + 1
+    FROM above WHERE above.id IS NOT NULL AND above.step < {MAX_STEPS}
+),
+below (id, step) AS (
+    SELECT CAST($1 AS VARCHAR), 0
+    UNION ALL
+    SELECT (
+        SELECT MAX(child.id || '') FROM generations AS child
+        WHERE child.parent_id = below.id AND COALESCE(child.user_id, '') = $2 AND child.deleted_at IS NULL
+    ), below.step + 1
+    FROM below WHERE below.id IS NOT NULL AND below.step < {MAX_STEPS}
+)
+SELECT id FROM above WHERE id IS NOT NULL UNION SELECT id FROM below WHERE id IS NOT NULL ORDER BY id
+"""  # noqa: S608 - a constant
+
 
 class Entries(NamedTuple):
     """A table of lists' entries, with the marks and the ids of their generations. `column`: the id of the list."""
@@ -162,6 +188,14 @@ class GenerationQuery(NamedTuple):
 
 
 NONE_DELETED = GenerationQuery()
+
+
+async def chain_of(user_id: str, generation_id: str) -> list[str]:
+    """Return the ids of the chain of the user's generation, oldest first: at most MAX_STEPS in each direction.
+
+    It has what the generation was made from, up to the first; itself; and what was made from it, by the newest of each.
+    """
+    return [str(row["id"]) for row in await rows(STEPS, generation_id, user_id)]  # ids sort by creation time
 
 
 def _name(entries: Entries | None, column: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from models import Tag, TagEntry, ids
 from models.albums import TAG_NAME_MAX
 from models.database.connection import placeholders, rows, run_tx
-from services.core.error import ConflictError, InvalidInputError
+from services.core.error import ConflictError, InvalidInputError, NotFoundError
 from services.core.message import message
 from services.events import account_change
 from services.events.account_change import AccountChange, ChangeKind
@@ -22,6 +22,16 @@ SELECT tags.id, generations.id, generations.is_favorite FROM generations JOIN ta
 WHERE generations.id IN ({generations}) ON CONFLICT (tag_id, generation_id) DO NOTHING RETURNING generation_id
 """
 _REMOVE = "DELETE FROM tag_entries WHERE generation_id IN ({generations}){condition} RETURNING generation_id"
+# $1: the tag that they get, $2: the one that they have. Those that have both keep one.
+_MOVE = """
+INSERT INTO tag_entries (tag_id, generation_id, is_favorite)
+SELECT CAST($1 AS VARCHAR), generation_id, is_favorite FROM tag_entries WHERE tag_id = $2
+ON CONFLICT (tag_id, generation_id) DO NOTHING RETURNING generation_id
+"""
+_MOVED = """
+UPDATE generations SET version = version + 1, updated_at = NOW()
+WHERE id IN (SELECT generation_id FROM tag_entries WHERE tag_id = $1) RETURNING id
+"""
 _TOO_MANY = """
 SELECT generation_id FROM tag_entries WHERE generation_id IN ({generations})
 GROUP BY generation_id HAVING COUNT(*) > {most} LIMIT 1
@@ -103,6 +113,48 @@ class TagService:
             return await _remove(found, [str(id) for id in tags])
 
         return await self._change(user_id, Selection(wanted), change)
+
+    async def rename(self, user_id: str, tag_id: str, name: str) -> Tag:
+        """Rename a tag. If the account has another one of this name, whatever its case, return that with all of both.
+
+        That moves the versions of the generations that had the tag. If nothing changes, no version increases.
+
+        Raises:
+            InvalidInputError: the name is empty, too long or has characters that cannot be used.
+            NotFoundError: the tag does not exist, or belongs to another user.
+        """
+        cleaned = clean_name(name, TAG_NAME_MAX, field=("name",))
+
+        async def work() -> tuple[str, AccountChange]:
+            account = await account_change.bump_version(user_id)
+            tag = await self._find(user_id, tag_id)
+            if tag.name == cleaned:
+                raise UnchangedError(())
+            key = name_key(cleaned)
+            other = await Tag.get_or_none(user_id=user_id, name_key=key)
+            if other is None or other.id == tag.id:
+                tag.name, tag.name_key = cleaned, key
+                await tag.save(update_fields=["name", "name_key"])
+                return tag.id, account.with_new_gallery()
+            await rows(_MOVED, tag.id)
+            await rows(_MOVE, other.id, tag.id)
+            await rows("DELETE FROM tag_entries WHERE tag_id = $1 RETURNING id", tag.id)
+            await tag.delete()
+            return other.id, account.with_new_gallery()
+
+        try:
+            kept, account = await run_tx(work)
+        except UnchangedError:
+            return await self._find(user_id, tag_id)
+        await self._events.account_changed(account)
+        return await self._find(user_id, kept)
+
+    @staticmethod
+    async def _find(user_id: str, tag_id: str) -> Tag:
+        tag = await Tag.get_or_none(id=tag_id, user_id=user_id, size__gt=0)
+        if tag is None:
+            raise NotFoundError(field=("id",))
+        return tag
 
     async def _change(
         self, user_id: str, selection: Selection, change: Callable[[list[str]], Awaitable[set[str]]]

@@ -220,7 +220,9 @@ async def test_styles_are_searched_in_english_and_chinese(idle_server: Running) 
 
 
 async def test_titles_are_in_the_language_of_the_request(idle_server: Running) -> None:
-    query = '{ style(slug: "noir") { title description category collection { title } variables { label options } } }'
+    query = (
+        '{ style(slug: "noir") { title description category collection { title } variables { label options values } } }'
+    )
     english = (await idle_server.api.raw(query)).json()["data"]["style"]
     chinese = (await idle_server.api.raw(query, headers={"accept-language": "zh-CN,en;q=0.5"})).json()["data"]["style"]
     assert (english["title"], chinese["title"]) == ("Noir", "黑色电影")
@@ -229,6 +231,8 @@ async def test_titles_are_in_the_language_of_the_request(idle_server: Running) -
     costumes = [style["variables"][0]["options"] for style in (english, chinese)]
     assert [options[0] for options in costumes] == ["Crimson and gold", "绯红与金"]
     assert len(costumes[0]) == len(costumes[1])
+    values = [style["variables"][0]["values"] for style in (english, chinese)]
+    assert (values[0][0], values[0]) == ("crimson and gold", values[1])
     assert await idle_server.api.one('{ style(slug: "nothing") { id } }') is None
     assert await idle_server.api.one('{ style(slug: "noir", collection: "scenes") { id } }') is None
 

@@ -94,8 +94,9 @@ WRITES = {
     "updateAlbum": '(id: "{alb}", input: {name: "Animals", position: 3}) { album { id } }',
     "removeFromAlbum": '(id: "{alb}", ids: ["{gen}"]) { album { count } }',
     "deleteAlbum": '(id: "{alb}") { deletedIds }',
-    "addTags": '(ids: ["{gen}", "{last_gen}"], tags: ["red", "blue"]) { generations { id } }',
+    "addTags": '(ids: ["{gen}", "{last_gen}"], tags: ["red", "blue"]) { generations { id tags { id } } }',
     "setTags": '(ids: ["{gen}", "{last_gen}"], tags: ["green", "blue"]) { generations { id } }',
+    "renameTag": '(id: "{tag}", name: "green") { tag { id } }',
     "removeTags": '(ids: ["{gen}"], tags: ["green", "blue"]) { generations { id } }',
     "adminRetryGeneration": '(id: "{gen}", reason: "down") { generation { id } }',
     "adminUnshareGeneration": '(id: "{gen}", reason: "test") { generation { id } }',
@@ -128,7 +129,7 @@ UNCOUNTED = {
     *("Subscription.adminActivity", "AdminActivity.user", "AdminActivity.generation", "AdminActivity.transaction"),
     # The account as a mutation, or an event, left it: one statement.
     *("GenerationPayload.viewer", "DeletedPayload.viewer", "CreditsChange.user"),
-    *("AlbumPayload.viewer", "ChangedGenerationsPayload.viewer"),
+    *("AlbumPayload.viewer", "ChangedGenerationsPayload.viewer", "TagPayload.viewer"),
     "ChangedGenerationsPayload.generations",  # the generations, by their loader
     # They need a mail, a socket, a payment provider or a finished generation, and do less than the mutations above.
     *(
@@ -258,7 +259,7 @@ async def test_price_of_a_write_covers_its_statements(idle_server: Running, capl
             text = (await root.raw(f"mutation {{ {name}{rest} }}")).text
         assert '"errors"' not in text, (name, text)
         found[name] = len(ran) - 1  # the session
-        for prefix in ("gen", "sty", "key", "usr", "whk", "whd", "alb"):
+        for prefix in ("gen", "sty", "key", "usr", "whk", "whd", "alb", "tag"):
             if f'"{prefix}_' in text:
                 known[f"last_{prefix}"] = f"{prefix}_" + text.partition(f'"{prefix}_')[2][:26]
                 known.setdefault(prefix, known[f"last_{prefix}"])

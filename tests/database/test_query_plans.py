@@ -15,7 +15,7 @@ from services.billing.membership import MembershipService
 from services.core.pagination import PageRequest
 from services.events.publisher import EventPublisher
 from services.gallery.gallery import FavoriteKey, GalleryService, GenerationFilter, GenerationKey, GenerationOrder
-from services.gallery.generation_query import NONE_DELETED
+from services.gallery.generation_query import NONE_DELETED, STEPS
 from services.gallery.original_retention import OriginalRetention
 from services.generations.claim_statement import expired_leases, next_in_line
 from services.integrations.messaging.bus import Bus
@@ -116,6 +116,10 @@ async def test_every_order_and_filter_of_the_gallery_uses_an_index(user_id: str,
         explained = await plan(gallery.generations(user_id, by_id, wanted, newest))
         assert f"ix_generations_{index}" in explained, explained
     assert "ix_generations_children" in await plan(gallery.children(user_id, "gen_parent", by_id))
+    explain = "EXPLAIN " if is_postgres(database) else "EXPLAIN QUERY PLAN "
+    explained = str([dict(row) for row in await rows(explain + STEPS, "gen_parent", user_id)])
+    assert "ix_generations_children" in explained, explained
+    assert "Seq Scan on generations" not in explained, explained
     assert "idx_generations_batch_i" in await plan(gallery.by_batches(user_id, ["bat_1", "bat_2"]))
     if is_postgres(database):
         explained = await plan(NONE_DELETED.where(HAS_PAIRS, character_pairs(["fox"])).all(None))

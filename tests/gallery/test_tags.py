@@ -12,6 +12,7 @@ from tests.support.integrity import assert_invariants
 from tests.support.named_lists import (
     ADD_TAGS,
     REMOVE_TAGS,
+    RENAME_TAG,
     SET_TAGS,
     add_tags,
     tag_ids,
@@ -147,3 +148,76 @@ async def test_changes_reach_other_tabs(idle_server: Running) -> None:
         await stream.next()
         await ada.one(SET_TAGS, ids=made, tags=["red"])
         assert [(await stream.next())["generationId"] for _ in made] == made
+
+
+async def rename(api: Api, id: str, name: str) -> dict[str, Any]:
+    done: dict[str, Any] = await api.one(RENAME_TAG, id=id, name=name)
+    assert done["errors"] == []
+    return done
+
+
+async def test_renamed_tag_keeps_its_generations(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    made = await create(ada, 3)
+    await add_tags(ada, made[:2], "red")
+    before, red = await version_of(ada), (await tag_ids(ada))["red"]
+    done = await rename(ada, red, "  Dark   red ")
+    assert done == {"tag": {"id": red, "name": "Dark red", "count": 2}, "viewer": {"version": before + 1}, "errors": []}
+    assert await tags_of(ada) == [("Dark red", 2)]
+    assert await ids(ada, filter={"tagIds": [red]}) == made[1::-1]
+    assert (await rename(ada, red, "DARK RED"))["tag"]["name"] == "DARK RED"
+    assert (await rename(ada, red, "DARK RED"))["viewer"] == {"version": before + 2}, "nothing changed"
+    assert [(await ada.one(ONE, id=id))["generation"]["version"] for id in made] == [2, 2, 1]
+    await add_tags(ada, made[2:], "dark red")
+    assert await tags_of(ada) == [("DARK RED", 3)]
+    await assert_invariants(idle_server.services)
+
+
+async def test_tag_with_the_name_of_another_is_merged_into_it(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    made = await create(ada, 5)
+    await add_tags(ada, made[:3], "red")
+    await add_tags(ada, made[2:4], "Crimson")
+    await ada.one("mutation($id: ID!) { setFavorite(id: $id, isFavorite: true) { errors { code } } }", id=made[0])
+    tags = await tag_ids(ada)
+    versions = [(await ada.one(ONE, id=id))["generation"]["version"] for id in made]
+    done = await rename(ada, tags["red"], "crimson")
+    assert done["tag"] == {"id": tags["Crimson"], "name": "Crimson", "count": 4}
+    assert await tags_of(ada) == [("Crimson", 4)]
+    assert [await tags_on(ada, id) for id in made] == [["Crimson"]] * 4 + [[]]
+    moved = [(await ada.one(ONE, id=id))["generation"]["version"] for id in made]
+    assert moved == [version + (place < 3) for place, version in enumerate(versions)]
+    assert await ids(ada, filter={"tagIds": [tags["Crimson"]]}) == made[3::-1]
+    favorites = {"tagIds": [tags["Crimson"]], "isFavorite": True}
+    assert await ids(ada, filter=favorites, orderBy="FAVORITES_FIRST") == made[:1]
+    assert await ids(ada, filter={"tagIds": [tags["red"]]}) == []
+    assert (await ada.refused(RENAME_TAG, id=tags["red"], name="x"))["code"] == "NOT_FOUND"
+    await assert_invariants(idle_server.services)
+
+
+async def test_name_of_a_tag_is_checked_and_others_rename_nothing(idle_server: Running) -> None:
+    ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
+    (made,) = await create(ada, 1)
+    await add_tags(ada, [made], "red")
+    red = (await tag_ids(ada))["red"]
+    for name in ("", "  ", "x" * 41, "a\nb"):
+        refusal = await ada.refused(RENAME_TAG, id=red, name=name)
+        assert (refusal["code"], refusal["field"]) == ("INVALID_INPUT", ["name"]), name
+    for api, id in ((eve, red), (ada, made), (ada, "tag_x")):
+        assert (await api.refused(RENAME_TAG, id=id, name="blue"))["code"] == "NOT_FOUND"
+    assert await tags_of(ada) == [("red", 1)]
+
+
+async def test_subscribers_read_the_gallery_again_after_a_renaming(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    (made,) = await create(ada, 1)
+    await add_tags(ada, [made], "red")
+    red = (await tag_ids(ada))["red"]
+    async with ada.socket() as socket:
+        stream = await socket.subscribe(CHANGES)
+        before = await stream.next()
+        await rename(ada, red, "blue")
+        after = await stream.next()
+    assert [(one["kind"], one["version"]) for one in (before, after)] == [
+        ("SNAPSHOT", before["version"]), ("SNAPSHOT", before["version"] + 1),
+    ]  # fmt: skip

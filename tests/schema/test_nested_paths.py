@@ -35,7 +35,7 @@ BRIEF = {
     "Album.cover": "cover { id prompt }",
     "User.albums": "albums(first: 3) { nodes { id name } }",
 }
-SHALLOW = {"Generation.children", "Generation.batch", "Generation.albums", "Generation.tags"}
+SHALLOW = {"Generation.children", "Generation.chain", "Generation.batch", "Generation.albums", "Generation.tags"}
 SHALLOW |= {
     "User.identities",
     "User.tags",

@@ -19,6 +19,7 @@ from tests.support.fakes.identity_provider import IdentityProvider
 from tests.support.fakes.polar_wire import order
 from tests.support.integrity import adjust_credits
 from tests.support.mail_server import Mailbox
+from tests.support.named_lists import tag_ids
 from tests.support.polar_store import FIFTY, deliver
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
@@ -251,6 +252,11 @@ async def _credits(guide: GuideRunner) -> dict[str, Any]:
     return {}
 
 
+async def _own_tag(guide: GuideRunner) -> dict[str, Any]:
+    (guide.known["tag"],) = (await tag_ids(guide.api)).values()
+    return {}
+
+
 async def _own_style_and_image(guide: GuideRunner) -> dict[str, Any]:
     """A style and an image: the guide has deleted its own before."""
     style = await guide.api.one(STYLE, input={"title": "Fog", "prompt": "A street in the fog."})
@@ -306,6 +312,7 @@ PREPARATIONS: dict[str, Callable[[GuideRunner], Awaitable[dict[str, Any]]]] = {
     "RevokeSession": _other_session,
     "CancelGeneration": _waiting_generation,
     "ReuseResult": _earlier_result,
+    "RenameTag": _own_tag,
     "SetStylePicture": _own_style_and_image,
     "AdminRetryGeneration": _canceled_generation,
     "AdminPaymentReviews": _reviews,

@@ -22,6 +22,10 @@ REMOVE = f"mutation($id: ID!, $ids: [ID!]!) {{ removeFromAlbum(id: $id, ids: $id
 SET_TAGS = f"mutation($ids: [ID!]!, $tags: [String!]!) {{ setTags(ids: $ids, tags: $tags) {{ {CHANGED} }} }}"
 ADD_TAGS = SET_TAGS.replace("setTags", "addTags")
 REMOVE_TAGS = SET_TAGS.replace("setTags", "removeTags")
+RENAME_TAG = f"""
+mutation($id: ID!, $name: String!) {{
+  renameTag(id: $id, name: $name) {{ tag {{ id name count }} viewer {{ version }} {ERRORS} }}
+}}"""
 SET_FAVORITES = f"""
 mutation($ids: [ID!]!, $isFavorite: Boolean!) {{
   setFavorites(ids: $ids, isFavorite: $isFavorite) {{ {CHANGED} viewer {{ version stats {{ favorites }} }} }}

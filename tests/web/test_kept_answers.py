@@ -185,7 +185,8 @@ EFFECTIVE = {
     "updateAlbum": ("ada", 'updateAlbum(id: "{album}", input: {name: "Animals"}) { errors { code } }'),
     "removeFromAlbum": ("ada", 'removeFromAlbum(id: "{album}", ids: ["{other}"]) { errors { code } }'),
     "deleteAlbum": ("ada", 'deleteAlbum(id: "{album}") { errors { code } }'),
-    "addTags": ("ada", 'addTags(ids: ["{id}"], tags: ["red", "blue"]) { errors { code } }'),
+    "addTags": ("ada", 'addTags(ids: ["{id}"], tags: ["red", "blue"]) { generations { tags { id } } errors { code } }'),
+    "renameTag": ("ada", 'renameTag(id: "{tag}", name: "scarlet") { errors { code } }'),
     "setTags": ("ada", 'setTags(ids: ["{id}"], tags: ["green", "blue"]) { errors { code } }'),
     "removeTags": ("ada", 'removeTags(ids: ["{id}"], tags: ["blue"]) { errors { code } }'),
     "shareGeneration": ("ada", 'shareGeneration(id: "{id}") { errors { code } }'),
@@ -221,11 +222,12 @@ async def test_answer_kept_before_a_mutation_is_not_served_after_it(
     id, other = await completed(ada), await completed(ada)
     mutations = schema._schema.mutation_type
     assert mutations
-    album, stale, refused = "", [], []
+    album, tag, stale, refused = "", "", [], []
     others = [name for name in mutations.fields if name not in EFFECTIVE and name not in ENDS_THE_SESSION]
     for name in [*others, *EFFECTIVE]:
         who, text = EFFECTIVE.get(name, ("ada", ""))
-        for name_of_id, value in (("{id}", id), ("{other}", other), ("{user}", ada.user["id"]), ("{album}", album)):
+        known = {"{id}": id, "{other}": other, "{user}": str(ada.user["id"]), "{album}": album, "{tag}": tag}
+        for name_of_id, value in known.items():
             text = text.replace(name_of_id, value)
         actor = ada if who == "ada" else admin
         assert await is_current(ada, id), name
@@ -235,6 +237,8 @@ async def test_answer_kept_before_a_mutation_is_not_served_after_it(
                 refused.append((name, response))
             elif name == "createAlbum":
                 album = response["data"][name]["album"]["id"]
+            elif name == "addTags":
+                tag = response["data"][name]["generations"][0]["tags"][0]["id"]
         else:
             operation = Operation(f"Mutation.{name}")
             paths = ID_ARGUMENTS.get(operation.name, {})
