@@ -102,7 +102,8 @@ export function Options({ picked, collection, deployment, models, maxBatch, draf
           </Group>
           {fitting.length > 1 && (
             <Select
-              label={t.model} value={draft.model || "best"} onChange={(id) => change({ model: id === "best" ? "" : id })}
+              label={t.model} value={draft.model || "best"}
+              onChange={(id) => change({ model: id === "best" ? "" : id, ...fittingTo(fitting.find((one) => one.id === id), draft) })}
               choices={[{ id: "best", label: t.bestModel }, ...fitting.map(({ id, name }) => ({ id, label: name }))]}
             />
           )}
@@ -110,6 +111,17 @@ export function Options({ picked, collection, deployment, models, maxBatch, draf
       </details>
     </div>
   );
+}
+
+/** What was chosen that a model cannot do, set back to what it can: its chips are not shown. */
+function fittingTo(model: Model | undefined, { quality, aspectRatio, duration }: Draft): Partial<Draft> {
+  if (!model) return {};
+  const { qualities, aspectRatios, durations } = model;
+  return {
+    ...(!qualities.includes(quality) && { quality: qualities[0] ?? "STANDARD" }),
+    ...(aspectRatios.length > 0 && !aspectRatios.includes(aspectRatio) && { aspectRatio: "" }),
+    ...(duration !== null && !durations.includes(duration) && { duration: null }),
+  };
 }
 
 function Group({ label, children }: { readonly label: string; readonly children: ReactNode }) {
