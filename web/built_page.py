@@ -13,7 +13,9 @@ from web.html import templates
 _OPENING_TAG = re.compile(r"<html\b[^>]*>")
 _OPENING_TAG_TEMPLATE = "<html{{ attributes|xmlattr }}>"
 _ROOT = '<div id="root">'
+_OPENING_STYLES = "opening.css"
 _NONCE_TEMPLATE = '<meta property="csp-nonce" nonce="{{ nonce }}">'
+_STYLES_TEMPLATE = '<style nonce="{{ nonce }}">{{ styles|safe }}</style>'  # of our own build
 # File names contain a hash of the content.
 _HEADERS = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
 _COMPRESSED = ".br"  # what the build compresses, beside each file
@@ -33,11 +35,13 @@ class BuiltPage:
         """Return the page's HTML, or None if it has not been built.
 
         `attributes`: of the html element; None leaves one out. `nonce`: for the style elements that its scripts write.
-        `opening`: the built file with what the page shows until its scripts have come; None: nothing.
+        `opening`: the built file with what the page shows until its scripts have come, by the styles that the build
+        has for it; None: nothing.
         """
         try:
             markup = (self._build / "index.html").read_text(encoding="utf-8")
             root = (self._build / opening).read_text(encoding="utf-8") if opening is not None else ""
+            styles = (self._build / _OPENING_STYLES).read_text(encoding="utf-8") if root else ""
         except FileNotFoundError:
             return None
         markup = markup.replace(_ROOT, f"{_ROOT}{root}", 1)
@@ -45,8 +49,10 @@ class BuiltPage:
         markup = _OPENING_TAG.sub(lambda _: opening_tag, markup, count=1)
         if nonce is None:
             return markup
-        meta = templates().from_string(_NONCE_TEMPLATE).render(nonce=nonce)
-        return markup.replace("<head>", f"<head>{meta}", 1)
+        head = templates().from_string(_NONCE_TEMPLATE).render(nonce=nonce)
+        if styles:
+            head += templates().from_string(_STYLES_TEMPLATE).render(nonce=nonce, styles=styles)
+        return markup.replace("<head>", f"<head>{head}", 1)
 
     def files(self) -> Route:
         """Return the route of the page's assets."""

@@ -14,6 +14,7 @@ from web.studio import BUILD, FOLDER, MAILED_LINKS, VIEWS
 pytestmark = pytest.mark.any_database
 
 HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+STYLES = 'h1 > b { content: "&"; }'
 OPENINGS = {"en": "<h1>Welcome</h1>", "zh-CN": "<h1>\u6b22\u8fce</h1>"}
 ADDRESSES = [re.sub(r"\{.*?\}", "anything", view) for view in VIEWS]
 INDEX = """<!doctype html>
@@ -36,6 +37,7 @@ def build(tmp_path: Path) -> Path:
     (folder / "index.html").write_text(INDEX)
     for language, words in OPENINGS.items():
         (folder / f"opening.{language}.html").write_text(words)
+    (folder / "opening.css").write_text(STYLES)
     (folder / "studio" / "index-0a1b2c.js").write_text("export {};")
     (folder / "studio" / "index-0a1b2c.js.br").write_bytes(b"compressed")
     return folder
@@ -82,9 +84,12 @@ async def test_start_has_its_words_before_the_scripts_have_come_for_visitors_alo
         for language, words in OPENINGS.items():
             page = await server.api.http.get("/", headers={**HTML, "accept-language": language})
             assert f'<div id="root">{words}</div>' in page.text
+            (nonce,) = re.findall(r'<meta property="csp-nonce" nonce="([^"]+)">', page.text)
+            assert f'<style nonce="{nonce}">{STYLES}</style>' in page.text, "painted before the style sheet has come"
             assert page.headers["vary"] == "Accept-Language, Cookie, Origin"
             other = await server.api.http.get("/gallery", headers={**HTML, "accept-language": language})
             assert '<div id="root"></div>' in other.text
+            assert "<style" not in other.text
         ada = await server.api.sign_up()
         cookie = {"cookie": f"{NAME}={ada.token}"}
         assert '<div id="root"></div>' in (await server.api.http.get("/", headers={**HTML, **cookie})).text

@@ -20,18 +20,31 @@ const generated: Plugin = {
   },
 };
 
-/** The style sheet comes before the scripts, which would otherwise take all of HTTP/1.1's connections. */
-const stylesFirst: Plugin = {
-  name: "styles-first",
+/**
+ * What the page loads stands at its end: the words of its start are painted before the style sheet has come, by the
+ * styles that the server writes into the page. The style sheet comes before the scripts, which would otherwise take all
+ * of HTTP/1.1's connections, and the scripts wait for it. The font of the headings is fetched at once.
+ */
+const loadedLast: Plugin = {
+  name: "loaded-last",
   apply: "build",
   transformIndexHtml: {
     order: "post",
-    handler(html) {
-      const [sheet = ""] = /<link rel="stylesheet"[^>]*>\s*/.exec(html) ?? [];
-      return html.replace(sheet, "").replace("<script", `${sheet.trim()}\n    <script`);
+    handler(html, { bundle }) {
+      const [sheet = ""] = /<link rel="stylesheet"[^>]*>/.exec(html) ?? [];
+      const scripts = html.match(/<script type="module"[^>]*><\/script>|<link rel="modulepreload"[^>]*>/g) ?? [];
+      const font = `<link rel="preload" as="font" type="font/woff2" crossorigin href="/${fontIn(bundle)}">`;
+      const rest = [sheet, ...scripts].reduce((before, tag) => before.replace(tag, ""), html).replace(/\n\s*\n/g, "\n");
+      return rest.replace("</head>", `  ${font}\n  </head>`).replace("</body>", `  ${[sheet, ...scripts].join("\n    ")}\n  </body>`);
     },
   },
 };
+
+function fontIn(bundle: object = {}): string {
+  const found = Object.keys(bundle).find((name) => name.endsWith(".woff2"));
+  if (!found) throw new Error("The build has no font.");
+  return found;
+}
 
 /** The server sends these to browsers that take them. */
 const compressed: Plugin = {
@@ -46,21 +59,31 @@ const compressed: Plugin = {
   },
 };
 
-/** What visitors read until the scripts have come: the server writes it into the page's root. */
+/** What visitors read until the scripts have come, and its styles: the server writes both into the page. */
 const opening: Plugin = {
   name: "opening",
   apply: "build",
-  generateBundle() {
+  async generateBundle(_, bundle) {
     for (const [locale, { title, lead }] of Object.entries({ en: home.en, "zh-CN": home.zh })) {
       const words = `<div class="words"><h1>${title}</h1><p>${lead}</p><div class="acts"></div></div>`;
       const source = `<header></header><main id="main"><div class="opening">${words}<div class="prints"></div></div></main>`;
       this.emitFile({ type: "asset", fileName: `opening.${locale}.html`, source });
     }
+    const sheet = async (name: string) => await readFile(here(`src/styles/${name}.css`), "utf8");
+    const [tokens, base, start] = await Promise.all([sheet("tokens"), sheet("base"), sheet("opening")]);
+    const [, dark] = /^:root\[data-theme="dark"\] (\{.*?\})/ms.exec(tokens) ?? [];
+    if (!dark) throw new Error("The tokens have no dark theme.");
+    // Before the scripts have come, the system alone says which theme it is.
+    const theme = `@media (prefers-color-scheme: dark) { :root:not([data-theme]) ${dark} }`;
+    const font = `@font-face { font-family: "Instrument Serif"; font-display: swap; src: url("/${fontIn(bundle)}") format("woff2"); }`;
+    const source = [font, tokens, theme, base.replace('@import "./tokens.css";', ""), start].join("\n");
+    const small = source.replace(/\/\*.*?\*\//gs, "").replace(/\s+/g, " ").trim();
+    this.emitFile({ type: "asset", fileName: "opening.css", source: small });
   },
 };
 
 export default defineConfig({
-  plugins: [generated, react(), opening, stylesFirst, compressed],
+  plugins: [generated, react(), opening, loadedLast, compressed],
   resolve: {
     alias: [
       { find: "@darkroom/client", replacement: client.replace(/\/$/, "") },
