@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.support.client import Api, photo, until
-from tests.support.graphiql_page import PASSWORD, Server, open_browser, run_server
+from tests.support.graphiql_page import PASSWORD, Server, run_server
 from tests.support.server_process import free_port
 from tests.support.typescript import NODE, add_apps_of_the_guide, copy_example, npm_succeeds
 
@@ -52,12 +52,6 @@ async def preview(folder: Path, port: int) -> AsyncIterator[str]:
         if process.returncode is None:
             process.terminate()
         await process.wait()
-
-
-@pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator["Browser"]:
-    async with open_browser() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

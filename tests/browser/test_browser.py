@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.graphiql_page import PASSWORD, GraphiqlPage, Server, open_browser, open_graphiql, run_server
+from tests.support.graphiql_page import PASSWORD, GraphiqlPage, Server, open_graphiql, run_server
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -20,17 +20,6 @@ pytestmark = pytest.mark.browser
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     async with run_server(tmp_path_factory.mktemp("server")) as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator["Browser"]:
-    async with open_browser() as found:
-        yield found
-
-
-@pytest.fixture(scope="module", autouse=True)
-def pictures(pytestconfig: pytest.Config) -> None:
-    GraphiqlPage.takes_pictures = bool(pytestconfig.getoption("--pictures"))
 
 
 @pytest.fixture

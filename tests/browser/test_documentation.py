@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.graphiql_page import Server, open_browser, open_graphiql, run_server
+from tests.support.graphiql_page import Server, open_graphiql, run_server
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -17,12 +17,6 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     async with run_server(tmp_path_factory.mktemp("server")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator["Browser"]:
-    async with open_browser() as found:
         yield found
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from tests.support.graphiql_page import PICTURES, GraphiqlPage, Server, open_browser, open_graphiql, run_server
+from tests.support.graphiql_page import PICTURES, GraphiqlPage, Server, open_graphiql, run_server
 from tests.support.s3_server import BUCKET, KEY_ID, REGION, SECRET, s3_server
 
 if TYPE_CHECKING:
@@ -35,17 +35,6 @@ def astronaut() -> bytes:
     data = io.BytesIO()
     photo.save(data, "JPEG", quality=90)
     return data.getvalue()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def pictures(pytestconfig: pytest.Config) -> None:
-    GraphiqlPage.takes_pictures = bool(pytestconfig.getoption("--pictures"))
-
-
-@pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator["Browser"]:
-    async with open_browser() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

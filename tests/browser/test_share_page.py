@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.client import until
-from tests.support.graphiql_page import PASSWORD, Server, open_browser, run_server
+from tests.support.graphiql_page import PASSWORD, Server, run_server
+from tests.support.player import play
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Response
@@ -15,15 +16,6 @@ pytestmark = pytest.mark.browser
 
 SHARE = "mutation($id: ID!) { shareGeneration(id: $id) { generation { shareUrl } } }"
 RESULT = "query($id: ID!) { viewer { generation(id: $id) { result { url } } } }"
-PLAY = """() => {
-  const video = document.querySelector("video");
-  video.muted = true;
-  return new Promise((resolve, reject) => {
-    video.ontimeupdate = () => video.currentTime > 0.3 && resolve([video.duration, video.videoWidth]);
-    video.onerror = () => reject(video.error.message);
-    video.play().catch(reject);
-  });
-}"""
 SEEK = """() => {
   const video = document.querySelector("video");
   return new Promise(resolve => { video.onseeked = () => resolve(video.currentTime); video.currentTime = 2.5; });
@@ -33,12 +25,6 @@ SEEK = """() => {
 @pytest.fixture(scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     async with run_server(tmp_path_factory.mktemp("server")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator["Browser"]:
-    async with open_browser() as found:
         yield found
 
 
@@ -65,7 +51,7 @@ async def test_player_of_a_share_page_plays_and_seeks(chromium: "Browser", addre
     page.on("console", lambda found: problems.append(found.text))
     page.on("response", note)
     await page.goto(addresses[0])
-    assert await page.evaluate(PLAY) == [3, 768]
+    assert await play(page) == (3, 768)
     assert await page.evaluate(SEEK) == pytest.approx(2.5, abs=0.1)
     assert [text for text in problems if "Content Security Policy" in text] == []
     assert set(statuses) == {206}

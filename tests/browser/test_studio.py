@@ -1,43 +1,30 @@
-"""The studio in a real browser without a network: a new user's first minutes, in every product, language and width."""
+"""The studio in a real browser without a network: guests, batches, the gallery, in every width and both themes."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from tests.support.client import Api
-from tests.support.graphiql_page import PASSWORD, Server, open_browser, run_server
-from tests.support.studio_page import StudioPage, open_studio
+from tests.support.graphiql_page import PASSWORD, Server, run_server
+from tests.support.studio_page import PHONE, open_studio
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser
+    from playwright.async_api import Browser, Route
 
 pytestmark = pytest.mark.browser
 
-DESK: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}}
-PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 ADJUST = """mutation($input: AdjustCreditsInput!) { adminAdjustCredits(input: $input) { errors { message } } }"""
-
-
-@pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator["Browser"]:
-    async with open_browser() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     async with run_server(tmp_path_factory.mktemp("server"), DEMO_SECONDS="1", RATE_LIMITS="off") as found:
         yield found
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _pictures(pytestconfig: pytest.Config) -> None:
-    StudioPage.takes_pictures = bool(pytestconfig.getoption("--pictures"))
 
 
 @pytest.mark.parametrize("width", [360, 768, 1440])
@@ -99,45 +86,32 @@ async def test_guest_makes_shares_and_keeps_a_picture(
         await studio.check(f"gallery-{scheme}-{width}")
 
 
-@dataclass(frozen=True)
-class Product:
-    profile: str
-    style: str
-    start: int  # credits after sign-up
-    cost: int
-    needs_photo: bool
-    options: dict[str, Any]
-
-
-PRODUCTS = [
-    Product("plushify", "Cute", 10, 1, True, PHONE),
-    Product("plushify-quality", "Cute", 10, 1, True, DESK),
-    Product("avenger", "Noir", 30, 10, True, PHONE),
-    Product("scenes", "Starry Night", 100, 5, False, DESK),
-]
-
-
-@pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.profile)
-async def test_new_user_of_every_product_makes_and_shares_a_picture(
-    product: Product, chromium: "Browser", tmp_path: Path
+@pytest.mark.parametrize(("scheme", "paper"), [("light", "rgb(250, 247, 242)"), ("dark", "rgb(20, 18, 16)")])
+async def test_start_is_read_before_its_styles_and_scripts_have_come(
+    scheme: str, paper: str, chromium: "Browser", server: Server
 ) -> None:
-    settings = {"PROFILE": product.profile, "DEMO_SECONDS": "1"}
-    async with run_server(tmp_path, **settings) as server, open_studio(chromium, server, **product.options) as studio:
+    arrived = asyncio.Event()
+
+    async def hold(route: "Route") -> None:
+        await arrived.wait()
+        await route.continue_()
+
+    async with open_studio(chromium, server, color_scheme=scheme, **PHONE) as studio:
         page = studio.page
-        await page.get_by_role("link", name=re.compile(product.style)).first.click()
-        await studio.button("Create an account to make it").click()
-        await studio.sign_in("ada@example.com")
-        await studio.wait_for_credits(product.start)
-        if product.needs_photo:
-            await studio.add_photo()
-        await studio.order()
-        await studio.wait_for_picture()
-        await studio.wait_for_credits(product.start - product.cost)
-        await studio.button("Share").click()
-        await studio.button("Create the link").click()
-        link = await page.get_by_label("Link", exact=True).input_value()
-        async with httpx.AsyncClient() as http:
-            assert (await http.get(link)).status_code == 200
+        await page.route(re.compile(r"/studio/.*\.(js|css)$"), hold)
+        await page.goto(server.address, wait_until="commit")
+        title = page.get_by_role("heading", name="Watch your picture develop")
+        await title.wait_for()
+        assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == paper
+        before = await title.bounding_box()
+        assert before is not None
+        assert before["x"] >= 0
+        assert before["x"] + before["width"] <= 360
+        assert await page.evaluate("getComputedStyle(document.querySelector('h1')).fontSize") == "42px"
+        arrived.set()
+        await page.get_by_role("heading", name="Styles").wait_for()
+        assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == paper
+        assert await title.bounding_box() == before, "nothing moves when they have come"
 
 
 async def test_studio_is_chinese_for_chinese_browsers_and_switches(chromium: "Browser", server: Server) -> None:

@@ -10,8 +10,8 @@ import pytest
 from tests.support.authenticator_app import code_of
 from tests.support.client import until
 from tests.support.fakes.webhook_receiver import WebhookReceiver
-from tests.support.graphiql_page import PASSWORD, open_browser
-from tests.support.studio_page import StudioPage, open_studio
+from tests.support.graphiql_page import PASSWORD
+from tests.support.studio_page import open_studio
 from tests.support.studio_world import World, open_world, sign_in
 
 if TYPE_CHECKING:
@@ -25,20 +25,9 @@ VIEWS = ("/account", "/account/security", "/account/developers", "/account/data"
 
 
 @pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator["Browser"]:
-    async with open_browser() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     async with open_world(tmp_path_factory.mktemp("server")) as found:
         yield found
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _pictures(pytestconfig: pytest.Config) -> None:
-    StudioPage.takes_pictures = bool(pytestconfig.getoption("--pictures"))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from tests.support.admin_desk import SIGN_IN, Desk, new_admin, open_desk, park_payment, signed_in
 from tests.support.authenticator_app import set_up
 from tests.support.client import Api, until
-from tests.support.graphiql_page import PASSWORD, Server, open_browser, run_server
+from tests.support.graphiql_page import PASSWORD, Server, run_server
 from tests.support.studio_page import open_studio
 
 if TYPE_CHECKING:
@@ -24,12 +24,6 @@ pytestmark = pytest.mark.browser
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 VIEWS = ("", "/people", "/pictures", "/payments", "/activity", "/figures", "/catalogue", "/maintenance", "/audit")
 SHARE = "mutation($id: ID!) { shareGeneration(id: $id) { generation { shareUrl } errors { code } } }"
-
-
-@pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator["Browser"]:
-    async with open_browser() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.client import Api
-from tests.support.graphiql_page import PASSWORD, Server, open_browser, run_server
+from tests.support.graphiql_page import PASSWORD, Server, run_server
 from tests.support.named_lists import add_tags, new_album
 from tests.support.studio_page import StudioPage, open_studio
 
@@ -22,20 +22,9 @@ PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch":
 
 
 @pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator["Browser"]:
-    async with open_browser() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     async with run_server(tmp_path_factory.mktemp("server"), DEMO_SECONDS="0", RATE_LIMITS="off") as found:
         yield found
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _pictures(pytestconfig: pytest.Config) -> None:
-    StudioPage.takes_pictures = bool(pytestconfig.getoption("--pictures"))
 
 
 async def pictures_of(api: Api, email: str, count: int = 4) -> tuple[Api, list[str]]:

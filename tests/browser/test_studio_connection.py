@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.client import until
 from tests.support.cut_proxy import CutProxy
-from tests.support.graphiql_page import PASSWORD, Server, open_browser, run_server
+from tests.support.graphiql_page import PASSWORD, Server, run_server
 from tests.support.studio_page import StudioPage, open_studio
 
 if TYPE_CHECKING:
@@ -23,12 +23,6 @@ SIGN_IN = """async (input) => {
   await fetch("/graphql", { method: "POST", headers: { "content-type": "application/json" }, body });
 }"""
 LIST = "query { viewer { credits generations(first: 100) { nodes { id } } } }"
-
-
-@pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator["Browser"]:
-    async with open_browser() as found:
-        yield found
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.browser.test_studio import ADJUST, DESK, PHONE
-from tests.support.graphiql_page import PASSWORD, Server, open_browser, run_server
-from tests.support.studio_page import StudioPage, open_studio
+from tests.browser.test_studio import ADJUST
+from tests.support.graphiql_page import PASSWORD, Server, run_server
+from tests.support.studio_page import DESK, PHONE, enter, open_studio
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -19,35 +19,9 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator["Browser"]:
-    async with open_browser() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     async with run_server(tmp_path_factory.mktemp("server"), DEMO_SECONDS="1", RATE_LIMITS="off") as found:
         yield found
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _pictures(pytestconfig: pytest.Config) -> None:
-    StudioPage.takes_pictures = bool(pytestconfig.getoption("--pictures"))
-
-
-async def enter(studio: StudioPage, server: Server, email: str, *, words: str = "Sign in", **input: Any) -> None:
-    """Create an account, and sign in to it on the page."""
-    async with server.api() as api:
-        await api.sign_up(email, PASSWORD, **input)
-    await studio.button(words).first.click()
-    await studio.sign_in(email)
-    await studio.page.locator("output[data-credits]").wait_for()
-
-
-async def pay(studio: StudioPage, button: str = "Pay (development)") -> None:
-    await studio.page.wait_for_url(re.compile("/checkout/"))
-    await studio.button(button).click()
-    await studio.page.wait_for_url(re.compile("/credits/paid"))
 
 
 OFFERED = {
@@ -106,7 +80,7 @@ async def test_order_waits_while_credits_are_bought(
         await page.wait_for_url(re.compile(r"/credits\?from=%2Fcreate%2Favenger%2Fnoir"))
         await studio.check("credits-phone" if words else "")
         await studio.button(said("Buy: 50 credits")).click()
-        await pay(studio, said("Pay (development)"))
+        await studio.pay(said("Pay (development)"))
         await page.get_by_text(said("50 credits have been added.")).wait_for()
         await studio.wait_for_credits(80)
         await studio.check()
@@ -199,7 +173,7 @@ async def test_pass_counts_down_and_another_follows(chromium: "Browser", server:
         await studio.open("/credits")
         await enter(studio, server, "pass@example.com")
         await studio.button("Buy: Flash Lite").click()
-        await pay(studio)
+        await studio.pay()
         await page.get_by_text("Your pass Flash Lite is active.").wait_for()
         card = page.get_by_role("region", name="Flash Lite")
         await card.get_by_text("3 of 3 left this hour").wait_for()
@@ -212,7 +186,7 @@ async def test_pass_counts_down_and_another_follows(chromium: "Browser", server:
         )
         await studio.check()
         await studio.button("Buy: Flash Pro").click()
-        await pay(studio)
+        await studio.pay()
         await page.get_by_text("Your pass Flash Pro begins when the present one ends.").wait_for()
         await card.get_by_text(re.compile("Flash Pro follows on")).wait_for()
 
@@ -234,7 +208,7 @@ async def test_plan_unlocks_styles_for_members(chromium: "Browser", server: Serv
         await page.get_by_role("link", name="See the monthly plans").click()
         await page.wait_for_url(re.compile("/credits.*#plans"))
         await studio.button("Subscribe: Basic").click()
-        await pay(studio)
+        await studio.pay()
         await page.get_by_text("Your plan Basic is active.").wait_for()
         await studio.wait_for_credits(130)
         card = page.get_by_role("region", name="Basic")

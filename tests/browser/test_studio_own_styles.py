@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.test_studio import PHONE
-from tests.browser.test_studio_credits import enter
-from tests.support.graphiql_page import Server, open_browser, run_server
-from tests.support.studio_page import StudioPage, open_studio
+from tests.support.graphiql_page import Server, run_server
+from tests.support.studio_page import PHONE, StudioPage, enter, open_studio
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -19,20 +17,9 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator["Browser"]:
-    async with open_browser() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     async with run_server(tmp_path_factory.mktemp("server"), DEMO_SECONDS="1", RATE_LIMITS="off") as found:
         yield found
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _pictures(pytestconfig: pytest.Config) -> None:
-    StudioPage.takes_pictures = bool(pytestconfig.getoption("--pictures"))
 
 
 async def begin_style(studio: StudioPage) -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.graphiql_page import open_browser
 from tests.support.studio_page import StudioPage, open_studio
 from tests.support.studio_world import CREATE_GUEST, World, open_world, sign_in
 
@@ -17,12 +16,6 @@ pytestmark = pytest.mark.browser
 
 NEW_PASSWORD = "battery staple"
 MAIL_LINK = "mutation($email: String!) { requestSignInLink(email: $email) { sent errors { code } } }"
-
-
-@pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator["Browser"]:
-    async with open_browser() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

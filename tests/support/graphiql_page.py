@@ -90,8 +90,8 @@ def path_exists(path: str) -> bool:
 
 
 @asynccontextmanager
-async def open_browser() -> AsyncIterator["Browser"]:
-    """Open a browser that can reach no host but this machine."""
+async def open_browser(*arguments: str) -> AsyncIterator["Browser"]:
+    """Open a browser that can reach no host but this machine. `arguments`: further ones of its command line."""
     try:
         from playwright.async_api import async_playwright
     except ImportError:
@@ -105,7 +105,7 @@ async def open_browser() -> AsyncIterator["Browser"]:
             )
         offline = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
         as_root = ["--no-sandbox"] if os.getuid() == 0 else []
-        browser = await playwright.chromium.launch(executable_path=found, args=[offline, *as_root])
+        browser = await playwright.chromium.launch(executable_path=found, args=[offline, *as_root, *arguments])
         yield browser
         await browser.close()
 

@@ -12,6 +12,8 @@ from web.studio import FOLDER
 if TYPE_CHECKING:
     from playwright.async_api import Browser, BrowserContext, Locator, Page
 
+DESK: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}}
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 AXE = FOLDER / "node_modules" / "axe-core" / "axe.min.js"
 # Everything but what only a person can judge.
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -20,6 +22,9 @@ _AUDIT = """async (tags) => {
   const found = await axe.run(document, { runOnly: tags });
   return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).slice(0, 3).join(" | ")}`);
 }"""
+_ARE_LOADED = (
+    """() => [...document.images].every((one) => one.complete || one.getBoundingClientRect().top > innerHeight)"""
+)
 _OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -51,10 +56,10 @@ class StudioPage:
     def button(self, name: str) -> "Locator":
         return self.page.get_by_role("button", name=name, exact=True)
 
-    async def add_photo(self, name: str = "me.jpg") -> None:
-        """Choose a photo by the dialog of the browser."""
+    async def add_photo(self, name: str = "me.jpg", content: bytes = b"") -> None:
+        """Choose a photo by the dialog of the browser; without its content, a drawing."""
         await self.page.locator("input[type=file]").first.set_input_files(
-            {"name": name, "mimeType": "image/jpeg", "buffer": photo(640, 480)}
+            {"name": name, "mimeType": "image/jpeg", "buffer": content or photo(640, 480)}
         )
 
     async def order(self) -> str:
@@ -68,11 +73,21 @@ class StudioPage:
     async def wait_for_picture(self) -> None:
         await self.page.locator("a[download]").wait_for()
 
+    async def pay(self, button: str = "Pay (development)") -> None:
+        """Pay on the page of a checkout, which leads back."""
+        await self.page.wait_for_url(re.compile("/checkout/"))
+        await self.button(button).click()
+        await self.page.wait_for_url(re.compile("/credits/paid"))
+
     async def credits(self) -> int:
         return int(await self.page.locator("output[data-credits]").get_attribute("data-credits") or "")
 
     async def wait_for_credits(self, expected: int) -> None:
         await self.page.locator(f'output[data-credits="{expected}"]').wait_for()
+
+    async def wait_for_images(self) -> None:
+        """Wait until every image that is seen is there."""
+        await self.page.wait_for_function(_ARE_LOADED)
 
     async def wait_for_tiles(self, count: int) -> None:
         await self.page.wait_for_function(
@@ -115,8 +130,16 @@ async def open_studio(
 
 
 async def new_context(browser: "Browser", **options: Any) -> "BrowserContext":
-    view = {"width": 1440, "height": 900}
-    usual = {"viewport": view, "color_scheme": "light", "locale": "en", "reduced_motion": "reduce"}
+    usual = {**DESK, "color_scheme": "light", "locale": "en", "reduced_motion": "reduce"}
     context = await browser.new_context(**{**usual, **options})
     context.set_default_timeout(PATIENCE)
     return context
+
+
+async def enter(studio: StudioPage, server: Server, email: str, *, words: str = "Sign in", **input: Any) -> None:
+    """Create an account, and sign in to it on the page."""
+    async with server.api() as api:
+        await api.sign_up(email, PASSWORD, **input)
+    await studio.button(words).first.click()
+    await studio.sign_in(email)
+    await studio.page.locator("output[data-credits]").wait_for()
