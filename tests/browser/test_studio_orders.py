@@ -1,0 +1,172 @@
+"""Orders in the studio, in a real browser without a network: photos pasted and taken, videos, a chosen model."""
+
+import base64
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.client import photo
+from tests.support.fakes.openrouter import ScriptedOpenRouter
+from tests.support.fakes.openrouter_response import picture
+from tests.support.graphiql_page import Server, open_browser, run_server
+from tests.support.player import play
+from tests.support.studio_page import PHONE, StudioPage, enter, open_studio
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
+pytestmark = pytest.mark.browser
+
+# A camera that shows a moving picture, and a person who allows its use; or who refuses it.
+CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+REFUSED_CAMERA = ("--use-fake-device-for-media-stream", "--deny-permission-prompts")
+COPY = """async (picture) => {
+  const bytes = Uint8Array.from(atob(picture), (one) => one.charCodeAt(0));
+  await navigator.clipboard.write([new ClipboardItem({ "image/png": new Blob([bytes], { type: "image/png" }) })]);
+}"""
+IS_SEEN = "() => document.querySelector('[role=dialog] video')?.currentTime > 0.2"
+SIZE = "(image) => [image.naturalWidth, image.naturalHeight]"
+
+
+@pytest.fixture(scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    async with run_server(tmp_path_factory.mktemp("server"), DEMO_SECONDS="1", RATE_LIMITS="off") as found:
+        yield found
+
+
+async def wait_for_photo(studio: StudioPage) -> list[int]:
+    """Wait for the photo of the order; return its width and height in pixels."""
+    shown = studio.page.get_by_role("img", name="Photo", exact=True)
+    await shown.wait_for()
+    await studio.wait_for_images()
+    size: list[int] = await shown.evaluate(SIZE)
+    return size
+
+
+async def test_pasted_photo_is_ordered_with(chromium: "Browser", server: Server) -> None:
+    async with open_studio(chromium, server, permissions=["clipboard-read", "clipboard-write"]) as studio:
+        page = studio.page
+        await page.get_by_role("link", name=re.compile("Cute")).click()
+        await page.get_by_text("Add a photo first.").wait_for()
+        await page.evaluate(COPY, base64.b64encode(photo(600, 400, "PNG")).decode())
+        await page.keyboard.press("ControlOrMeta+V")
+        assert await wait_for_photo(studio) == [600, 400]
+        await page.get_by_text("Add a photo first.").wait_for(state="detached")
+
+        # Words that are pasted are words.
+        await page.evaluate("() => navigator.clipboard.writeText('with a scarf')")
+        words = page.get_by_label("Your own words")
+        await words.focus()
+        await page.keyboard.press("ControlOrMeta+V")
+        assert await words.input_value() == "with a scarf"
+        assert await wait_for_photo(studio) == [600, 400]
+        await studio.check()
+        await studio.order()
+        await studio.wait_for_picture()
+        await page.get_by_role("slider", name="Compare before and after").wait_for()
+        await page.get_by_text("with a scarf").wait_for()
+
+
+@pytest.mark.parametrize("options", [{}, PHONE], ids=["desk", "phone"])
+async def test_photo_is_taken_by_the_camera(options: dict[str, Any], server: Server) -> None:
+    async with open_browser(*CAMERA) as chromium, open_studio(chromium, server, **options) as studio:
+        page = studio.page
+        await page.get_by_role("link", name=re.compile("Cute")).click()
+        await studio.button("Take a photo").click()
+        await page.wait_for_function(IS_SEEN)
+        await studio.check()
+        width, height = await page.locator("[role=dialog] video").evaluate("(it) => [it.videoWidth, it.videoHeight]")
+        await studio.button("Take it").click()
+        await page.get_by_role("dialog").wait_for(state="detached")
+        assert await wait_for_photo(studio) == [width, height]
+        await studio.check()
+        await studio.order()
+        await studio.wait_for_picture()
+        await page.get_by_role("slider", name="Compare before and after").wait_for()
+
+
+async def test_refused_camera_is_said_and_a_file_can_be_chosen(server: Server) -> None:
+    async with open_browser(*REFUSED_CAMERA) as chromium, open_studio(chromium, server) as studio:
+        page = studio.page
+        await studio.open("/create/plushify/cute")
+        await studio.button("Take a photo").click()
+        await page.get_by_text("There is no camera that this page may use.").wait_for()
+        assert await studio.button("Take it").get_attribute("data-disabled") == "true"
+        await studio.check()
+        await page.keyboard.press("Escape")
+        await studio.add_photo()
+        assert await wait_for_photo(studio) == [640, 480]
+
+
+@pytest.mark.parametrize("options", [{}, PHONE], ids=["desk", "phone"])
+async def test_video_is_priced_ordered_and_played(options: dict[str, Any], chromium: "Browser", server: Server) -> None:
+    async with open_studio(chromium, server, **options) as studio:
+        page = studio.page
+        await studio.open("/create/sandbox/free")
+        await enter(studio, server, f"video-{len(options)}@example.com")
+        await page.get_by_label("Describe your picture").fill("A lighthouse at dusk")
+        price = page.locator("button[type=submit]")
+        await price.get_by_text("1 credit", exact=True).wait_for()
+        await page.get_by_role("radio", name="Video", exact=True).click()
+        await price.get_by_text("20 credits", exact=True).wait_for()
+        await page.get_by_role("radio", name="6 seconds").click()
+        await page.get_by_role("link", name="Get credits").wait_for()  # 40 of 30
+        await page.get_by_role("radio", name="3 seconds").click()
+        await page.get_by_role("radio", name="9:16", exact=True).click()
+        await price.get_by_text("20 credits", exact=True).wait_for()
+        await studio.check()
+        await studio.order()
+        await studio.check()
+        await studio.wait_for_picture()
+        await studio.wait_for_credits(10)
+        duration, width = await play(page)
+        assert duration == pytest.approx(3, abs=0.2)
+        height = await page.locator("video").evaluate("(video) => video.videoHeight")
+        assert width / height == pytest.approx(9 / 16, abs=0.02)
+        assert await page.locator("video").get_attribute("poster")
+        await studio.check()
+        assert await page.get_by_label("Refine it").count() == 0, "a video is not refined"
+        await page.get_by_role("link", name="Gallery").first.click()
+        await studio.wait_for_tiles(1)
+        await studio.check()
+
+
+async def test_chosen_model_makes_the_picture(chromium: "Browser", tmp_path: Path) -> None:
+    model = "google/gemini-2.5-flash-image"
+    async with ScriptedOpenRouter() as fake:
+        fake.script(picture(model=model))
+        provider = {
+            "IMAGE_PROVIDER": "openrouter",
+            "OPENROUTER_API_KEY": fake.key,
+            "OPENROUTER_BASE_URL": fake.base_url,
+        }
+        async with (
+            run_server(tmp_path, PROFILE="plushify-quality", **provider) as server,
+            open_studio(chromium, server) as studio,
+        ):
+            page = studio.page
+            await studio.open("/create/plushify/cute")
+            await enter(studio, server, "ada@example.com")
+            await studio.add_photo()
+            await page.get_by_role("radio", name="HD", exact=True).click()
+            await page.get_by_role("radio", name="8:1", exact=True).click()
+            price = page.locator("button[type=submit]")
+            await price.get_by_text("2 credits", exact=True).wait_for()
+            await page.get_by_text("More options").click()
+            await page.get_by_role("button", name=re.compile("Model")).click()
+            await studio.check()
+            await page.get_by_role("option", name="Gemini 2.5 Flash Image").click()
+            await page.get_by_role("button", name=re.compile("Gemini 2.5 Flash Image")).wait_for()
+            # Neither the quality nor the shape is one of this model's.
+            await price.get_by_text("1 credit", exact=True).wait_for()
+            assert await page.get_by_role("radio", name="8:1", exact=True).count() == 0
+            await page.get_by_role("radio", name="Large", exact=True).click()
+            await studio.check()
+            await studio.order()
+            await studio.wait_for_picture()
+            await page.get_by_text(model).wait_for()
+            assert [call.body["model"] for call in fake.calls] == [model]
+            assert "fills an armchair" in str(fake.calls[0].body)
