@@ -10,7 +10,7 @@ MUTANTS ?=
 NAME ?= change
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check browser demo docs compare crash chaos night attack load bench migrate migration schema pictures messages lock node graphiql studio clean
+.PHONY: help run test check browser demo docs compare crash chaos night attack load bench lighthouse migrate migration schema pictures messages lock node graphiql studio clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -75,6 +75,9 @@ bench: .venv/dev ## measure pages, fan-out, generations and pictures beside floo
 	@PYTHONPATH=. $(BIN)/python benchmarks/memory.py --minutes 0
 	@PYTHONPATH=. $(BIN)/python benchmarks/footprint.py
 	@PYTHONPATH=. $(BIN)/python benchmarks/verify.py --rows $(or $(ROWS),1000000)
+
+lighthouse: .venv/dev .venv/studio ## measure the studio's start by Lighthouse, as on a phone and on a desk; fails below its limits; ARGS=
+	@PYTHONPATH=. $(BIN)/python benchmarks/studio_page.py $(ARGS)
 
 migrate: .venv/run ## apply missing database migrations
 	@$(BIN)/python main.py migrate

@@ -1,7 +1,11 @@
 """Every benchmark can still be imported and prints its options; what they measure is for `make bench`."""
 
+import json
+import re
 import subprocess
 import sys
+
+import pytest
 
 from benchmarks.measure import ROOT, python_environment
 
@@ -36,3 +40,15 @@ def test_benchmarks_print_their_options() -> None:
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert {"costs", "pages", "gallery", "scaling", "webhook"} <= set(done.stdout.split())
+
+
+@pytest.mark.parametrize("name", ["lighthouse", "peers"])
+def test_locks_of_npm_packages_name_no_registry(name: str) -> None:
+    lock = (ROOT / "benchmarks" / name / "package-lock.json").read_text(encoding="utf-8")
+    assert '"resolved"' not in lock
+    assert json.loads(lock)["lockfileVersion"] == 3
+
+
+def test_lighthouse_is_installed_in_exact_versions() -> None:
+    package = json.loads((ROOT / "benchmarks" / "lighthouse" / "package.json").read_text(encoding="utf-8"))
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in package["dependencies"].values())
