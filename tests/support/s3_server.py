@@ -6,16 +6,19 @@ import logging
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from unittest import mock
 
 import boto3  # type: ignore[import-untyped]  # no stubs for a client that only tests use
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
+from moto.s3.responses import S3Response
 from moto.server import ThreadedMotoServer
 
 BUCKET = "pictures"
 KEY_ID = "AKIATESTTESTTESTTEST"
 SECRET = "hush-hush-hush-hush-hush-hush-hush-hush"
 REGION = "eu-central-1"
+_LISTINGS = 100
 
 
 @dataclass
@@ -48,6 +51,14 @@ class S3Server:
         self._server.stop()
 
 
+def _list_objects(request: S3Response, list_once: Any = S3Response.list_objects_v2) -> Any:
+    """List a bucket as S3 does while objects are deleted: moto reads each of them after it has listed them all."""
+    for _ in range(_LISTINGS):
+        with contextlib.suppress(KeyError, RuntimeError, ValueError):  # one of them is gone
+            return list_once(request)
+    raise AssertionError(f"{_LISTINGS} listings met deleted objects")
+
+
 @contextlib.contextmanager
 def s3_server() -> Iterator[S3Server]:
     """Run a server with the empty bucket BUCKET; only one at a time."""
@@ -58,7 +69,8 @@ def s3_server() -> Iterator[S3Server]:
     server = S3Server(f"http://{host}:{port}", moto)
     server.make_bucket(BUCKET)
     try:
-        yield server
+        with mock.patch.object(S3Response, "list_objects_v2", _list_objects):
+            yield server
     finally:
         server.stop()
         s3_backends.reset()  # moto's state belongs to the process, not to the server
