@@ -228,6 +228,7 @@ LONG = (
         frozenset({"DarkroomInvariantBroken"}),
         "self_check.invariant_violated",
         "FAIL  audit",
+        is_for_a_person=True,
     ),
     Drill(
         "S3 is away",
