@@ -1,5 +1,6 @@
 """The account's views of the studio in a real browser without a network."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -15,7 +16,7 @@ from tests.support.studio_page import open_studio
 from tests.support.studio_world import World, open_world, sign_in
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser
+    from playwright.async_api import Browser, Route
 
 pytestmark = pytest.mark.browser
 
@@ -98,6 +99,38 @@ async def test_name_language_and_password_are_changed(chromium: "Browser", world
         await page.get_by_label("Language of the page").click()
         await page.get_by_role("option", name="简体中文").click()
         await page.get_by_role("heading", name="账户", exact=True).wait_for()
+
+
+async def test_busy_button_keeps_the_focus_says_so_and_sends_once(chromium: "Browser", world: World) -> None:
+    email, api = await world.account("busy")
+    async with open_studio(chromium, world.server) as studio:
+        page, sent, answer = studio.page, [], asyncio.Event()
+
+        async def hold(route: "Route") -> None:
+            if "updateProfile" in (route.request.post_data or ""):
+                sent.append(route.request)
+                await answer.wait()
+            await route.continue_()
+
+        await sign_in(studio, email)
+        await page.route("**/graphql", hold)
+        await page.get_by_label("Name").fill("Ada")
+        await studio.button("Save").focus()
+        await page.keyboard.press("Enter")
+        busy = page.get_by_role("button", name=re.compile("Loading.*Save"), disabled=True)
+        await busy.wait_for()
+        assert await busy.evaluate("(one) => one === document.activeElement")
+        # A screen reader is given the button's name as it is now.
+        await page.locator("[data-live-announcer] [aria-labelledby]").first.wait_for(state="attached")
+        await studio.check()
+        await page.keyboard.press("Enter")
+        await page.get_by_label("Name").press("Enter")
+        await busy.focus()
+        answer.set()
+        await page.get_by_text("Saved.").wait_for()
+        assert await studio.button("Save").evaluate("(one) => one === document.activeElement")
+        assert len(sent) == 1
+        assert (await api.one("{ viewer { name } }"))["name"] == "Ada"
 
 
 async def test_sessions_are_listed_and_ended(chromium: "Browser", world: World) -> None:

@@ -341,6 +341,7 @@ async def test_second_factor_is_asked_for_once(chromium: "Browser", server: Serv
         await page.get_by_label("Code").fill("000000")
         await studio.button("Prove it").click()
         await page.get_by_role("dialog").get_by_role("alert").wait_for()
+        assert await studio.button("Prove it").evaluate("(one) => one === document.activeElement"), "it keeps the focus"
         await page.get_by_label("Code").fill(app.recovery[0])
         await studio.button("Prove it").click()
         await page.get_by_text("Nothing waits for you.").or_(page.get_by_text("See it")).first.wait_for()

@@ -1,8 +1,10 @@
 // Buttons, and links that look like them.
-import type { ReactNode } from "react";
+import { useEffect, useId, type ReactNode } from "react";
 import { Button as AriaButton, type ButtonProps } from "react-aria-components/Button";
 import { Tooltip, TooltipTrigger } from "react-aria-components/Tooltip";
 import { Link } from "wouter";
+import { useText } from "../app/locale.tsx";
+import { common } from "../locales/common.ts";
 import { Icon, type IconName } from "./icons.tsx";
 import style from "./button.module.css";
 import tip from "./overlay.module.css";
@@ -17,12 +19,33 @@ export function buttonClass({ look = "outline", size = "medium", full = false }:
 type Props = Omit<ButtonProps, "children" | "className" | "style"> &
   Shape & { readonly icon?: IconName; readonly busy?: boolean; readonly children: ReactNode };
 
+/** While it is `busy`, it does nothing and keeps the focus; that it is, and that it is no more, is said. */
 export function Button({ look, size, full, icon, busy = false, children, ...rest }: Props) {
+  const t = useText(common);
+  const id = useId();
+  useAnnouncements(id);
   return (
-    <AriaButton {...rest} isDisabled={(rest.isDisabled ?? false) || busy} className={buttonClass({ look, size, full })}>
-      {busy ? <Spinner /> : icon && <Icon name={icon} />}
-      {children}
-    </AriaButton>
+    <>
+      {/* Without a button that submits, a browser sends a form of one field by Enter. */}
+      {busy && rest.type === "submit" && <button type="submit" disabled hidden data-disabled="" />}
+      <AriaButton id={id} {...rest} isPending={busy} className={buttonClass({ look, size, full })}>
+        {busy ? <Spinner /> : icon && <Icon name={icon} />}
+        {busy && <span className="visually-hidden">{t.loading}</span>}
+        {children}
+      </AriaButton>
+    </>
+  );
+}
+
+/** React Aria's announcements refer to the button for some seconds: they must not outlive it. */
+function useAnnouncements(id: string): void {
+  useEffect(
+    () => () => {
+      const end = () => document.querySelectorAll(`[data-live-announcer] [aria-labelledby="${id}"]`).forEach((one) => one.remove());
+      end();
+      setTimeout(end, 150); // the first of the page is written with a delay
+    },
+    [id],
   );
 }
 

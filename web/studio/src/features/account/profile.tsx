@@ -59,7 +59,7 @@ export function ProfileSection({ viewer }: { readonly viewer: Viewer }) {
         />
         {problem && <Problem>{problem}</Problem>}
         <div className={style["acts"]}>
-          <Button type="submit" look="primary" busy={action.isBusy} isDisabled={name.trim() === (viewer.name ?? "")}>
+          <Button type="submit" look="primary" busy={action.isBusy}>
             {t.save}
           </Button>
         </div>

@@ -1,5 +1,5 @@
 // The dialog of every act of an admin: what it does in plain words, its fields, and the reason, which the audit log keeps.
-import { useRef, useState, type FormEvent, type ReactNode } from "react";
+import { useState, type FormEvent, type ReactNode } from "react";
 import { InputRefusedError } from "@darkroom/client/errors.ts";
 import { newKey } from "@darkroom/client/key.ts";
 import { useText } from "../../app/locale.tsx";
@@ -10,7 +10,6 @@ import { fieldStyle, Problem, TextField } from "../../components/field.tsx";
 import { toast } from "../../components/toast.tsx";
 import { admin } from "../../locales/admin.ts";
 import { useDesk } from "./desk.tsx";
-import { useFocusAfterRefusal } from "./focus.ts";
 import style from "./admin.module.css";
 
 /** `key`: the same for every attempt of one dialog, so that a repetition does nothing twice. */
@@ -48,9 +47,6 @@ export function ActDialog(props: Props) {
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState<unknown>(null);
 
-  const form = useRef<HTMLFormElement>(null);
-  useFocusAfterRefusal(form, problem);
-
   const act = async (event: FormEvent) => {
     event.preventDefault();
     setBusy(true);
@@ -68,7 +64,7 @@ export function ActDialog(props: Props) {
   const reasonProblem = problem instanceof InputRefusedError ? problem.of("reason") ?? problem.of("input.reason") : null;
   return (
     <Dialog isOpen title={title} width="30rem" onClose={onClose} role={isDanger ? "alertdialog" : "dialog"}>
-      <form ref={form} className={fieldStyle["form"]} onSubmit={(event) => void act(event)}>
+      <form className={fieldStyle["form"]} onSubmit={(event) => void act(event)}>
         {subject && <p className={style["subject"]}>{subject}</p>}
         <div className={style["consequence"]}>{text}</div>
         {props.children}

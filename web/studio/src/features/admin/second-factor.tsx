@@ -1,5 +1,5 @@
 // The dialog that asks an admin for the second factor, or says where to set one up.
-import { useEffect, useRef, useState, type FormEvent } from "react";
+import { useEffect, useState, type FormEvent } from "react";
 import { accepted } from "@darkroom/client/errors.ts";
 import { useText } from "../../app/locale.tsx";
 import { messageOf, problemTexts } from "../../app/problem.ts";
@@ -9,7 +9,6 @@ import { Dialog } from "../../components/dialog.tsx";
 import { fieldStyle, Problem, TextField } from "../../components/field.tsx";
 import { DeskFactorDocument, ProveFactorDocument } from "../../gql/admin.ts";
 import { admin } from "../../locales/admin.ts";
-import { useFocusAfterRefusal } from "./focus.ts";
 
 export default function SecondFactorDialog({ onAnswer }: { readonly onAnswer: (isProved: boolean) => void }) {
   const t = useText(admin);
@@ -19,8 +18,6 @@ export default function SecondFactorDialog({ onAnswer }: { readonly onAnswer: (i
   const [code, setCode] = useState("");
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState<unknown>(null);
-  const form = useRef<HTMLFormElement>(null);
-  useFocusAfterRefusal(form, problem);
 
   useEffect(() => {
     let isHere = true;
@@ -53,7 +50,7 @@ export default function SecondFactorDialog({ onAnswer }: { readonly onAnswer: (i
           </ButtonLink>
         </>
       ) : (
-        <form ref={form} className={fieldStyle["form"]} onSubmit={(event) => void prove(event)}>
+        <form className={fieldStyle["form"]} onSubmit={(event) => void prove(event)}>
           <p className={fieldStyle["hint"]}>{t.factor.text}</p>
           <TextField
             autoFocus label={t.factor.code} hint={t.factor.hint} value={code} onChange={setCode} isRequired

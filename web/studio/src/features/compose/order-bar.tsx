@@ -85,7 +85,7 @@ export function OrderBar({ picked, draft, hasPhoto, missing, order, deployment }
       ) : (
         <Button
           type="submit" look="primary" size="large" full icon="wand" busy={isBusy}
-          isDisabled={missing.length > 0 || refusals.length > 0 || !quote}
+          isDisabled={!isBusy && (missing.length > 0 || refusals.length > 0 || !quote)}
         >
           <span>{draft.count > 1 ? t.makeMany(draft.count) : t.make}</span>
           {price && <span className={style["price"]}>{price}</span>}

@@ -1,5 +1,5 @@
 // The tags of one or of several pictures.
-import { useState, type FormEvent } from "react";
+import { useRef, useState, type FormEvent } from "react";
 import { useText } from "../../app/locale.tsx";
 import { messageOf, problemTexts } from "../../app/problem.ts";
 import { Button } from "../../components/button.tsx";
@@ -23,6 +23,7 @@ export default function TagDialog({ pictures, onClose }: Props) {
   const [word, setWord] = useState("");
   const [busy, setBusy] = useState<string | null>(null);
   const [problem, setProblem] = useState<unknown>(null);
+  const form = useRef<HTMLFormElement>(null);
   const ids = pictures.map(({ id }) => id);
   const counts = new Map<string, { name: string; count: number }>();
   for (const one of pictures.flatMap((picture) => picture.tags)) {
@@ -43,10 +44,16 @@ export default function TagDialog({ pictures, onClose }: Props) {
       setBusy(null);
     }
   };
+  const name = word.trim().replace(/^#/, "");
   const add = (event: FormEvent) => {
     event.preventDefault();
-    const name = word.trim().replace(/^#/, "");
-    if (name) void run(name, () => tag(ids, name)).then((isDone) => isDone && setWord(""));
+    if (name) {
+      void run(name, () => tag(ids, name)).then((isDone) => {
+        if (!isDone) return;
+        setWord("");
+        form.current?.querySelector("input")?.focus(); // an empty field disables the button
+      });
+    }
   };
   return (
     <Dialog isOpen title={t.tagTitle(ids.length)} onClose={onClose}>
@@ -60,9 +67,9 @@ export default function TagDialog({ pictures, onClose }: Props) {
         ))}
       </div>
       {problem !== null && <Problem>{messageOf(problem, problems)}</Problem>}
-      <form className={style["add"]} onSubmit={add}>
+      <form ref={form} className={style["add"]} onSubmit={add}>
         <TextField autoFocus label={t.addTag} value={word} onChange={setWord} maxLength={40} autoComplete="off" />
-        <Button type="submit" icon="plus" busy={busy !== null} isDisabled={!word.trim()}>
+        <Button type="submit" icon="plus" busy={busy !== null && busy === name} isDisabled={!word.trim()}>
           {t.addDo}
         </Button>
       </form>
@@ -71,7 +78,7 @@ export default function TagDialog({ pictures, onClose }: Props) {
           <h3>{t.yours}</h3>
           <div className={style["tags"]}>
             {others.map(({ id, name }) => (
-              <Button key={id} size="small" icon="plus" isDisabled={busy !== null} onPress={() => void run(name, () => tag(ids, name))}>
+              <Button key={id} size="small" icon="plus" busy={busy === name} onPress={() => void run(name, () => tag(ids, name))}>
                 {name}
               </Button>
             ))}
