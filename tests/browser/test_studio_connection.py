@@ -22,6 +22,8 @@ SIGN_IN = """async (input) => {
   const body = JSON.stringify({ query, variables: { input } });
   await fetch("/graphql", { method: "POST", headers: { "content-type": "application/json" }, body });
 }"""
+OFFLINE = "You are offline."
+AWAY = "The server cannot be reached at the moment."
 LIST = "query { viewer { credits generations(first: 100) { nodes { id } } } }"
 
 
@@ -54,7 +56,10 @@ async def shown(studio: StudioPage) -> set[str]:
     return {re.sub(r".*/", "", key) for key in keys if key}
 
 
-async def test_tab_that_was_offline_ends_with_the_same_gallery_and_balance(chromium: "Browser", server: Server) -> None:
+@pytest.mark.parametrize("is_offline", [False, True], ids=["server away", "offline for a minute"])
+async def test_tab_that_was_offline_ends_with_the_same_gallery_and_balance(
+    is_offline: bool, chromium: "Browser", server: Server
+) -> None:
     async with (
         server.api() as api,
         CutProxy.open(server.address) as network,
@@ -69,9 +74,12 @@ async def test_tab_that_was_offline_ends_with_the_same_gallery_and_balance(chrom
         await there.wait_for_credits(29)
 
         # Offline, while pictures are made and one is deleted elsewhere.
+        await there.page.clock.install()
         there.tolerates_lost_connections = True
+        await there.page.context.set_offline(is_offline)
         network.is_down = True
         network.cut()
+        await there.page.get_by_text(OFFLINE if is_offline else AWAY).wait_for()
         for words in ("An owl at noon", "Rain over Lisbon"):
             await order(here, words)
         await here.button("Delete").click()
@@ -83,15 +91,74 @@ async def test_tab_that_was_offline_ends_with_the_same_gallery_and_balance(chrom
             .or_(here.page.get_by_role("region", name="Messages"))
             .first.wait_for(state="detached")
         )
+        await there.page.clock.fast_forward("01:00")
+        assert (await there.credits(), len(await shown(there))) == (29, 1)
         network.is_down = False
+        await there.page.context.set_offline(False)
 
         await there.wait_for_credits(27)
         await there.wait_for_tiles(2)
+        await there.page.get_by_text(OFFLINE if is_offline else AWAY).wait_for(state="detached")
         account = await ada.one(LIST)
         wanted = {one["id"] for one in account["generations"]["nodes"]}
         assert account["credits"] == 27
         assert len(wanted) == 2
         assert await shown(here) == await shown(there) == wanted
+
+
+async def test_views_that_the_server_was_away_for_are_there_when_it_is_back(
+    chromium: "Browser", server: Server
+) -> None:
+    async with (
+        server.api() as api,
+        CutProxy.open(server.address) as network,
+        open_studio(chromium, server, address=network.address) as studio,
+    ):
+        page = studio.page
+        ada = await api.sign_up("ada@example.com", PASSWORD)
+        await sign_in(studio)
+        await order(studio, "A fox in the snow")
+        studio.tolerates_lost_connections = True
+        network.is_down = True
+        network.cut()
+        note = page.get_by_role("status").get_by_text(AWAY)
+        await note.wait_for()  # before anything is asked for
+        await studio.check()
+        await page.get_by_role("banner").get_by_role("link", name="29 credits").click()  # its scripts are not here
+        (made,) = (await ada.create(prompt="An owl at noon"))["generations"]
+        await ada.wait_for_end(made["id"])
+        network.is_down = False
+        await note.wait_for(state="detached")
+        await studio.wait_for_credits(28)
+        lines = page.locator("section li:has(time)")
+        await lines.first.wait_for()
+        await page.wait_for_function("() => document.querySelectorAll('section li time').length === 3")
+        await page.get_by_role("link", name="Gallery").click()
+        await studio.wait_for_tiles(2)
+        account = await ada.one(LIST)
+        assert await shown(studio) == {one["id"] for one in account["generations"]["nodes"]}
+        await studio.check()
+
+
+async def test_visitor_goes_on_when_the_server_is_back(chromium: "Browser", server: Server) -> None:
+    async with (
+        CutProxy.open(server.address) as network,
+        open_studio(chromium, server, address=network.address, locale="zh-CN") as studio,
+    ):
+        page = studio.page
+        style = page.locator("main a[href^='/create/']").first
+        await style.wait_for()
+        studio.tolerates_lost_connections = True
+        network.is_down = True
+        network.cut()
+        await style.click()  # the scripts of the view are not here
+        note = page.get_by_role("status").get_by_text("暂时无法连接服务器。")
+        await note.wait_for()
+        await studio.check()
+        network.is_down = False
+        await page.get_by_role("main").get_by_role("heading", level=1).first.wait_for()
+        await note.wait_for(state="detached")
+        await studio.check()
 
 
 async def test_order_without_a_connection_is_placed_once_when_it_is_back(chromium: "Browser", server: Server) -> None:

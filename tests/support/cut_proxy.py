@@ -52,6 +52,9 @@ class CutProxy:
             return writer.transport.abort()
         self.connections += 1
         there, back = await asyncio.open_connection(self._target.hostname, self._target.port)
+        if self.is_down:  # since then
+            back.transport.abort()
+            return writer.transport.abort()
         exchange = _Exchange()
         await asyncio.gather(self._forward(reader, back, exchange, asks=True), self._forward(there, writer, exchange))
         return None

@@ -196,6 +196,11 @@ export class Darkroom {
     for await (const message of this.watch(GalleryChangedDocument, { after })) yield message.galleryChanged;
   }
 
+  /** Connect again now, rather than after a pause of up to half a minute: for apps that know that the server is back. */
+  reconnect(): void {
+    this.live.reconnect();
+  }
+
   /** End all subscriptions. */
   close(): void {
     this.live.close();

@@ -35,12 +35,14 @@ type Client = {
 };
 
 const INVALID_TOKEN = 4403; // a close code: asking again changes nothing
-const RETRIES = 1_000; // with pauses of up to half a minute: hours
+const RETRIES = 1_000; // hours
+const LONGEST_PAUSE = 30_000; // milliseconds; the clients' own pauses double without an end
 
 /** Open no connection before the first subscription, and close it after the last. */
 export class Live {
   private readonly options: LiveOptions;
   private client: Client | null = null;
+  private readonly pauses = new Set<() => void>();
 
   constructor(options: LiveOptions) {
     this.options = options;
@@ -70,6 +72,11 @@ export class Live {
     });
   }
 
+  /** Connect now where an attempt is waited for, because the server is known to be there again. */
+  reconnect(): void {
+    for (const end of [...this.pauses]) end();
+  }
+
   /** Close the connection; a later subscription opens a new one, with the token of that moment. */
   close(): void {
     void this.client?.dispose();
@@ -81,6 +88,19 @@ export class Live {
     return transport === "websocket" || (transport === "auto" && typeof WebSocket !== "undefined");
   }
 
+  /** Wait before the next attempt, with chance in it: clients that lost a server at once do not return at once. */
+  private pause(attempts: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        this.pauses.delete(end);
+        resolve();
+      };
+      const timer = setTimeout(end, Math.min(1000 * 2 ** attempts, LONGEST_PAUSE) + 300 + Math.random() * 2700);
+      this.pauses.add(end);
+    });
+  }
+
   private socketClient(): Client {
     const { url, headers, onConnection } = this.options;
     return createSocketClient({
@@ -90,6 +110,7 @@ export class Live {
         return { ...(authorization && { authorization }), locale };
       },
       retryAttempts: RETRIES,
+      retryWait: (attempts) => this.pause(attempts),
       // By default a connection that breaks with an error event, as in Node, is given up.
       shouldRetry: (problem) => !(problem instanceof Error) && (problem as { code?: unknown }).code !== INVALID_TOKEN,
       on: { connected: () => onConnection(true), closed: () => onConnection(false) },
@@ -103,6 +124,7 @@ export class Live {
       headers,
       credentials: credentials === "omit" ? "omit" : credentials === "include" ? "include" : "same-origin",
       retryAttempts: RETRIES,
+      retry: (attempts) => this.pause(attempts),
       fetchFn: fetchEvents,
       on: { connected: () => onConnection(true) },
     }) as Client;

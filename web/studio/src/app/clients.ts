@@ -13,19 +13,32 @@ import {
   type PicturesChangedSubscription,
 } from "../gql/graphql.ts";
 import { addLine } from "./ledger-cache.ts";
+import { rereading } from "./reachability.ts";
 
-export type Clients = { readonly darkroom: Darkroom; readonly urql: Client };
+export type Clients = {
+  readonly darkroom: Darkroom;
+  readonly urql: Client;
+  /** Connect again and read what is shown, after the server was away. */
+  readonly resume: () => void;
+};
+
+const LISTS = ["Pictures", "Ledger"];
 
 /** Create the clients of one session in one language; the socket is authenticated once, so another session has others. */
 export function createClients(locale: string): Clients {
   const darkroom = new Darkroom({ url: new URL("/graphql", location.href).href, locale });
+  const { exchange, reread } = rereading(LISTS);
   const urql = new Client({
     url: "/graphql",
     preferGetMethod: false,
-    exchanges: [cacheExchange(studioCache()), newestOnly(), liveExchange(darkroom), fetchExchange],
+    exchanges: [exchange, cacheExchange(studioCache()), newestOnly(), liveExchange(darkroom), fetchExchange],
     fetchOptions: () => requestOptions(darkroom),
   });
-  return { darkroom, urql };
+  const resume = () => {
+    darkroom.reconnect();
+    reread(urql);
+  };
+  return { darkroom, urql, resume };
 }
 
 /** The options of each request; those of a single operation replace them all. */

@@ -1,9 +1,10 @@
-// A note while there is no connection, or the session cannot be read.
+// A note while there is no connection, the server is away, or the session cannot be read.
 import { useSyncExternalStore } from "react";
 import { common } from "../locales/common.ts";
 import style from "./app.module.css";
 import { useText } from "./locale.tsx";
 import { messageOf, problemTexts } from "./problem.ts";
+import { onReachability, serverIsAway } from "./reachability.ts";
 import { useSession } from "./session.tsx";
 
 function subscribe(listener: () => void): () => void {
@@ -15,7 +16,7 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-export function useOnline(): boolean {
+function useOnline(): boolean {
   return useSyncExternalStore(subscribe, () => navigator.onLine);
 }
 
@@ -24,6 +25,7 @@ export function OfflineNote() {
   const problems = useText(problemTexts);
   const { problem } = useSession();
   const online = useOnline();
-  const note = !online ? t.offline : problem !== null ? messageOf(problem, problems) : null;
+  const isAway = useSyncExternalStore(onReachability, serverIsAway);
+  const note = !online ? t.offline : isAway ? t.away : problem !== null ? messageOf(problem, problems) : null;
   return <div role="status">{note && <p className={style["note"]}>{note}</p>}</div>;
 }

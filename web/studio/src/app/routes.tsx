@@ -1,23 +1,23 @@
 // Every view and its address; each is loaded when it is first shown. web/studio.py lists the same addresses.
-import { lazy } from "react";
 import { Route, Switch } from "wouter";
 import { HomePage } from "../pages/home.tsx";
+import { lazily } from "./lazily.ts";
 
-const CreatePage = lazy(() => import("../pages/create.tsx"));
-const OwnStylePage = lazy(() => import("../pages/own-style.tsx"));
-const GalleryPage = lazy(() => import("../pages/gallery.tsx"));
-const PicturePage = lazy(() => import("../pages/picture.tsx"));
-const BatchPage = lazy(() => import("../pages/batch.tsx"));
-const AccountPage = lazy(() => import("../pages/account.tsx"));
+const CreatePage = lazily(() => import("../pages/create.tsx"));
+const OwnStylePage = lazily(() => import("../pages/own-style.tsx"));
+const GalleryPage = lazily(() => import("../pages/gallery.tsx"));
+const PicturePage = lazily(() => import("../pages/picture.tsx"));
+const BatchPage = lazily(() => import("../pages/batch.tsx"));
+const AccountPage = lazily(() => import("../pages/account.tsx"));
 const mailedLink = () => import("../pages/mailed-link.tsx");
-const VerifyEmailPage = lazy(() => mailedLink().then((all) => ({ default: all.VerifyEmailPage })));
-const ChangeEmailPage = lazy(() => mailedLink().then((all) => ({ default: all.ChangeEmailPage })));
-const ResetPasswordPage = lazy(() => mailedLink().then((all) => ({ default: all.ResetPasswordPage })));
-const SignInLinkPage = lazy(() => mailedLink().then((all) => ({ default: all.SignInLinkPage })));
-const SignInCallbackPage = lazy(() => import("../pages/sign-in-callback.tsx"));
-const AdminDesk = lazy(() => import("../pages/admin/desk.tsx"));
-const CreditsPage = lazy(() => import("../pages/credits.tsx"));
-const NotFoundPage = lazy(() => import("../pages/not-found.tsx"));
+const VerifyEmailPage = lazily(() => mailedLink().then((all) => ({ default: all.VerifyEmailPage })));
+const ChangeEmailPage = lazily(() => mailedLink().then((all) => ({ default: all.ChangeEmailPage })));
+const ResetPasswordPage = lazily(() => mailedLink().then((all) => ({ default: all.ResetPasswordPage })));
+const SignInLinkPage = lazily(() => mailedLink().then((all) => ({ default: all.SignInLinkPage })));
+const SignInCallbackPage = lazily(() => import("../pages/sign-in-callback.tsx"));
+const AdminDesk = lazily(() => import("../pages/admin/desk.tsx"));
+const CreditsPage = lazily(() => import("../pages/credits.tsx"));
+const NotFoundPage = lazily(() => import("../pages/not-found.tsx"));
 
 export function Views() {
   return (

@@ -6,6 +6,7 @@ import { enter, type Taken } from "../features/auth/guest.ts";
 import { forgetReferral, referralCode } from "../features/auth/referral.ts";
 import { createClients, type Clients } from "./clients.ts";
 import { useLocale } from "./locale.tsx";
+import { onReachability, serverIsAway } from "./reachability.ts";
 import {
   BeginAsGuestDocument,
   MeDocument,
@@ -54,6 +55,7 @@ export function SessionProvider({ children }: { readonly children: ReactNode }) 
   if (state.locale !== locale) restart(); // the cache has texts in one language
   const { clients } = state;
   useEffect(() => () => clients.darkroom.close(), [clients]);
+  useEffect(() => onReachability(() => serverIsAway() || clients.resume()), [clients]);
   return (
     <UrqlProvider value={clients.urql}>
       <Actions clients={clients} restart={restart}>

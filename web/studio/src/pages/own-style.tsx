@@ -1,10 +1,11 @@
 // The view in which a visitor makes or changes a style of their own.
-import { lazy, Suspense, useState } from "react";
+import { Suspense, useState } from "react";
 import { useQuery } from "urql";
 import { Link, useLocation, useParams } from "wouter";
 import { accepted } from "@darkroom/client/errors.ts";
 import { newKey } from "@darkroom/client/key.ts";
 import { Failed } from "../app/failed.tsx";
+import { lazily } from "../app/lazily.ts";
 import { useText } from "../app/locale.tsx";
 import { messageOf, problemTexts } from "../app/problem.ts";
 import { useSession } from "../app/session.tsx";
@@ -31,7 +32,7 @@ import { common } from "../locales/common.ts";
 import { ownStyles } from "../locales/own-styles.ts";
 import style from "./own-style.module.css";
 
-const PictureDialog = lazy(() => import("../features/own-styles/picture-dialog.tsx"));
+const PictureDialog = lazily(() => import("../features/own-styles/picture-dialog.tsx"));
 
 export default function OwnStylePage() {
   const t = useText(ownStyles);

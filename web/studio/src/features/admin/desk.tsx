@@ -1,11 +1,14 @@
 // What every view of the admin desk uses: requests past the cache, the second factor where it is asked for, and the
 // signal that something has changed, after which what is shown is read again.
-import { createContext, lazy, Suspense, useCallback, useContext, useMemo, useRef, useState, type ReactNode } from "react";
+import { createContext, Suspense, useCallback, useContext, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
 import { InputRefusedError, RefusedError } from "@darkroom/client/errors.ts";
+import { lazily } from "../../app/lazily.ts";
+import { isOffline } from "../../app/problem.ts";
+import { onReachability, serverIsAway, suspectServer } from "../../app/reachability.ts";
 import { useSession } from "../../app/session.tsx";
 
-const SecondFactorDialog = lazy(() => import("./second-factor.tsx"));
+const SecondFactorDialog = lazily(() => import("./second-factor.tsx"));
 
 export type Desk = {
   /** Run an operation; where it needs the second factor, ask for it and run it again. */
@@ -46,20 +49,23 @@ export function DeskProvider({ children }: { readonly children: ReactNode }) {
       try {
         return await work();
       } catch (problem) {
+        if (isOffline(problem)) void suspectServer();
         if (codeOf(problem) !== "SECOND_FACTOR_REQUIRED" || !(await ask())) throw problem;
         return work();
       }
     },
     [ask],
   );
+  const changed = useCallback(() => setRevision((found) => found + 1), []);
+  useEffect(() => onReachability(() => serverIsAway() || changed()), [changed]);
   const desk = useMemo<Desk>(
     () => ({
       attempt,
       run: (document, variables) => attempt(() => clients.darkroom.run(document, variables)),
       revision,
-      changed: () => setRevision((found) => found + 1),
+      changed,
     }),
-    [attempt, clients, revision],
+    [attempt, changed, clients, revision],
   );
   return (
     <Context value={desk}>

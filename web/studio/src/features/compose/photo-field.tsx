@@ -1,10 +1,11 @@
 // The photo of an order: dropped, pasted, chosen or taken; shown, turned, cropped; with the progress of its upload.
-import { lazy, Suspense, useEffect, useState, type ReactNode } from "react";
+import { Suspense, useEffect, useState, type ReactNode } from "react";
 import type { FileDropItem } from "react-aria-components";
 import { DropZone } from "react-aria-components/DropZone";
 import { FileTrigger } from "react-aria-components/FileTrigger";
 import { ProgressBar } from "react-aria-components/ProgressBar";
 import { Text } from "react-aria-components/Text";
+import { lazily } from "../../app/lazily.ts";
 import { useText } from "../../app/locale.tsx";
 import { messageOf, problemTexts } from "../../app/problem.ts";
 import { Button, IconButton } from "../../components/button.tsx";
@@ -16,8 +17,8 @@ import { edited, UnreadableError, type Rules } from "./image.ts";
 import { usePhoto, type Photo } from "./photo.tsx";
 import style from "./photo-field.module.css";
 
-const CropDialog = lazy(() => import("./crop-dialog.tsx"));
-const CameraDialog = lazy(() => import("./camera-dialog.tsx"));
+const CropDialog = lazily(() => import("./crop-dialog.tsx"));
+const CameraDialog = lazily(() => import("./camera-dialog.tsx"));
 
 type Props = { readonly rules: Rules; readonly isRequired: boolean; readonly example: string | null };
 

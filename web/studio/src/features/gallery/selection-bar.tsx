@@ -1,6 +1,7 @@
 // What is done with the selected pictures.
-import { lazy, Suspense, useState } from "react";
+import { Suspense, useState } from "react";
 import type { Selection } from "react-aria-components";
+import { lazily } from "../../app/lazily.ts";
 import { useText } from "../../app/locale.tsx";
 import { Button } from "../../components/button.tsx";
 import { albums as texts } from "../../locales/albums.ts";
@@ -11,7 +12,7 @@ import { useAttempt, useListActions, type Album } from "./lists.ts";
 import type { List } from "./query.ts";
 import style from "./selection-bar.module.css";
 
-const TagDialog = lazy(() => import("./tag-dialog.tsx"));
+const TagDialog = lazily(() => import("./tag-dialog.tsx"));
 
 type Props = {
   readonly list: List;

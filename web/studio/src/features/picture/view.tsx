@@ -1,6 +1,7 @@
 // One picture with everything that belongs to it, in whatever state it is.
-import { lazy, Suspense, useRef, useState, type FormEvent } from "react";
+import { Suspense, useRef, useState, type FormEvent } from "react";
 import { Link, useLocation } from "wouter";
+import { lazily } from "../../app/lazily.ts";
 import { useText } from "../../app/locale.tsx";
 import { messageOf, problemTexts } from "../../app/problem.ts";
 import { useSession } from "../../app/session.tsx";
@@ -21,8 +22,8 @@ import { Steps, type Relatives } from "./steps.tsx";
 import { isEnded, nameOf, useProgress, type Shown } from "./state.ts";
 import style from "./view.module.css";
 
-const ShareDialog = lazy(() => import("./share-dialog.tsx"));
-const TagDialog = lazy(() => import("../gallery/tag-dialog.tsx"));
+const ShareDialog = lazily(() => import("./share-dialog.tsx"));
+const TagDialog = lazily(() => import("../gallery/tag-dialog.tsx"));
 
 export function PictureView({ picture, relatives }: { readonly picture: Shown; readonly relatives: Relatives }) {
   const t = useText(texts);

@@ -1,6 +1,7 @@
 // The admin desk: its sections, each loaded when it is first shown. What an admin may do is decided by the API alone.
-import { lazy, Suspense, useEffect, useRef, type ReactNode } from "react";
+import { Suspense, useEffect, useRef, type ReactNode } from "react";
 import { Link, Route, Switch, useRoute } from "wouter";
+import { lazily } from "../../app/lazily.ts";
 import { useText } from "../../app/locale.tsx";
 import { useSession } from "../../app/session.tsx";
 import { Button } from "../../components/button.tsx";
@@ -13,18 +14,18 @@ import { useSignIn } from "../../features/auth/sign-in.tsx";
 import { admin } from "../../locales/admin.ts";
 import { common } from "../../locales/common.ts";
 
-const OverviewPage = lazy(() => import("./overview.tsx"));
-const PeoplePage = lazy(() => import("./people.tsx"));
-const PersonPage = lazy(() => import("./person.tsx"));
-const PicturesPage = lazy(() => import("./pictures.tsx"));
-const DeskPicturePage = lazy(() => import("./picture.tsx"));
-const PaymentsPage = lazy(() => import("./payments.tsx"));
-const ActivityPage = lazy(() => import("./activity.tsx"));
-const FiguresPage = lazy(() => import("./figures.tsx"));
-const DeskCataloguePage = lazy(() => import("./catalogue.tsx"));
-const MaintenancePage = lazy(() => import("./maintenance.tsx"));
-const AuditPage = lazy(() => import("./audit.tsx"));
-const NotFoundPage = lazy(() => import("../not-found.tsx"));
+const OverviewPage = lazily(() => import("./overview.tsx"));
+const PeoplePage = lazily(() => import("./people.tsx"));
+const PersonPage = lazily(() => import("./person.tsx"));
+const PicturesPage = lazily(() => import("./pictures.tsx"));
+const DeskPicturePage = lazily(() => import("./picture.tsx"));
+const PaymentsPage = lazily(() => import("./payments.tsx"));
+const ActivityPage = lazily(() => import("./activity.tsx"));
+const FiguresPage = lazily(() => import("./figures.tsx"));
+const DeskCataloguePage = lazily(() => import("./catalogue.tsx"));
+const MaintenancePage = lazily(() => import("./maintenance.tsx"));
+const AuditPage = lazily(() => import("./audit.tsx"));
+const NotFoundPage = lazily(() => import("../not-found.tsx"));
 
 const SECTIONS = [
   { id: "overview", to: "/admin", below: "/admin", icon: "home" },
