@@ -12,6 +12,7 @@ from tests.support.authenticator_app import code_of
 from tests.support.client import until
 from tests.support.fakes.webhook_receiver import WebhookReceiver
 from tests.support.graphiql_page import PASSWORD
+from tests.support.qr_code import read_qr_code
 from tests.support.studio_page import open_studio
 from tests.support.studio_world import World, open_world, sign_in
 
@@ -242,6 +243,8 @@ async def test_admin_sets_up_proves_and_removes_the_second_factor(chromium: "Bro
         href = await page.get_by_role("link", name="Open in the authenticator app").get_attribute("href")
         assert href is not None
         assert href.startswith("otpauth://totp/")
+        code = page.get_by_role("img", name="QR code of the secret")
+        assert read_qr_code(await code.screenshot()) == href
         await studio.check()
         step = int(await page.evaluate("() => Date.now()")) // 1000 // CODE_SECONDS
         await page.get_by_label("First code of the app").fill(code_of(secret, step))

@@ -1,6 +1,7 @@
 // The second factor of an admin's account: an authenticator app, its recovery codes, its proof in this session.
-import { useState, type FormEvent } from "react";
+import { Suspense, useState, type FormEvent } from "react";
 import { accepted } from "@darkroom/client/errors.ts";
+import { lazily } from "../../app/lazily.ts";
 import { useText } from "../../app/locale.tsx";
 import { Button, buttonClass } from "../../components/button.tsx";
 import { Badge } from "../../components/card.tsx";
@@ -19,6 +20,8 @@ import { account } from "../../locales/account.ts";
 import { useAction, useMutate } from "./action.ts";
 import { Secret, Section, useWhen } from "./section.tsx";
 import style from "./account.module.css";
+
+const QrCode = lazily(() => import("./qr-code.tsx"));
 
 type Factor = NonNullable<AccountSecurityQuery["viewer"]>["secondFactor"];
 type Props = { readonly factor: Factor; readonly onChange: () => void };
@@ -174,7 +177,12 @@ function ConfirmForm({ app, onCodes }: { readonly app: App; readonly onCodes: (c
   return (
     <form className={style["steps"]} onSubmit={submit}>
       <p>{t.addToApp}</p>
-      <Secret label={t.secret} text={app.secret} />
+      <div className={style["scan"]}>
+        <Suspense fallback={<div className={style["qr"]} />}>
+          <QrCode text={app.uri} label={t.qrCode} />
+        </Suspense>
+        <Secret label={t.secret} text={app.secret} />
+      </div>
       <a className={buttonClass({ full: true })} href={app.uri}>
         <Icon name="external" />
         {t.openApp}
