@@ -48,6 +48,9 @@ class SignInOptions:
     )
     password_min_length: int = strawberry.field(description="Characters.")
     signup_credits: int = strawberry.field(description="The welcome bonus.")
+    signup_expire_days: int | None = strawberry.field(
+        description="Days after which the welcome bonus expires; null: never."
+    )
     guest_credits: int | None = strawberry.field(
         description="The bonus of an account by createGuest, part of the welcome bonus; null: there are no guests."
     )
@@ -86,6 +89,16 @@ class PaymentOptions:
 class ReferralRules:
     bonus: int = strawberry.field(description="Credits, for each of the two.")
     cap: int = strawberry.field(description="How many invited accounts bring a bonus.")
+    expire_days: int | None = strawberry.field(description="Days after which the bonus expires; null: never.")
+
+
+@strawberry.type(
+    description="Free credits of every calendar month (UTC), for accounts with an address: granted when one with fewer "
+    "is used for the first time in the month."
+)
+class MonthlyRefill:
+    credits: int = strawberry.field(description="Up to which a lower balance is filled.")
+    expire_days: int | None = strawberry.field(description="Days after which they expire; null: never.")
 
 
 @strawberry.type(description="What works at the moment; ask again where a request was answered UNAVAILABLE.")
@@ -119,6 +132,10 @@ class Deployment:
     prompt_max_length: int = strawberry.field(description="Characters.")
     enhances_prompts: bool = strawberry.field(description="Whether `enhancePrompt` is offered.")
     referrals: ReferralRules | None = strawberry.field(description="Null: inviting others brings nothing.")
+    monthly_refill: MonthlyRefill | None = strawberry.field(description="Null: there are no free credits of a month.")
+    low_credits: int | None = strawberry.field(
+        description="Credits below which `User.hasLowCredits` is true; null: credits pay for nothing here."
+    )
     max_custom_styles: int | None = strawberry.field(
         description="Custom styles of one account, at most; null: none, createStyle is not offered."
     )
@@ -145,6 +162,8 @@ class Deployment:
             prompt_max_length=profile.limits.prompt_max_length,
             enhances_prompts=services.products.enhances_prompts,
             referrals=_referrals(context),
+            monthly_refill=_monthly_refill(context),
+            low_credits=profile.limits.credits_low if profile.sells_credits else None,
             max_custom_styles=MAX_PER_ACCOUNT if offers_custom_styles(profile) else None,
             status=_status(context),
         )
@@ -170,6 +189,7 @@ def _sign_in(context: Context) -> SignInOptions:
         requires_verification=services.accounts.users.requires_verification,
         password_min_length=PASSWORD_MIN,
         signup_credits=services.billing.signup_bonuses.credits,
+        signup_expire_days=services.products.profile.expiry.signup_days,
         guest_credits=guests.credits if guests else None,
     )
 
@@ -184,8 +204,14 @@ def _payments(context: Context) -> PaymentOptions | None:
 
 
 def _referrals(context: Context) -> ReferralRules | None:
-    rules = context.services.products.profile.referral
-    return ReferralRules(bonus=rules.bonus, cap=rules.cap) if rules else None
+    profile = context.services.products.profile
+    rules, days = profile.referral, profile.expiry.referral_days
+    return ReferralRules(bonus=rules.bonus, cap=rules.cap, expire_days=days) if rules else None
+
+
+def _monthly_refill(context: Context) -> MonthlyRefill | None:
+    rules = context.services.products.profile.refill
+    return MonthlyRefill(credits=rules.credits, expire_days=rules.expire_days) if rules else None
 
 
 def _status(context: Context) -> DeploymentStatus:

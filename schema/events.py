@@ -9,6 +9,7 @@ import models
 from models import ids
 from schema.accounts import User
 from schema.billing import CreditTransaction
+from schema.catalogue import Style
 from schema.generations import Generation
 from schema.runtime.context import Info
 from schema.runtime.enum import AdminActivityKind
@@ -45,6 +46,28 @@ class AuditEntry(Node):
     @strawberry.field(description="The admin; null: the command line or the settings.")
     async def actor(self, info: Info) -> User | None:
         return await load_user(info, self.row.actor_id) if self.row.actor_id is not None else None
+
+    @strawberry.field(
+        description="The account that was changed, or that the changed generation or payment belongs to; null: none."
+    )
+    async def user(self, info: Info) -> User | None:
+        target, owner = self.row.target, self.row.detail.get("user")
+        user_id = target if target is not None and ids.is_id(target, ids.USER) else owner
+        found = await info.context.user_by_id.load(user_id) if user_id is not None else None
+        return User.of(found) if found else None
+
+    @strawberry.field(description="The generation that was changed, in its present state; null: none, or deleted.")
+    async def generation(self, info: Info) -> Generation | None:
+        target = self.row.target
+        loader = info.context.generation_by_id
+        found = await loader.load(target) if target and ids.is_id(target, ids.GENERATION) else None
+        return Generation.of(found) if found else None
+
+    @strawberry.field(description="The style of the catalogue that was changed; null: none, or deleted.")
+    async def style(self, info: Info) -> Style | None:
+        target = self.row.target
+        found = await info.context.style_by_id.load(target) if target and ids.is_id(target, ids.STYLE) else None
+        return Style.of(found) if found and found.is_active else None
 
     @classmethod
     def of(cls, row: models.AuditEntry) -> "AuditEntry":

@@ -59,7 +59,7 @@ NOT_COVERED: Mapping[str, str] = {
     "ApiKeyPayload": "apiKey key errors",
     "Archive": "url expiresAt count byteSize",
     "ArchivePayload": "archive errors",
-    "AuditEntry": "id at action target detail actor",
+    "AuditEntry": "id at action target detail actor user generation style",
     "AuditEntryConnection": "edges nodes pageInfo",
     "AuditEntryEdge": "cursor node",
     "Batch": "id createdAt count completed failed canceled progress generations",
@@ -79,7 +79,7 @@ NOT_COVERED: Mapping[str, str] = {
     "DataExportPayload": "dataExport errors",
     "Deployment": (
         "product title version locale locales media models aspectRatios upload signIn payments sellsCredits maxBatch "
-        "promptMaxLength enhancesPrompts referrals maxCustomStyles status"
+        "promptMaxLength enhancesPrompts referrals monthlyRefill lowCredits maxCustomStyles status"
     ),
     "DeploymentStatus": "readOnly acceptsGenerations pausedModels",
     "DeletedPayload": "deletedIds viewer errors",
@@ -112,6 +112,7 @@ NOT_COVERED: Mapping[str, str] = {
         "byProvider byError byPlan series byAccount"
     ),
     "ExpiringCredits": "credits expiresAt",
+    "MonthlyRefill": "credits expireDays",
     "Model": (
         "id name provider media qualities aspectRatios resolutions durations durationFactors maxReferences maxBatch "
         "needsReference streamsPreviews refines priceFactor costUsd"
@@ -140,7 +141,7 @@ NOT_COVERED: Mapping[str, str] = {
     "QuotaExceededError": "code message field resetsAt",
     "Quote": "cost paidBy affordable balanceAfter reusable model enhancesPrompt errors",
     "ReusableResult": "generationId cost paidBy affordable balanceAfter",
-    "ReferralRules": "bonus cap",
+    "ReferralRules": "bonus cap expireDays",
     "Referrals": "signedUp rewarded",
     "RateLimitedError": "code message field retryAfter",
     "RecoveryCodesPayload": "recoveryCodes user errors",
@@ -151,7 +152,9 @@ NOT_COVERED: Mapping[str, str] = {
     "Session": "id device place isCurrent createdAt lastSeenAt expiresAt secondFactorAt",
     "Identity": "id issuer subjectHint name email linkedAt lastUsedAt",
     "SessionPayload": "token expiresAt user deviceToken mustVerifyEmail errors",
-    "SignInOptions": "methods issuers requiresVerification passwordMinLength signupCredits guestCredits providers",
+    "SignInOptions": (
+        "methods issuers requiresVerification passwordMinLength signupCredits signupExpireDays guestCredits providers"
+    ),
     "SignInProvider": "issuer name clientId authorizationEndpoint",
     "SharedGeneration": "id slug url result createdAt sharedBy title",
     "SignInNoncePayload": "nonce expiresAt errors",
@@ -193,16 +196,20 @@ NOT_COVERED: Mapping[str, str] = {
 # What changes with the catalogue only: the same for all who are signed out, in one language. None of its links expires.
 CATALOGUE: Mapping[str, str] = {
     "Collection": "id slug baseCost refundPolicy reuseShare qualities video title description styles",
-    "CreditPackage": "id slug credits price currency",
+    "CreditPackage": "id slug credits price currency creditsExpireDays",
     "Model": NOT_COVERED["Model"],
+    "MonthlyRefill": NOT_COVERED["MonthlyRefill"],
     "PageInfo": COVERED["PageInfo"],
     "Deployment": NOT_COVERED["Deployment"],
     "PaymentOptions": NOT_COVERED["PaymentOptions"],
     "Plan": NOT_COVERED["Plan"],
     "QualityPrice": "quality multiplier",
+    "ReferralRules": NOT_COVERED["ReferralRules"],
     "Query": "collections style styles models creditPackages plans deployment",
     # Without the providers, whose addresses may be unknown for a while.
-    "SignInOptions": "methods issuers requiresVerification passwordMinLength signupCredits guestCredits",
+    "SignInOptions": (
+        "methods issuers requiresVerification passwordMinLength signupCredits signupExpireDays guestCredits"
+    ),
     "Style": NOT_COVERED["Style"],
     "StyleConnection": "edges nodes pageInfo totalCount",
     "StyleEdge": "cursor node",

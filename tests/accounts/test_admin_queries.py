@@ -239,6 +239,33 @@ async def test_audit_log_of_an_account_has_what_was_done_to_it_and_its_generatio
 
 
 @pytest.mark.any_database
+async def test_audit_entries_lead_to_the_account_generation_and_style(idle_server: Running) -> None:
+    admin, ada = await make_admin(idle_server.api), await idle_server.api.sign_up(name="Ada")
+    (made,) = (await ada.create(prompt="A fox"))["generations"]
+    style = await ada.style("cute", "plushify")
+    by, her = admin.user["id"], {"id": ada.user["id"], "email": "ada@example.com", "name": "Ada"}
+    await audit_log.record(by, AdminAction.SET_SUSPENDED, ada.user["id"], reason="Spam")
+    await audit_log.record(by, AdminAction.REFUND_GENERATION, made["id"], user=ada.user["id"], reason="Late")
+    await audit_log.record(by, AdminAction.DELETE_GENERATION, ids.new_id(ids.GENERATION), user=ada.user["id"])
+    await audit_log.record(by, AdminAction.UPDATE_STYLE, style, changed=["cost"])
+    await audit_log.record(by, AdminAction.DELETE_STYLE, ids.new_id(ids.STYLE), slug="gone")
+    await audit_log.record(by, AdminAction.SETTLE_PAYMENT, ids.new_id(ids.EXTERNAL_EVENT), user=ada.user["id"])
+    await audit_log.record(by, AdminAction.SET_MAINTENANCE, None, readOnly=True)
+    parts = "user { id email name } generation { id prompt } style { id slug }"
+    found = await admin.one(f"{{ admin {{ auditLog(first: 7) {{ nodes {{ {parts} }} }} }} }}")
+    nothing = {"user": None, "generation": None, "style": None}
+    assert found["auditLog"]["nodes"] == [
+        nothing,
+        {**nothing, "user": her},
+        nothing,
+        {**nothing, "style": {"id": style, "slug": "cute"}},
+        {**nothing, "user": her},
+        {**nothing, "user": her, "generation": {"id": made["id"], "prompt": "A fox"}},
+        {**nothing, "user": her},
+    ]
+
+
+@pytest.mark.any_database
 async def test_admin_can_refetch_listed_nodes_by_id_and_other_users_cannot(idle_server: Running) -> None:
     admin, ada = await make_admin(idle_server.api), await idle_server.api.sign_up()
     eve = await idle_server.api.sign_up("eve@example.com")

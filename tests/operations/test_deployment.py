@@ -12,6 +12,7 @@ from services.operations.release import VERSION
 from setting_types import Environment
 from settings import Settings
 from tests.conftest import Running, running
+from tests.support.expiring_profile import SIGNUP_DAYS, write_profile
 
 DEPLOYMENT = """
 {
@@ -58,6 +59,29 @@ async def test_deployment_is_the_same_for_all_viewers_and_true(idle_server: Runn
     assert found["signIn"]["guestCredits"] == (guest["user"]["credits"] if guest else None)
     assert found["payments"] is None or found["payments"]["provider"] in ("polar", "development")
     assert found["status"] == {"readOnly": False, "acceptsGenerations": True, "pausedModels": []}
+
+
+async def test_deployment_says_how_credits_are_filled_up_and_expire(settings: Settings, tmp_path: Path) -> None:
+    rules = """{ deployment { lowCredits monthlyRefill { credits expireDays } referrals { bonus expireDays }
+        signIn { signupCredits signupExpireDays } } }"""
+    expiry = "referral_days = 90\n[refill]\ncredits = 20\nexpire_days = 31\n"
+    changes = {"profile": write_profile(tmp_path, expiry)}
+    async with running(settings.model_copy(update=changes), idle=True) as server:
+        found = await server.api.one(rules)
+        assert (found["lowCredits"], found["monthlyRefill"]) == (10, {"credits": 20, "expireDays": 31})
+        assert found["signIn"]["signupExpireDays"] == SIGNUP_DAYS
+        assert found["referrals"]["expireDays"] == 90
+        ada = await server.api.sign_up()
+        assert (await ada.one("{ viewer { hasLowCredits } }"))["hasLowCredits"] == (await ada.credits() < 10)
+
+
+async def test_deployment_without_such_rules_says_so(settings: Settings) -> None:
+    rules = "{ deployment { lowCredits monthlyRefill { credits } referrals { bonus } signIn { signupExpireDays } } }"
+    async with running(settings.model_copy(update={"profile": "flash"}), idle=True) as server:
+        found = await server.api.one(rules)
+    assert found == {
+        "lowCredits": None, "monthlyRefill": None, "referrals": None, "signIn": {"signupExpireDays": None},
+    }  # fmt: skip
 
 
 async def test_deployment_says_what_is_paused(idle_server: Running) -> None:

@@ -33,6 +33,8 @@ ADMIN_ROOTS = ("admin", "node", "nodes")
 # Selected without what is selected elsewhere, so that no document has too many tokens.
 BRIEF = {
     "Album.cover": "cover { id prompt }",
+    "AuditEntry.user": "user { id email name }",
+    "AuditEntry.generation": "generation { id prompt owner { id email } }",
     "User.albums": "albums(first: 3) { nodes { id name } }",
 }
 SHALLOW = {"Generation.children", "Generation.chain", "Generation.batch", "Generation.albums", "Generation.tags"}
