@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from settings import Settings
 from tests.browser.test_studio import ADJUST
+from tests.conftest import running
+from tests.support.expiring_profile import KEPT, MONTH_DAYS, write_profile
 from tests.support.graphiql_page import PASSWORD, Server, run_server
 from tests.support.studio_page import DESK, PHONE, enter, open_studio
 
@@ -238,6 +241,42 @@ async def test_visitor_is_led_from_a_style_for_members_to_the_plans(chromium: "B
         await page.get_by_role("heading", name="Create your account").wait_for()
         await studio.button("I have an account").click()
         await page.get_by_role("heading", name="Welcome back").wait_for()
+
+
+async def test_card_says_that_credits_are_few_when_they_expire_and_what_is_filled_up(
+    chromium: "Browser", settings: Settings, tmp_path: Path
+) -> None:
+    profile = write_profile(tmp_path, "[refill]\ncredits = 5\nexpire_days = 31\n")
+    changes = {"profile": profile, "signup_credits": 9}
+    async with (
+        running(settings.model_copy(update=changes), idle=True) as server,
+        open_studio(chromium, server.api) as studio,
+    ):
+        page = studio.page
+        await server.services.billing.plans.seed()
+        await server.api.sign_up("few@example.com", PASSWORD)
+        await studio.open("/credits")
+        await studio.button("Sign in").first.click()
+        await studio.sign_in("few@example.com")
+        card = page.get_by_label("Balance", exact=True)
+        await card.get_by_text("Your balance is below 10 credits.").wait_for()
+        await card.get_by_text(re.compile(r"9 credits expire on \w+ \d+, \d{4}\.")).wait_for()
+        await card.get_by_text("Filled up to 5 credits every month, free; valid for 31 days.").wait_for()
+        await studio.check()
+        await card.get_by_role("link", name="Get credits").click()
+        await page.wait_for_url(re.compile("#packages$"))
+        await studio.button("Subscribe: Basic").click()
+        await studio.pay()
+        await studio.wait_for_credits(109)
+        assert await card.get_by_text("Your balance is below").count() == 0
+        plan = page.get_by_role("region", name="Basic")
+        for words in (
+            "100 credits every month",
+            f"Valid for {MONTH_DAYS} days",
+            f"Up to {KEPT} unused credits carry over",
+        ):
+            await plan.get_by_text(words).wait_for()
+        await studio.check()
 
 
 async def test_guest_is_asked_for_an_account_before_buying(chromium: "Browser", server: Server) -> None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tests.support.client import photo
 from tests.support.graphiql_page import PASSWORD, PATIENCE, PICTURES, Server
@@ -26,6 +26,12 @@ _ARE_LOADED = (
     """() => [...document.images].every((one) => one.complete || one.getBoundingClientRect().top > innerHeight)"""
 )
 _OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+class Addressed(Protocol):
+    """A server, or a client of it."""
+
+    address: str
 
 
 class StudioPage:
@@ -113,7 +119,7 @@ class StudioPage:
 
 @asynccontextmanager
 async def open_studio(
-    browser: "Browser", server: Server, *, address: str = "", others: tuple[str, ...] = (), **options: Any
+    browser: "Browser", server: Addressed, *, address: str = "", others: tuple[str, ...] = (), **options: Any
 ) -> AsyncIterator[StudioPage]:
     """Open the studio in a fresh browser context; at the end, assert that the page had no problems.
 

@@ -72,13 +72,13 @@ function Wallet({ wallet, offers }: Props) {
   const { pass, membership } = viewer;
   return (
     <div className={style["wallet"]}>
-      {deployment.sellsCredits && <Balance viewer={viewer} wallet={wallet} />}
+      {deployment.sellsCredits && <Balance viewer={viewer} wallet={wallet} offers={offers} />}
       {pass ? (
         <PassCard pass={pass} following={wallet.followingPasses} />
       ) : (
         !deployment.sellsCredits && !membership?.plan?.unlimited && <p className={style["none"]}>{t.noPass}</p>
       )}
-      {membership && <MembershipCard membership={membership} isSold={deployment.payments !== null} />}
+      {membership && <MembershipCard membership={membership} plans={offers.plans} isSold={deployment.payments !== null} />}
     </div>
   );
 }

@@ -1,9 +1,9 @@
-// The balance, live, and what it is enough for.
+// The balance, live: what it is enough for, until when, and what is added by itself.
 import { useQuery } from "urql";
 import { useLocale, useText } from "../../app/locale.tsx";
 import type { Viewer } from "../../app/session.tsx";
 import { Icon } from "../../components/icons.tsx";
-import { CatalogueDocument, type WalletQuery } from "../../gql/graphql.ts";
+import { CatalogueDocument, type OffersQuery, type WalletQuery } from "../../gql/graphql.ts";
 import { credits } from "../../locales/credits.ts";
 import { useDates } from "./format.ts";
 import style from "./balance.module.css";
@@ -11,9 +11,13 @@ import style from "./balance.module.css";
 const MOST = 3; // dates of expiry, the soonest
 
 type Wallet = NonNullable<WalletQuery["viewer"]>;
-type Props = { readonly viewer: Viewer; readonly wallet: Pick<Wallet, "hasLowCredits" | "expiringCredits"> };
+type Props = {
+  readonly viewer: Viewer;
+  readonly wallet: Pick<Wallet, "hasLowCredits" | "expiringCredits">;
+  readonly offers: OffersQuery;
+};
 
-export function Balance({ viewer, wallet }: Props) {
+export function Balance({ viewer, wallet, offers }: Props) {
   const t = useText(credits);
   const { locale } = useLocale();
   const dates = useDates();
@@ -21,6 +25,8 @@ export function Balance({ viewer, wallet }: Props) {
   const enough = (data?.collections ?? [])
     .map(({ slug, title, baseCost }) => ({ slug, title, count: Math.floor(viewer.credits / baseCost) }))
     .filter(({ count }) => count > 0);
+  const { lowCredits, monthlyRefill, payments } = offers.deployment;
+  const { hasLowCredits, expiringCredits } = wallet;
   return (
     <section className={style["balance"]} aria-label={t.balance}>
       <p className={style["number"]}>
@@ -29,10 +35,12 @@ export function Balance({ viewer, wallet }: Props) {
           <strong>{viewer.credits.toLocaleString(locale)}</strong> {t.unit(viewer.credits)}
         </span>
       </p>
-      {wallet.hasLowCredits && (
+      {hasLowCredits && lowCredits !== null && (
         <p className={style["low"]}>
           <Icon name="warning" />
-          {t.low}
+          <span>
+            {t.low(lowCredits)} {payments && offers.creditPackages.length > 0 && <a href="#packages">{t.getMore}</a>}
+          </span>
         </p>
       )}
       {viewer.membership?.plan?.unlimited ? (
@@ -49,12 +57,26 @@ export function Balance({ viewer, wallet }: Props) {
       ) : (
         data && <p className={style["text"]}>{t.worthNothing}</p>
       )}
-      {wallet.expiringCredits.slice(0, MOST).map((one) => (
-        <p key={one.expiresAt} className={style["expiring"]}>
-          <Icon name="clock" />
-          {t.expiring(one.credits, dates.day(one.expiresAt))}
-        </p>
-      ))}
+      <ul className={style["terms"]}>
+        {expiringCredits.slice(0, MOST).map((one) => (
+          <li key={one.expiresAt}>
+            <Icon name="clock" />
+            {t.expiring(one.credits, dates.day(one.expiresAt))}
+          </li>
+        ))}
+        {viewer.credits > 0 && expiringCredits.length === 0 && (
+          <li>
+            <Icon name="check" />
+            {t.neverExpire}
+          </li>
+        )}
+        {monthlyRefill && !viewer.isGuest && (
+          <li>
+            <Icon name="repeat" />
+            {t.refill(monthlyRefill.credits, monthlyRefill.expireDays)}
+          </li>
+        )}
+      </ul>
     </section>
   );
 }

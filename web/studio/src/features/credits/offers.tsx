@@ -1,6 +1,5 @@
 // What the product sells: packages of credits, monthly plans, passes.
 import { useEffect, type ReactNode } from "react";
-import { useQuery } from "urql";
 import { useLocale, useText } from "../../app/locale.tsx";
 import { messageOf, problemTexts } from "../../app/problem.ts";
 import { useSession } from "../../app/session.tsx";
@@ -8,11 +7,11 @@ import { Button } from "../../components/button.tsx";
 import { Badge } from "../../components/card.tsx";
 import { Problem } from "../../components/field.tsx";
 import { Icon } from "../../components/icons.tsx";
-import { CatalogueDocument, DeploymentDocument, type OfferedPlanFragment, type OffersQuery } from "../../gql/graphql.ts";
-import { compose } from "../../locales/compose.ts";
+import type { OfferedPlanFragment, OffersQuery } from "../../gql/graphql.ts";
 import { credits } from "../../locales/credits.ts";
 import { useSignIn } from "../auth/sign-in.tsx";
 import { useCheckout, type Offer, type Start } from "./checkout.ts";
+import { Features, PassFeatures, PlanFeatures } from "./features.tsx";
 import { priceOf, unitPriceOf } from "./format.ts";
 import style from "./offers.module.css";
 
@@ -115,7 +114,7 @@ function PlanCard({ plan, checkout, features }: PlanProps) {
         <h3 className={style["title"]}>{plan.title}</h3>
         {isOwn && <Badge icon="check">{t.yours}</Badge>}
       </div>
-      <ul className={style["features"]}>{features}</ul>
+      <Features>{features}</Features>
       <p className={style["price"]}>
         {plan.price === null || plan.currency === null ? (
           t.onRequest
@@ -147,58 +146,11 @@ function Buy({ offer, label, about, checkout }: BuyProps) {
   const canBuy = viewer && !viewer.isGuest; // what is paid for must not depend on one session
   return (
     <Button
-      look={canBuy ? "primary" : "outline"} full busy={isBusy} isDisabled={checkout.busy !== null}
+      look={canBuy ? "primary" : "outline"} full busy={isBusy} isDisabled={checkout.busy !== null && !isBusy}
       aria-label={isBusy ? t.opening : `${canBuy ? label : t.needsAccount}: ${about}`}
       onPress={() => (canBuy ? checkout.start(offer) : open("signUp"))}
     >
       {isBusy ? t.opening : canBuy ? label : t.needsAccount}
     </Button>
-  );
-}
-
-function Feature({ children }: { readonly children: ReactNode }) {
-  return (
-    <li>
-      <Icon name="check" />
-      <span>{children}</span>
-    </li>
-  );
-}
-
-function PlanFeatures({ plan }: { readonly plan: OfferedPlanFragment }) {
-  const t = useText(credits);
-  const [{ data: catalogue }] = useQuery({ query: CatalogueDocument });
-  const [{ data }] = useQuery({ query: DeploymentDocument });
-  const hasMembersStyles = catalogue?.collections.some(({ styles }) => styles.some(({ membersOnly }) => membersOnly));
-  return (
-    <>
-      {plan.creditsPerMonth !== null && <Feature>{t.creditsPerMonth(plan.creditsPerMonth)}</Feature>}
-      {plan.creditsExpireDays !== null && <Feature>{t.expireAfter(plan.creditsExpireDays)}</Feature>}
-      {plan.rollover !== null && <Feature>{t.keeps(plan.rollover)}</Feature>}
-      {plan.unlimited && <Feature>{t.allPictures}</Feature>}
-      {hasMembersStyles && <Feature>{t.membersStyles}</Feature>}
-      {plan.priority && <Feature>{t.priority}</Feature>}
-      {plan.maxBatch > (data?.deployment.maxBatch ?? plan.maxBatch) && <Feature>{t.atOnce(plan.maxBatch)}</Feature>}
-      {plan.apiAccess && <Feature>{t.apiAccess}</Feature>}
-    </>
-  );
-}
-
-function PassFeatures({ plan }: { readonly plan: OfferedPlanFragment }) {
-  const t = useText(credits);
-  const c = useText(compose);
-  const [{ data: catalogue }] = useQuery({ query: CatalogueDocument });
-  const [{ data }] = useQuery({ query: DeploymentDocument });
-  const makesVideos = data?.deployment.media.includes("VIDEO") ?? false;
-  const all = catalogue?.collections ?? [];
-  const covered = all.filter(({ slug }) => plan.collections === null || plan.collections.includes(slug));
-  return (
-    <>
-      <Feature>{t.hours(plan.durationHours ?? 0)}</Feature>
-      <Feature>{t.imagesPerHour(plan.imagesPerHour ?? 0)}</Feature>
-      {makesVideos && (plan.videosPerHour ?? 0) > 0 && <Feature>{t.videosPerHour(plan.videosPerHour ?? 0)}</Feature>}
-      {plan.quality && <Feature>{t.upTo(c.qualities[plan.quality])}</Feature>}
-      {covered.length < all.length && <Feature>{t.only(covered.map(({ title }) => title).join(", "))}</Feature>}
-    </>
   );
 }

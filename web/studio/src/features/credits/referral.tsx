@@ -25,7 +25,9 @@ export function Referral({ rules, wallet }: Props) {
   return (
     <section aria-labelledby={id} className={style["card"]}>
       <h2 id={id}>{t.referral}</h2>
-      <p className={style["text"]}>{`${t.referralText(rules.bonus)} ${t.referralCap(rules.cap)}`}</p>
+      <p className={style["text"]}>
+        {t.referralText(rules.bonus)} {t.referralCap(rules.cap)} {rules.expireDays !== null && t.bonusExpires(rules.expireDays)}
+      </p>
       <div ref={place} className={style["link"]}>
         <TextField label={t.referralLink} value={link} isReadOnly onFocus={(event) => (event.target as HTMLInputElement).select()} />
         <Button icon="copy" onPress={() => void copy(link, place.current?.querySelector("input") ?? null).then(() => toast(t.copied))}>

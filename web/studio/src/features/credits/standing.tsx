@@ -6,9 +6,10 @@ import { useSession, type Viewer } from "../../app/session.tsx";
 import { Button } from "../../components/button.tsx";
 import { Icon } from "../../components/icons.tsx";
 import { toast } from "../../components/toast.tsx";
-import { BillingPortalDocument, CatalogueDocument, MeDocument, type WalletQuery } from "../../gql/graphql.ts";
+import { BillingPortalDocument, CatalogueDocument, MeDocument, type OfferedPlanFragment, type WalletQuery } from "../../gql/graphql.ts";
 import { compose } from "../../locales/compose.ts";
 import { credits } from "../../locales/credits.ts";
+import { Features, PlanFeatures } from "./features.tsx";
 import { clockOf, useDates, useSecondsUntil } from "./format.ts";
 import style from "./standing.module.css";
 
@@ -93,12 +94,16 @@ function Countdown({ until }: { readonly until: string }) {
 
 type Membership = NonNullable<Viewer["membership"]>;
 
-export function MembershipCard({ membership, isSold }: { readonly membership: Membership; readonly isSold: boolean }) {
+type MembershipProps = { readonly membership: Membership; readonly plans: readonly OfferedPlanFragment[]; readonly isSold: boolean };
+
+/** `plans`: those for sale, of which one that is sold no more is none. */
+export function MembershipCard({ membership, plans, isSold }: MembershipProps) {
   const t = useText(credits);
   const dates = useDates();
   const { clients } = useSession();
   const [isBusy, setBusy] = useState(false);
   const { plan, renewsAt, endsAt, startedAt } = membership;
+  const offered = plans.find(({ slug }) => slug === plan?.slug);
   const manage = async () => {
     setBusy(true);
     const found = await clients.darkroom.run(BillingPortalDocument, {}).catch(() => null);
@@ -115,6 +120,11 @@ export function MembershipCard({ membership, isSold }: { readonly membership: Me
       <p className={style["text"]}>
         {endsAt ? t.ends(dates.day(endsAt)) : renewsAt ? t.renews(dates.day(renewsAt)) : t.since(dates.day(startedAt))}
       </p>
+      {offered && (
+        <Features>
+          <PlanFeatures plan={offered} />
+        </Features>
+      )}
       {plan && isSold && (
         <div>
           <Button size="small" icon="external" busy={isBusy} onPress={() => void manage()}>
