@@ -76,6 +76,7 @@ export const admin = texts({
     },
     types: {
       BONUS: "Bonus", PURCHASE: "Purchase", SUBSCRIPTION: "Plan", DEDUCTION: "Picture", REFUND: "Refund", ADMIN: "Admin", REVERSAL: "Reversal", TRANSFER: "Transfer",
+      EXPIRY: "Expired", ROLLOVER: "Carried over",
     } as Readonly<Record<string, string>>,
     pictures: {
       title: "Pictures",
@@ -119,6 +120,11 @@ export const admin = texts({
       periods: { day: "24 hours", week: "7 days", month: "30 days", quarter: "90 days" },
       summary: "At a glance",
       generations: "Ordered", successRate: "Succeeded", median: "Median time", p95: "95th percentile", people: "Active people", returning: "Of them came back",
+      ofPictures: "Pictures that were ordered in this period", ofLedger: "Lines of the ledger in this period, also about earlier pictures",
+      outcomes: ({ completed, failed, canceled, running }: Record<"completed" | "failed" | "canceled" | "running", number>): string =>
+        [`${n(completed)} ready`, failed && `${n(failed)} failed`, canceled && `${n(canceled)} canceled`, running && `${n(running)} in progress`].filter(Boolean).join(", "),
+      ofEnded: (count: number) => `of ${n(count)} ready or failed`, ofReady: "from the order to the result", whoOrdered: "who ordered pictures", dayLater: "after a day or more",
+      withoutRefunds: "refunds taken off", forThese: "for these pictures", whenever: "whenever ordered", gross: "refunds not taken off",
       spent: "Credits spent", refunded: "Credits refunded", purchased: "Credits bought", cost: "Paid to providers", queue: "In the queue now",
       pictures: "Pictures", completed: "Ready", failed: "Failed", canceled: "Canceled", active: "Active people", credits: "Credits charged", providerCost: "Paid to providers",
       byStyle: "By style", byProvider: "By provider", byError: "Failures by reason", byHour: "By hour of the day (UTC)", own: "Own styles",
@@ -128,6 +134,7 @@ export const admin = texts({
     },
     chart: {
       summary: (total: string, highest: string, at: string) => `${total} in total, at most ${highest} (${at})`,
+      most: (highest: string, at: string) => `At most ${highest} (${at})`,
       nothing: "Nothing in this period",
       table: "Show the numbers",
     },
@@ -157,20 +164,6 @@ export const admin = texts({
       mismatches: (count: number) => `${lines(count, "balance differs", "balances differ")} from the ledger`,
       stuck: (count: number) => `${lines(count, "picture", "pictures")} should have ended long ago`,
       orphans: (count: number) => `${lines(count, "file", "files")} without an owner`,
-    },
-    audit: {
-      title: "Audit log",
-      lead: "Every act of an admin with its reason, written together with what it changed. No line can be changed or removed.",
-      none: "No act yet",
-      act: "Act", by: "By", about: "About", detail: "Detail", system: "The operator or the settings", deployment: "The deployment",
-      actions: {
-        ADJUST_CREDITS: "Credits adjusted", REFUND_GENERATION: "Picture refunded", RETRY_GENERATION: "Picture retried", CANCEL_GENERATION: "Picture canceled",
-        UNSHARE_GENERATION: "Shared page taken down", DELETE_GENERATION: "Picture deleted", SET_ROLE: "Role changed", SET_MEMBERSHIP: "Membership changed",
-        GRANT_PASS: "Pass granted", SET_SUSPENDED: "Suspension changed", SETTLE_PAYMENT: "Payment settled", DISMISS_PAYMENT: "Payment dismissed",
-        GRANT_PLAN: "Plan granted", END_PLAN: "Plan ended", CHANGE_EMAIL: "Address replaced", CREATE_STYLE: "Style added", UPDATE_STYLE: "Style changed",
-        DELETE_STYLE: "Style removed", IMPORT_CATALOGUE: "Catalogue imported", SET_MAINTENANCE: "Maintenance changed", ENABLE_SECOND_FACTOR: "Second factor set up",
-        DISABLE_SECOND_FACTOR: "Second factor removed", USE_RECOVERY_CODE: "Recovery code used",
-      } as Readonly<Record<string, string>>,
     },
   },
   zh: {
@@ -241,7 +234,7 @@ export const admin = texts({
       keys: "API 密钥", name: "名称", scope: "范围", lastUsed: "最近使用", expires: "到期", never: "从不",
     },
     types: {
-      BONUS: "赠送", PURCHASE: "购买", SUBSCRIPTION: "套餐", DEDUCTION: "图片", REFUND: "退款", ADMIN: "管理员", REVERSAL: "撤销", TRANSFER: "转移",
+      BONUS: "赠送", PURCHASE: "购买", SUBSCRIPTION: "套餐", DEDUCTION: "图片", REFUND: "退款", ADMIN: "管理员", REVERSAL: "撤销", TRANSFER: "转移", EXPIRY: "到期", ROLLOVER: "结转",
     },
     pictures: {
       title: "图片",
@@ -285,6 +278,11 @@ export const admin = texts({
       periods: { day: "24 小时", week: "7 天", month: "30 天", quarter: "90 天" },
       summary: "一览",
       generations: "下单", successRate: "成功率", median: "中位用时", p95: "95 百分位用时", people: "活跃用户", returning: "其中再次使用",
+      ofPictures: "此时段内下单的图片", ofLedger: "此时段内的账本记录，也包括更早的图片",
+      outcomes: ({ completed, failed, canceled, running }) =>
+        [`${z(completed)} 完成`, failed && `${z(failed)} 失败`, canceled && `${z(canceled)} 取消`, running && `${z(running)} 进行中`].filter(Boolean).join("，"),
+      ofEnded: (count: number) => `占完成与失败的 ${z(count)} 张`, ofReady: "从下单到完成", whoOrdered: "下过单的用户", dayLater: "隔一天或更久",
+      withoutRefunds: "已扣除退款", forThese: "用于这些图片", whenever: "不限下单时间", gross: "未扣除退款",
       spent: "消费积分", refunded: "退还积分", purchased: "购买积分", cost: "支付给提供商", queue: "当前排队",
       pictures: "图片", completed: "完成", failed: "失败", canceled: "已取消", active: "活跃用户", credits: "收取的积分", providerCost: "支付给提供商",
       byStyle: "按风格", byProvider: "按提供商", byError: "按失败原因", byHour: "按一天中的小时（UTC）", own: "自定义风格",
@@ -294,6 +292,7 @@ export const admin = texts({
     },
     chart: {
       summary: (total: string, highest: string, at: string) => `共 ${total}，最多 ${highest}（${at}）`,
+      most: (highest: string, at: string) => `最多 ${highest}（${at}）`,
       nothing: "此时段没有数据",
       table: "显示数字",
     },
@@ -323,20 +322,6 @@ export const admin = texts({
       mismatches: (count: number) => `${z(count)} 个余额与账本不符`,
       stuck: (count: number) => `${z(count)} 张图片早该结束`,
       orphans: (count: number) => `${z(count)} 个文件没有归属`,
-    },
-    audit: {
-      title: "审计日志",
-      lead: "管理员的每次操作及其原因，与更改同时写入。任何人都无法修改或删除。",
-      none: "还没有操作",
-      act: "操作", by: "操作者", about: "对象", detail: "详情", system: "运维人员或设置", deployment: "整个部署",
-      actions: {
-        ADJUST_CREDITS: "调整积分", REFUND_GENERATION: "退款", RETRY_GENERATION: "重试图片", CANCEL_GENERATION: "取消图片",
-        UNSHARE_GENERATION: "关闭分享页面", DELETE_GENERATION: "删除图片", SET_ROLE: "更改角色", SET_MEMBERSHIP: "更改会员",
-        GRANT_PASS: "赠予通行证", SET_SUSPENDED: "更改停用状态", SETTLE_PAYMENT: "结算付款", DISMISS_PAYMENT: "关闭付款",
-        GRANT_PLAN: "赠予套餐", END_PLAN: "结束套餐", CHANGE_EMAIL: "更换邮箱", CREATE_STYLE: "添加风格", UPDATE_STYLE: "更改风格",
-        DELETE_STYLE: "移除风格", IMPORT_CATALOGUE: "导入目录", SET_MAINTENANCE: "更改维护开关", ENABLE_SECOND_FACTOR: "设置第二重验证",
-        DISABLE_SECOND_FACTOR: "移除第二重验证", USE_RECOVERY_CODE: "使用恢复码",
-      },
     },
   },
 });

@@ -16,6 +16,10 @@ type ColumnsProps = {
   readonly format: (value: number) => string;
   /** What its column of points is called. */
   readonly pointTitle: string;
+  /** What the numbers count. */
+  readonly note?: string;
+  /** The points cannot be added up: the same people may be in several. */
+  readonly hasNoTotal?: boolean;
 };
 
 const HEIGHT = 208;
@@ -23,7 +27,7 @@ const LABEL = 44; // the width of a label below
 const EDGE = { top: 12, right: 4, bottom: 26, left: 48 };
 
 /** Columns over time; the values of a point are stacked. */
-export function Columns({ title, series, points, format, pointTitle }: ColumnsProps) {
+export function Columns({ title, series, points, format, pointTitle, note, hasNoTotal = false }: ColumnsProps) {
   const t = useText(admin);
   const frame = useRef<HTMLDivElement>(null);
   const width = useWidth(frame);
@@ -39,7 +43,8 @@ export function Columns({ title, series, points, format, pointTitle }: ColumnsPr
   const y = (value: number) => EDGE.top + inner.height * (1 - value / top);
   const every = Math.max(1, Math.ceil(points.length / Math.max(1, Math.floor(inner.width / 72))));
   const peak = points[sums.indexOf(highest)];
-  const summary = total ? t.chart.summary(format(total), format(highest), peak?.label ?? "") : t.chart.nothing;
+  const most = hasNoTotal ? t.chart.most(format(highest), peak?.label ?? "") : t.chart.summary(format(total), format(highest), peak?.label ?? "");
+  const summary = total ? [most, note].filter(Boolean).join("; ") : t.chart.nothing;
   const shown = here === null ? null : points[here];
   return (
     <Figure title={title} series={series} summary={summary} readout={shown ? `${shown.label}: ${shown.values.map((value, index) => `${series[index]?.title} ${format(value)}`).join(", ")}` : null}

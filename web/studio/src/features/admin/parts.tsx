@@ -1,14 +1,13 @@
-// Small parts that several views of the admin desk have: people, pictures, states, entries of the audit log.
+// Small parts that several views of the admin desk have: people, pictures, states.
 import type { ReactNode } from "react";
 import { Link } from "wouter";
 import { useText } from "../../app/locale.tsx";
 import { Badge, Picture } from "../../components/card.tsx";
 import { Icon } from "../../components/icons.tsx";
-import type { DeskPicturePartsFragment, EntryPartsFragment, PersonPartsFragment } from "../../gql/admin.ts";
+import type { DeskPicturePartsFragment, PersonPartsFragment } from "../../gql/admin.ts";
 import { admin } from "../../locales/admin.ts";
 import { useFormat } from "./format.ts";
 import { Table } from "./table.tsx";
-import { nameOf } from "./person-acts.tsx";
 import style from "./admin.module.css";
 
 type HeadProps = { readonly title: string; readonly note?: ReactNode; readonly lead?: string; readonly children?: ReactNode };
@@ -38,10 +37,11 @@ export function BackLink({ to, children }: { readonly to: string; readonly child
 type Someone = { readonly id: string; readonly email?: string | null; readonly name?: string | null };
 
 export function PersonLink({ person }: { readonly person: Someone }) {
+  const { people } = useText(admin);
   const hasName = Boolean(person.email && person.name);
   return (
     <span className={style["who"]}>
-      <Link href={`/admin/people/${person.id}`}>{nameOf(person)}</Link>
+      <Link href={`/admin/people/${person.id}`}>{person.email ?? person.name ?? people.deleted}</Link>
       {hasName && <small>{person.name}</small>}
     </span>
   );
@@ -124,60 +124,5 @@ export function Facts({ facts }: { readonly facts: readonly (readonly [string, R
         </div>
       ))}
     </dl>
-  );
-}
-
-/** Where the object of an entry is shown; null: nowhere. */
-function addressOf(id: string): string | null {
-  if (id.startsWith("usr_")) return `/admin/people/${id}`;
-  return id.startsWith("gen_") ? `/admin/pictures/${id}` : null;
-}
-
-export function EntryTable({ entries, hasTarget = true }: { readonly entries: readonly EntryPartsFragment[]; readonly hasTarget?: boolean }) {
-  const { audit, when } = useText(admin);
-  const format = useFormat();
-  return (
-    <Table
-      label={audit.title} rows={entries} keyOf={({ id }) => id}
-      columns={[
-        { id: "act", title: audit.act, isHead: true, cell: ({ action }) => audit.actions[action] ?? action },
-        { id: "by", title: audit.by, cell: ({ actor }) => (actor ? <PersonLink person={actor} /> : <span className={style["quiet"]}>{audit.system}</span>) },
-        ...(hasTarget ? [{ id: "about", title: audit.about, cell: ({ target, detail }: EntryPartsFragment) => <Target id={target ?? null} user={detail["user"]} /> }] : []),
-        { id: "detail", title: audit.detail, cell: ({ detail }) => <Detail detail={detail} /> },
-        { id: "at", title: when, isNumber: true, cell: ({ at }) => format.time(at) },
-      ]}
-    />
-  );
-}
-
-function Target({ id, user }: { readonly id: string | null; readonly user: unknown }) {
-  const t = useText(admin);
-  if (!id) return <span className={style["quiet"]}>{t.audit.deployment}</span>;
-  const address = addressOf(id);
-  return (
-    <span className={style["who"]}>
-      {address ? <Link href={address} className={style["id"]}>{id}</Link> : <span className={style["id"]}>{id}</span>}
-      {typeof user === "string" && user !== id && <Link href={`/admin/people/${user}`} className={style["id"]}>{user}</Link>}
-    </span>
-  );
-}
-
-function Detail({ detail }: { readonly detail: Record<string, unknown> }) {
-  const { reason, user: _, ...rest } = detail;
-  const others = Object.entries(rest).filter(([, value]) => value !== null);
-  return (
-    <div>
-      {typeof reason === "string" && <p className={style["reason"]}>{reason}</p>}
-      {others.length > 0 && (
-        <dl className={style["detail"]}>
-          {others.map(([name, value]) => (
-            <div key={name}>
-              <dt>{name}</dt>
-              <dd>{typeof value === "object" ? JSON.stringify(value) : String(value)}</dd>
-            </div>
-          ))}
-        </dl>
-      )}
-    </div>
   );
 }

@@ -1,13 +1,14 @@
 // The audit log of the deployment.
 import { useText } from "../../app/locale.tsx";
+import { EntryTable } from "../../features/admin/entries.tsx";
 import { ListOf } from "../../features/admin/list.tsx";
-import { EntryTable, Head } from "../../features/admin/parts.tsx";
+import { Head } from "../../features/admin/parts.tsx";
 import { useList } from "../../features/admin/read.ts";
 import { EntriesDocument } from "../../gql/admin.ts";
-import { admin } from "../../locales/admin.ts";
+import { adminAudit } from "../../locales/admin-audit.ts";
 
 export default function AuditPage() {
-  const { audit: t } = useText(admin);
+  const t = useText(adminAudit);
   const list = useList(EntriesDocument, {}, ({ admin: found }) => found?.auditLog);
   return (
     <>

@@ -5,7 +5,7 @@ import { useText } from "../../app/locale.tsx";
 import { Chips } from "../../components/card.tsx";
 import style from "../../features/admin/admin.module.css";
 import { Bars, Columns } from "../../features/admin/chart.tsx";
-import { Tiles } from "../../features/admin/figures.tsx";
+import { startOf, Tiles, useOutcomes } from "../../features/admin/figures.tsx";
 import { useFormat } from "../../features/admin/format.ts";
 import { Failed, Rows } from "../../features/admin/list.tsx";
 import { Head, PersonLink } from "../../features/admin/parts.tsx";
@@ -23,7 +23,6 @@ const PERIODS = {
 type Period = keyof typeof PERIODS;
 const NAMES = Object.keys(PERIODS) as Period[];
 
-const HOUR = 3_600_000; // milliseconds
 const MOST = 10; // bars
 
 type Metrics = NonNullable<FiguresQuery["admin"]>["metrics"];
@@ -34,9 +33,7 @@ export default function FiguresPage() {
   const period = NAMES.find((one) => one === params.get("period")) ?? "week";
   const [now] = useState(() => Date.now());
   const { days, interval } = PERIODS[period];
-  // From a whole hour or day on, so that the first column is not cut.
-  const unit = interval === "HOUR" ? HOUR : 24 * HOUR;
-  const from = new Date(Math.floor(now / unit) * unit - days * 24 * HOUR + unit).toISOString();
+  const from = startOf(now, days, interval);
   const { data, error, reread } = useRead(FiguresDocument, { from, interval });
   const metrics = data?.admin?.metrics;
   return (
@@ -59,6 +56,7 @@ function Content({ metrics, interval }: { readonly metrics: Metrics; readonly in
   const t = useText(admin);
   const { figures } = t;
   const format = useFormat();
+  const outcomesOf = useOutcomes();
   const labelOf = (at: string) => (interval === "HOUR" ? format.clock(at).slice(0, 5) : format.day(at));
   const points = (values: (point: Metrics["series"][number]) => number[]) =>
     metrics.series.map((point) => ({ at: point.start, label: labelOf(point.start), values: values(point) }));
@@ -67,18 +65,24 @@ function Content({ metrics, interval }: { readonly metrics: Metrics; readonly in
   return (
     <div className={style["stack"]}>
       <Tiles
+        label={figures.ofPictures} isTitled
         tiles={[
-          [figures.generations, format.number(metrics.generations)],
-          [figures.successRate, format.percent(metrics.successRate)],
-          [figures.median, format.seconds(metrics.p50Seconds)],
-          [figures.p95, format.seconds(metrics.p95Seconds)],
-          [figures.people, format.number(metrics.activeUsers)],
-          [figures.returning, format.number(metrics.returningUsers)],
-          [figures.spent, format.number(metrics.creditsSpent)],
-          [figures.refunded, format.number(metrics.creditsRefunded)],
-          [figures.purchased, format.number(metrics.creditsPurchased)],
-          [figures.cost, format.dollars(metrics.providerCost)],
-          [figures.queue, format.number(metrics.queueDepth)],
+          { name: figures.generations, value: format.number(metrics.generations), note: outcomesOf(metrics) },
+          { name: figures.successRate, value: format.percent(metrics.successRate), note: figures.ofEnded(metrics.completed + metrics.failed) },
+          { name: figures.median, value: format.seconds(metrics.p50Seconds), note: figures.ofReady },
+          { name: figures.p95, value: format.seconds(metrics.p95Seconds), note: figures.ofReady },
+          { name: figures.people, value: format.number(metrics.activeUsers), note: figures.whoOrdered },
+          { name: figures.returning, value: format.number(metrics.returningUsers), note: figures.dayLater },
+          { name: figures.cost, value: format.dollars(metrics.providerCost), note: figures.forThese },
+          { name: figures.queue, value: format.number(metrics.queueDepth), note: figures.whenever },
+        ]}
+      />
+      <Tiles
+        label={figures.ofLedger} isTitled
+        tiles={[
+          { name: figures.spent, value: format.number(metrics.creditsSpent), note: figures.gross },
+          { name: figures.refunded, value: format.number(metrics.creditsRefunded) },
+          { name: figures.purchased, value: format.number(metrics.creditsPurchased) },
         ]}
       />
       <Columns
@@ -88,11 +92,11 @@ function Content({ metrics, interval }: { readonly metrics: Metrics; readonly in
       />
       <div className={style["charts"]}>
         <Columns
-          title={figures.active} pointTitle={pointTitle} format={format.number} series={[{ id: "plain", title: figures.active }]}
+          title={figures.active} pointTitle={pointTitle} format={format.number} series={[{ id: "plain", title: figures.active }]} hasNoTotal
           points={points(({ activeUsers }) => [activeUsers])}
         />
         <Columns
-          title={figures.credits} pointTitle={pointTitle} format={format.number} series={[{ id: "plain", title: figures.credits }]}
+          title={figures.credits} note={figures.withoutRefunds} pointTitle={pointTitle} format={format.number} series={[{ id: "plain", title: figures.credits }]}
           points={points(({ credits }) => [credits])}
         />
         <Columns

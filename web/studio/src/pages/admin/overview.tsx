@@ -5,21 +5,21 @@ import { useText } from "../../app/locale.tsx";
 import { Icon } from "../../components/icons.tsx";
 import style from "../../features/admin/admin.module.css";
 import { Columns } from "../../features/admin/chart.tsx";
-import { Tiles } from "../../features/admin/figures.tsx";
+import { EntryTable } from "../../features/admin/entries.tsx";
+import { startOf, Tiles, useOutcomes } from "../../features/admin/figures.tsx";
 import { useFormat } from "../../features/admin/format.ts";
 import { Failed, Rows } from "../../features/admin/list.tsx";
-import { EntryTable, Head } from "../../features/admin/parts.tsx";
+import { Head } from "../../features/admin/parts.tsx";
 import { useRead } from "../../features/admin/read.ts";
 import { OverviewDocument, type OverviewQuery } from "../../gql/admin.ts";
 import { admin } from "../../locales/admin.ts";
-
-const DAY = 86_400_000; // milliseconds
+import { adminAudit } from "../../locales/admin-audit.ts";
 
 type Data = NonNullable<OverviewQuery["admin"]>;
 
 export default function OverviewPage() {
   const t = useText(admin);
-  const [from] = useState(() => new Date(Date.now() - DAY).toISOString());
+  const [from] = useState(() => startOf(Date.now(), 1, "HOUR"));
   const { data, error, reread } = useRead(OverviewDocument, { from });
   const found = data?.admin;
   return (
@@ -34,20 +34,23 @@ function Content({ data }: { readonly data: Data }) {
   const t = useText(admin);
   const { overview, figures } = t;
   const format = useFormat();
+  const audit = useText(adminAudit);
+  const outcomesOf = useOutcomes();
   const { metrics, auditLog } = data;
+  const charged = metrics.series.reduce((sum, { credits }) => sum + credits, 0);
   return (
     <div className={style["stack"]}>
       <Notes data={data} />
       <Tiles
         label={overview.title}
         tiles={[
-          [figures.generations, format.number(metrics.generations)],
-          [figures.successRate, format.percent(metrics.successRate)],
-          [figures.median, format.seconds(metrics.p50Seconds)],
-          [figures.people, format.number(metrics.activeUsers)],
-          [figures.spent, format.number(metrics.creditsSpent)],
-          [figures.cost, format.dollars(metrics.providerCost)],
-          [figures.queue, format.number(metrics.queueDepth)],
+          { name: figures.generations, value: format.number(metrics.generations), note: outcomesOf(metrics) },
+          { name: figures.successRate, value: format.percent(metrics.successRate), note: figures.ofEnded(metrics.completed + metrics.failed) },
+          { name: figures.median, value: format.seconds(metrics.p50Seconds), note: figures.ofReady },
+          { name: figures.people, value: format.number(metrics.activeUsers), note: figures.whoOrdered },
+          { name: figures.credits, value: format.number(charged), note: figures.withoutRefunds },
+          { name: figures.cost, value: format.dollars(metrics.providerCost), note: figures.forThese },
+          { name: figures.queue, value: format.number(metrics.queueDepth), note: figures.whenever },
         ]}
       />
       <Columns
@@ -62,7 +65,7 @@ function Content({ data }: { readonly data: Data }) {
           <h2>{overview.recent}</h2>
           <Link href="/admin/audit">{overview.all}</Link>
         </div>
-        {auditLog.nodes.length ? <EntryTable entries={auditLog.nodes} /> : <p className={style["quiet"]}>{t.audit.none}</p>}
+        {auditLog.nodes.length ? <EntryTable entries={auditLog.nodes} /> : <p className={style["quiet"]}>{audit.none}</p>}
       </section>
     </div>
   );
