@@ -9,9 +9,12 @@ import field from "./field.module.css";
 import overlay from "./overlay.module.css";
 import style from "./select.module.css";
 
+/** `note`: beside the label, quietly. */
+type Choice<Id extends string> = { readonly id: Id; readonly label: string; readonly note?: string | undefined; readonly isDisabled?: boolean };
+
 type Props<Id extends string> = {
   readonly label: string;
-  readonly choices: readonly { readonly id: Id; readonly label: string }[];
+  readonly choices: readonly Choice<Id>[];
   readonly value: Id;
   readonly onChange: (id: Id) => void;
   /** Say the label to screen readers alone. */
@@ -33,11 +36,14 @@ export function Select<Id extends string>({ label, choices, value, onChange, isC
       </Button>
       <Popover className={overlay["popover"] ?? ""}>
         <ListBox className={overlay["menu"] ?? ""} items={choices}>
-          {({ id, label: name }) => (
+          {({ id, label: name, note }) => (
             <ListBoxItem id={id} textValue={name} className={overlay["item"] ?? ""}>
               {({ isSelected }) => (
                 <>
-                  {name}
+                  <span>
+                    {name}
+                    {note && <span className={style["note"]}>{note}</span>}
+                  </span>
                   {isSelected && <Icon name="check" className={overlay["mark"] ?? ""} />}
                 </>
               )}

@@ -7,7 +7,8 @@ import { useSession } from "../app/session.tsx";
 import { ButtonLink } from "../components/button.tsx";
 import { Empty, Loading, Skeleton } from "../components/card.tsx";
 import { Composer } from "../features/compose/composer.tsx";
-import { addressOf, type Collection } from "../features/styles/wall.tsx";
+import { addressOf } from "../features/styles/address.ts";
+import type { Collection } from "../features/styles/wall.tsx";
 import { CatalogueDocument, DeploymentDocument, OwnStylesDocument } from "../gql/graphql.ts";
 import { compose } from "../locales/compose.ts";
 
@@ -39,7 +40,13 @@ export default function CreatePage() {
       </Empty>
     );
   }
-  return <Composer key={picked.id} picked={picked} collection={collection} deployment={deployment} />;
+  const prices = collection ?? collectionOfWords(catalogue.collections); // styles of users have its prices
+  return <Composer key={picked.id} picked={picked} prices={prices} deployment={deployment} />;
+}
+
+/** The collection of orders from words alone. */
+function collectionOfWords(collections: readonly Collection[]): Collection | null {
+  return collections.find(({ styles }) => styles.some(({ slug }) => slug === "free")) ?? null;
 }
 
 /** The address of the visitor's own words where the product has them, else of its first style. */

@@ -12,6 +12,7 @@ import { PictureModelsDocument, type DeploymentQuery } from "../../gql/graphql.t
 import { compose } from "../../locales/compose.ts";
 import type { Collection, Style } from "../styles/wall.tsx";
 import { orderOf, useDraft } from "./draft.ts";
+import { mend, missesPhoto, offerOf, refusesPhoto } from "./models.ts";
 import { Options } from "./options.tsx";
 import { OrderBar } from "./order-bar.tsx";
 import { useOrder } from "./order.ts";
@@ -21,35 +22,44 @@ import style from "./composer.module.css";
 
 type Props = {
   readonly picked: Style;
-  readonly collection: Collection | null;
+  /** The collection whose prices it has. */
+  readonly prices: Collection | null;
   readonly deployment: DeploymentQuery["deployment"];
 };
 
-export function Composer({ picked, collection, deployment }: Props) {
+export function Composer({ picked, prices, deployment }: Props) {
   const t = useText(compose);
   const { viewer } = useSession();
   const { photo } = usePhoto();
   const [draft, change] = useDraft(picked);
   const order = useOrder();
   const [{ data }] = useQuery({ query: PictureModelsDocument });
-  const models = useMemo(() => data?.models ?? [], [data]);
 
   const usesPhoto = picked.referenceImage !== "UNUSED";
-  const needsPhoto = picked.referenceImage === "REQUIRED";
-  const needsWords = picked.slug === "free" && !picked.isOwn;
   const hasPhoto = usesPhoto && photo !== null;
+  const { aspectRatios } = deployment;
   const maxBatch = viewer?.maxBatch ?? deployment.maxBatch;
+  const offer = useMemo(
+    () => offerOf({ models: data?.models ?? [], picked, prices, aspectRatios, maxBatch, draft, hasPhoto }),
+    [data, picked, prices, aspectRatios, maxBatch, draft, hasPhoto],
+  );
+  const { chosen, model } = offer;
+  const modelMissesPhoto = model !== null && missesPhoto(model, hasPhoto, picked);
+  const needsPhoto = picked.referenceImage === "REQUIRED" || modelMissesPhoto;
+  const needsWords = picked.slug === "free" && !picked.isOwn;
   const unfilled = picked.variables.find(({ name, required, default: usual }) => required && !usual && !draft.variables[name]?.trim());
   const missing = [
-    ...(needsPhoto && !hasPhoto ? [t.needsPhoto] : []),
+    ...(modelMissesPhoto ? [t.needsPhotoFor(model.name)] : needsPhoto && !hasPhoto ? [t.needsPhoto] : []),
+    ...(chosen && refusesPhoto(chosen, hasPhoto) ? [t.refusesPhoto(chosen.name)] : []),
     ...(needsWords && !draft.prompt.trim() ? [t.needsWords] : []),
     ...(unfilled ? [t.needsVariable(unfilled.label)] : []),
     ...(deployment.status.acceptsGenerations ? [] : [t.paused]),
   ];
 
   useEffect(() => {
-    if (draft.count > maxBatch) change({ count: maxBatch });
-  }, [draft.count, maxBatch, change]);
+    const changes = mend(draft, offer);
+    if (changes) change(changes);
+  }, [draft, offer, change]);
 
   const left = deployment.promptMaxLength - draft.prompt.length;
   return (
@@ -95,10 +105,12 @@ export function Composer({ picked, collection, deployment }: Props) {
           </Switch>
         )}
         <Options
-          picked={picked} collection={collection} deployment={deployment} models={models} maxBatch={maxBatch} draft={draft}
-          change={change}
+          picked={picked} offer={offer} media={deployment.media} pausedModels={deployment.status.pausedModels} draft={draft} change={change}
         />
-        <OrderBar picked={picked} draft={draft} hasPhoto={hasPhoto} missing={missing} order={order} deployment={deployment} />
+        <OrderBar
+          picked={picked} draft={draft} hasPhoto={hasPhoto || needsPhoto} each={model && offer.costOf(model)} missing={missing} order={order}
+          deployment={deployment}
+        />
       </form>
     </div>
   );

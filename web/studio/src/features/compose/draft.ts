@@ -1,6 +1,8 @@
 // What the visitor has filled in for a style; it survives a reload of the page.
-import { useCallback, useState } from "react";
+import { useCallback, useEffect, useState } from "react";
+import { useSearchParams } from "wouter";
 import type { CreateGenerationInput, MediaKind, Quality, QuoteInput, Size } from "../../gql/graphql.ts";
+import { variablesIn } from "../styles/address.ts";
 import type { Style } from "../styles/wall.tsx";
 
 export type Draft = {
@@ -51,6 +53,13 @@ export function useDraft(style: Style): [Draft, ChangeDraft] {
       }),
     [key],
   );
+  const [params, setParams] = useSearchParams();
+  useEffect(() => {
+    if (!params.size) return;
+    const given = variablesIn(params, style.variables);
+    if (Object.keys(given).length) change({ variables: given });
+    setParams(new URLSearchParams(), { replace: true }); // so that a reload keeps what is changed afterwards
+  }, [params, setParams, style, change]);
   return [draft, change];
 }
 

@@ -1,40 +1,43 @@
 // What can be chosen of a picture: the style's variables, its shape, quality and number, and more behind a disclosure.
-import type { ReactNode } from "react";
 import { useText } from "../../app/locale.tsx";
 import { Chips } from "../../components/card.tsx";
 import { TextField } from "../../components/field.tsx";
 import { Icon } from "../../components/icons.tsx";
 import { Select } from "../../components/select.tsx";
-import type { DeploymentQuery, PictureModelsQuery, Size } from "../../gql/graphql.ts";
+import type { MediaKind, Size } from "../../gql/graphql.ts";
 import { compose } from "../../locales/compose.ts";
-import type { Collection, Style } from "../styles/wall.tsx";
+import type { Style } from "../styles/wall.tsx";
 import type { ChangeDraft, Draft } from "./draft.ts";
+import type { Model, Offer } from "./models.ts";
+import { Count, Group, OneOf } from "./one-of.tsx";
 import style from "./options.module.css";
-
-export type Model = PictureModelsQuery["models"][number];
 
 type Props = {
   readonly picked: Style;
-  readonly collection: Collection | null;
-  readonly deployment: DeploymentQuery["deployment"];
-  readonly models: readonly Model[];
-  readonly maxBatch: number;
+  readonly offer: Offer;
+  readonly media: readonly MediaKind[];
+  readonly pausedModels: readonly string[];
   readonly draft: Draft;
   readonly change: ChangeDraft;
 };
 
-const CHIPS = 8; // values beside each other; more are in a list
 const SIZES: readonly Size[] = ["SMALL", "MEDIUM", "LARGE"];
+const BEST = "best"; // no model is named
 
-export function Options({ picked, collection, deployment, models, maxBatch, draft, change }: Props) {
+export function Options({ picked, offer, media: offered, pausedModels, draft, change }: Props) {
   const t = useText(compose);
+  const { models, model, aspectRatios, qualities, durations, most } = offer;
   const isVideo = draft.media === "VIDEO";
-  const fitting = models.filter(({ media }) => media === draft.media);
-  const model = fitting.find(({ id }) => id === draft.model) ?? fitting[0];
-  const ratios = model?.aspectRatios.length ? model.aspectRatios : deployment.aspectRatios;
-  const prices = (isVideo ? collection?.video?.qualities : collection?.qualities) ?? [];
-  const qualities = (model?.qualities ?? []).filter((one) => !prices.length || prices.some(({ quality }) => quality === one));
-  const media = picked.media.filter((one) => deployment.media.includes(one));
+  const media = picked.media.filter((one) => offered.includes(one));
+  const noteOf = (one: Model) => {
+    const cost = offer.costOf(one);
+    return [
+      pausedModels.includes(one.id) && t.modelPaused,
+      cost !== null && t.cost(cost),
+      one.needsReference && picked.referenceImage !== "REQUIRED" && t.modelNeedsPhoto,
+      !one.maxReferences && picked.referenceImage === "OPTIONAL" && t.modelWordsOnly,
+    ].filter((part) => typeof part === "string").join(" · ");
+  };
   return (
     <div className={style["options"]}>
       <Variables picked={picked} draft={draft} change={change} />
@@ -61,7 +64,7 @@ export function Options({ picked, collection, deployment, models, maxBatch, draf
           onChange={(id) => change({ aspectRatio: id === "auto" ? "" : id })}
           choices={[
             { id: "auto", label: t.auto },
-            ...ratios.map((id) => ({ id, label: <Ratio of={id} /> })),
+            ...aspectRatios.map((id) => ({ id, label: <Ratio of={id} /> })),
           ]}
         />
       </Group>
@@ -73,21 +76,16 @@ export function Options({ picked, collection, deployment, models, maxBatch, draf
           />
         </Group>
       )}
-      {isVideo && (model?.durations.length ?? 0) > 1 && (
+      {isVideo && durations.length > 1 && (
         <Group label={t.duration}>
           <Chips
-            label={t.duration} value={String(draft.duration ?? model?.durations[0])}
+            label={t.duration} value={String(draft.duration ?? durations[0])}
             onChange={(id) => change({ duration: Number(id) })}
-            choices={(model?.durations ?? []).map((count) => ({ id: String(count), label: t.seconds(count) }))}
+            choices={durations.map((count) => ({ id: String(count), label: t.seconds(count) }))}
           />
         </Group>
       )}
-      {maxBatch > 1 && (
-        <OneOf
-          label={t.count} value={String(Math.min(draft.count, maxBatch))} onChange={(id) => change({ count: Number(id) })}
-          values={Array.from({ length: maxBatch }, (_, index) => String(index + 1))}
-        />
-      )}
+      {most > 1 && <Count label={t.count} most={most} value={draft.count} onChange={(count) => change({ count })} />}
       <details className={style["more"]}>
         <summary>
           <Icon name="chevron" />
@@ -100,56 +98,18 @@ export function Options({ picked, collection, deployment, models, maxBatch, draf
               choices={SIZES.map((id) => ({ id, label: t.sizes[id] }))}
             />
           </Group>
-          {fitting.length > 1 && (
+          {models.length > 1 && (
             <Select
-              label={t.model} value={draft.model || "best"}
-              onChange={(id) => change({ model: id === "best" ? "" : id, ...fittingTo(fitting.find((one) => one.id === id), draft) })}
-              choices={[{ id: "best", label: t.bestModel }, ...fitting.map(({ id, name }) => ({ id, label: name }))]}
+              label={t.model} value={draft.model || BEST} onChange={(id) => change({ model: id === BEST ? "" : id })}
+              choices={[
+                { id: BEST, label: t.bestModel, note: model?.name },
+                ...models.map((one) => ({ id: one.id, label: one.name, note: noteOf(one) })),
+              ]}
             />
           )}
         </div>
       </details>
     </div>
-  );
-}
-
-/** What was chosen that a model cannot do, set back to what it can: its chips are not shown. */
-function fittingTo(model: Model | undefined, { quality, aspectRatio, duration }: Draft): Partial<Draft> {
-  if (!model) return {};
-  const { qualities, aspectRatios, durations } = model;
-  return {
-    ...(!qualities.includes(quality) && { quality: qualities[0] ?? "STANDARD" }),
-    ...(aspectRatios.length > 0 && !aspectRatios.includes(aspectRatio) && { aspectRatio: "" }),
-    ...(duration !== null && !durations.includes(duration) && { duration: null }),
-  };
-}
-
-function Group({ label, children }: { readonly label: string; readonly children: ReactNode }) {
-  return (
-    <div className={style["group"]}>
-      <span className={style["label"]} aria-hidden="true">
-        {label}
-      </span>
-      {children}
-    </div>
-  );
-}
-
-type OneOfProps = {
-  readonly label: string;
-  readonly values: readonly string[];
-  readonly value: string;
-  readonly onChange: (value: string) => void;
-};
-
-/** Chips for a few values, and a list for more. */
-function OneOf({ label, values, value, onChange }: OneOfProps) {
-  const choices = values.map((id) => ({ id, label: id }));
-  if (choices.length > CHIPS) return <Select label={label} value={value} onChange={onChange} choices={choices} />;
-  return (
-    <Group label={label}>
-      <Chips label={label} value={value} onChange={onChange} choices={choices} />
-    </Group>
   );
 }
 

@@ -14,27 +14,34 @@ import { useSignIn } from "../auth/sign-in.tsx";
 import type { Style } from "../styles/wall.tsx";
 import { quoteOf, type Draft } from "./draft.ts";
 import type { Order } from "./order.ts";
+import { Price } from "./price.tsx";
 import style from "./composer.module.css";
 
 type Props = {
   readonly picked: Style;
   readonly draft: Draft;
+  /** Whether the order has a photo, or cannot be made before it has one. */
   readonly hasPhoto: boolean;
+  /** Credits for one by what the catalogue says, shown until the server's quote is there; null: not known. */
+  readonly each: number | null;
   /** What the visitor has to do first. */
   readonly missing: readonly string[];
   readonly order: Order;
   readonly deployment: DeploymentQuery["deployment"];
 };
 
-export function OrderBar({ picked, draft, hasPhoto, missing, order, deployment }: Props) {
+export function OrderBar({ picked, draft, hasPhoto, each, missing, order, deployment }: Props) {
   const t = useText(compose);
   const problems = useText(problemTexts);
   const { viewer } = useSession();
   const { open } = useSignIn();
-  const photoIsComing = hasPhoto || picked.referenceImage === "REQUIRED";
-  const input = useDeferredValue(JSON.stringify(quoteOf(picked, draft, photoIsComing)));
-  const [{ data }, reread] = useQuery({ query: QuoteDocument, variables: { input: JSON.parse(input) as never } });
+  const wanted = JSON.stringify(quoteOf(picked, draft, hasPhoto));
+  const input = useDeferredValue(wanted);
+  const [{ data, fetching }, reread] = useQuery({ query: QuoteDocument, variables: { input: JSON.parse(input) as never } });
   const quote = data?.quote;
+  const isOfBefore = fetching || input !== wanted;
+  const paysCredits = quote ? quote.paidBy === "CREDITS" : !viewer?.pass && !viewer?.membership;
+  const priced = isOfBefore && paysCredits && each !== null ? { cost: each * draft.count, paidBy: "CREDITS" as const } : quote;
 
   // What is left to pay with changes elsewhere, too.
   const state = `${viewer?.id} ${viewer?.credits} ${viewer?.isMember} ${viewer?.pass?.images.remaining}`;
@@ -53,8 +60,6 @@ export function OrderBar({ picked, draft, hasPhoto, missing, order, deployment }
         ? { label: t.getCredits, part: "#packages" }
         : null;
   const [here] = useLocation();
-  const price =
-    quote && { CREDITS: t.cost(quote.cost), PASS: t.byPass, PLAN: t.byPlan }[quote.paidBy];
   const isBusy = order.state !== "idle";
   return (
     <div className={style["bar"]}>
@@ -88,7 +93,7 @@ export function OrderBar({ picked, draft, hasPhoto, missing, order, deployment }
           isDisabled={!isBusy && (missing.length > 0 || refusals.length > 0 || !quote)}
         >
           <span>{draft.count > 1 ? t.makeMany(draft.count) : t.make}</span>
-          {price && <span className={style["price"]}>{price}</span>}
+          <Price quote={priced} />
         </Button>
       )}
       <p className={style["under"]} role="status">

@@ -12,6 +12,7 @@ import { CatalogueDocument, OwnStylesDocument, type CatalogueQuery } from "../..
 import { common } from "../../locales/common.ts";
 import { home } from "../../locales/home.ts";
 import { ownStyles } from "../../locales/own-styles.ts";
+import { addressOf } from "./address.ts";
 import style from "./wall.module.css";
 
 export type Collection = CatalogueQuery["collections"][number];
@@ -92,10 +93,6 @@ function isIn({ style: one, collection }: Entry, group: string): boolean {
 function matches({ style: { title, description, category }, collection }: Entry, words: string): boolean {
   const text = [title, description, category, collection?.title].join(" ").toLowerCase();
   return words.toLowerCase().split(/\s+/).every((word) => text.includes(word));
-}
-
-export function addressOf(one: Style, collection: Collection | null): string {
-  return `/create/${collection?.slug ?? "own"}/${collection ? one.slug : one.id}`;
 }
 
 function StyleCard({ style: one, collection, isFirst }: Entry & { readonly isFirst: boolean }) {

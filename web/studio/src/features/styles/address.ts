@@ -1,0 +1,27 @@
+// The addresses of the view that orders pictures in a style.
+type Named = { readonly id: string; readonly slug: string };
+type InCollection = { readonly slug: string } | null | undefined;
+
+const PREFIX = "variable."; // of the names of variables in an address
+
+/** `variables`: values that the order begins with. */
+export function addressOf({ id, slug }: Named, collection: InCollection, variables: Readonly<Record<string, unknown>> = {}): string {
+  const given = new URLSearchParams(
+    Object.entries(variables).flatMap(([name, value]) => (value === null || value === "" ? [] : [[PREFIX + name, String(value)]])),
+  );
+  const path = collection ? `/create/${collection.slug}/${slug}` : `/create/own/${id}`;
+  return given.size ? `${path}?${given}` : path;
+}
+
+type Variable = { readonly name: string; readonly options: readonly string[]; readonly values: readonly string[] };
+
+/** The values of a style's variables in an address, options as they are shown. One that is no option any more is left out. */
+export function variablesIn(params: URLSearchParams, known: readonly Variable[]): Record<string, string> {
+  return Object.fromEntries(
+    known.flatMap(({ name, options, values }) => {
+      const value = params.get(PREFIX + name);
+      const shown = options.length && value !== null ? options[values.indexOf(value)] : value;
+      return typeof shown === "string" ? [[name, shown]] : [];
+    }),
+  );
+}
