@@ -8,12 +8,9 @@ import { Empty, Loading, Skeleton } from "../components/card.tsx";
 import { useSignIn } from "../features/auth/sign-in.tsx";
 import { useHidden } from "../features/picture/deletion.ts";
 import { PictureView } from "../features/picture/view.tsx";
-import type { Shown } from "../features/picture/state.ts";
 import { PictureDocument } from "../gql/graphql.ts";
 import { common } from "../locales/common.ts";
 import { picture as texts } from "../locales/picture.ts";
-
-type Nested = Shown & { readonly parent?: Nested | null };
 
 export default function PicturePage() {
   const t = useText(texts);
@@ -34,9 +31,7 @@ export default function PicturePage() {
     );
   }
   if (found && !hidden.has(id)) {
-    const parents = ancestorsOf(found.parent as Nested | null);
-    const children = found.children.edges.map(({ node }) => node).filter((one) => !hidden.has(one.id));
-    return <PictureView key={id} picture={found} relatives={{ parents, children: [...children].reverse() }} />;
+    return <PictureView key={id} picture={found} />;
   }
   if (fetching || viewer === undefined || (!data && !error)) {
     return (
@@ -56,9 +51,4 @@ export default function PicturePage() {
       )}
     </Empty>
   );
-}
-
-/** The oldest first. */
-function ancestorsOf(parent: Nested | null | undefined): Shown[] {
-  return parent ? [...ancestorsOf(parent.parent), parent] : [];
 }

@@ -4,6 +4,7 @@ import { useLocale, useText } from "../../app/locale.tsx";
 import { albums } from "../../locales/albums.ts";
 import { compose } from "../../locales/compose.ts";
 import { picture as texts } from "../../locales/picture.ts";
+import { addressOf } from "../styles/address.ts";
 import type { Shown } from "./state.ts";
 import style from "./view.module.css";
 
@@ -19,7 +20,7 @@ export function Details({ picture }: { readonly picture: Shown }) {
     [
       t.style,
       made ? (
-        <Link href={`/create/${made.collection ? `${made.collection.slug}/${made.slug}` : `own/${made.id}`}`}>{made.title}</Link>
+        <Link href={addressOf(made, made.collection)}>{made.title}</Link>
       ) : (
         picture.styleTitle
       ),

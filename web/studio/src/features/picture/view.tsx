@@ -5,7 +5,7 @@ import { lazily } from "../../app/lazily.ts";
 import { useText } from "../../app/locale.tsx";
 import { messageOf, problemTexts } from "../../app/problem.ts";
 import { useSession } from "../../app/session.tsx";
-import { Button, buttonClass, IconButton } from "../../components/button.tsx";
+import { Button, buttonClass, ButtonLink, IconButton } from "../../components/button.tsx";
 import { Problem, TextField } from "../../components/field.tsx";
 import { Icon } from "../../components/icons.tsx";
 import { albums } from "../../locales/albums.ts";
@@ -13,19 +13,21 @@ import { common } from "../../locales/common.ts";
 import { picture as texts } from "../../locales/picture.ts";
 import { useSignIn } from "../auth/sign-in.tsx";
 import { AddToAlbum } from "../gallery/album-menu.tsx";
+import { addressOf } from "../styles/address.ts";
 import { useActions, type Actions } from "./actions.ts";
 import { Compare } from "./compare.tsx";
 import { useDeletion } from "./deletion.ts";
 import { Details } from "./details.tsx";
 import { Developing, Ended } from "./developing.tsx";
-import { Steps, type Relatives } from "./steps.tsx";
+import { Steps } from "./steps.tsx";
 import { isEnded, nameOf, useProgress, type Shown } from "./state.ts";
 import style from "./view.module.css";
 
 const ShareDialog = lazily(() => import("./share-dialog.tsx"));
+const VaryDialog = lazily(() => import("./vary-dialog.tsx"));
 const TagDialog = lazily(() => import("../gallery/tag-dialog.tsx"));
 
-export function PictureView({ picture, relatives }: { readonly picture: Shown; readonly relatives: Relatives }) {
+export function PictureView({ picture }: { readonly picture: Shown }) {
   const t = useText(texts);
   const c = useText(common);
   const problems = useText(problemTexts);
@@ -57,7 +59,7 @@ export function PictureView({ picture, relatives }: { readonly picture: Shown; r
           </Button>
         )}
         {isDone && picture.media === "IMAGE" && <Refine actions={actions} />}
-        <Steps picture={picture} relatives={relatives} />
+        <Steps picture={picture} />
         <Details picture={picture} />
       </div>
     </div>
@@ -91,9 +93,11 @@ function Acts({ picture, actions }: { readonly picture: Shown; readonly actions:
   const [, navigate] = useLocation();
   const [isSharing, setSharing] = useState(false);
   const [isTagging, setTagging] = useState(false);
+  const [isVarying, setVarying] = useState(false);
   const a = useText(albums);
-  const { id, status, isFavorite, result } = picture;
+  const { id, status, isFavorite, result, style: made } = picture;
   const isDone = status === "COMPLETED";
+  const isFree = made?.slug === "free" && Boolean(made.collection);
   const deleteIt = () => {
     remove([id]);
     navigate("/gallery");
@@ -121,7 +125,7 @@ function Acts({ picture, actions }: { readonly picture: Shown; readonly actions:
         </Button>
       )}
       {isDone && picture.media === "IMAGE" && (
-        <Button icon="variants" busy={actions.busy === "vary"} onPress={() => actions.repeat(true)}>
+        <Button icon="variants" onPress={() => setVarying(true)}>
           {t.vary}
         </Button>
       )}
@@ -137,6 +141,12 @@ function Acts({ picture, actions }: { readonly picture: Shown; readonly actions:
       <AddToAlbum pictures={[picture]} trigger={<IconButton icon="album" label={a.addTitle} />} />
       <IconButton icon="tag" label={a.tags} onPress={() => setTagging(true)} />
       <IconButton icon="trash" look="danger" label={t.remove} onPress={deleteIt} />
+      {made && !isFree && (
+        <ButtonLink icon="wand" to={addressOf(made, made.collection, picture.variables)}>
+          {t.useStyle}
+        </ButtonLink>
+      )}
+      <Suspense>{isVarying && <VaryDialog picture={picture} actions={actions} onClose={() => setVarying(false)} />}</Suspense>
       <Suspense>{isTagging && <TagDialog pictures={[picture]} onClose={() => setTagging(false)} />}</Suspense>
       <Suspense>{isSharing && <ShareDialog picture={picture} onClose={() => setSharing(false)} />}</Suspense>
     </div>

@@ -1,0 +1,187 @@
+"""Orders in the studio, in a real browser without a network: models, variations, the same style again, and chains."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.test_studio_albums import open_gallery
+from tests.support.client import REFINE, REGENERATE, Api, photo
+from tests.support.graphiql_page import PASSWORD, Server, open_browser, run_server
+from tests.support.studio_page import StudioPage, enter, open_studio
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Route
+
+pytestmark = pytest.mark.browser
+
+# Beside the demo provider's model, in what the page reads of models.
+MODELS = (
+    {"id": "fine", "name": "Fine", "qualities": ["STANDARD"], "aspectRatios": ["1:1", "3:2"], "priceFactor": 2.5,
+     "maxBatch": 2},
+    {"id": "portrait", "name": "Portrait", "qualities": ["STANDARD", "HD"], "needsReference": True, "priceFactor": 3.0},
+    {"id": "words", "name": "Words", "qualities": ["STANDARD"], "maxReferences": 0},
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+async def chromium() -> AsyncIterator["Browser"]:
+    async with open_browser() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    settings = {"DEMO_SECONDS": "0", "RATE_LIMITS": "off", "SIGNUP_CREDITS": "90"}
+    async with run_server(tmp_path_factory.mktemp("server"), **settings) as found:
+        yield found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _pictures(pytestconfig: pytest.Config) -> None:
+    StudioPage.takes_pictures = bool(pytestconfig.getoption("--pictures"))
+
+
+async def finished(api: Api, made: dict[str, list[dict[str, str]]]) -> str:
+    assert made["errors"] == []
+    (one,) = made["generations"]
+    await api.wait_for_end(one["id"])
+    return one["id"]
+
+
+async def choose_model(studio: StudioPage, name: str) -> None:
+    await studio.page.locator("details").get_by_role("button").last.click()
+    await studio.page.get_by_role("option", name=re.compile(f"^{name}")).click()
+
+
+async def shapes(studio: StudioPage) -> list[str]:
+    group = studio.page.get_by_role("radiogroup", name="Shape")
+    return [str(one) for one in await group.get_by_role("radio").all_inner_texts()]
+
+
+async def test_chosen_model_decides_what_is_offered_before_it_is_quoted(chromium: "Browser", server: Server) -> None:
+    stops_quotes = asyncio.Event()
+
+    async def answer(route: "Route") -> None:
+        sent = route.request.post_data or ""
+        if "query Quote" in sent and stops_quotes.is_set():
+            return  # quotes do not come any more
+        if "query PictureModels" not in sent:
+            await route.continue_()
+            return
+        response = await route.fetch()
+        body = await response.json()
+        (demo,) = (one for one in body["data"]["models"] if one["media"] == "IMAGE")
+        body["data"]["models"] += [{**demo, **changes} for changes in MODELS]
+        await route.fulfill(response=response, json=body)
+
+    async with open_studio(chromium, server) as studio:
+        page = studio.page
+        await enter(studio, server, "models@example.com")
+        await page.route("**/graphql", answer)
+        await studio.open("/create/sandbox/free")
+        await page.get_by_label("Describe your picture").fill("A fox in the snow")
+        order = page.locator("button[type=submit]")
+        await order.get_by_text("1 credit", exact=True).wait_for()
+        await page.get_by_role("radio", name="16:9", exact=True).click()
+        await page.get_by_role("radio", name="4", exact=True).click()
+        await order.get_by_text("4 credits", exact=True).wait_for()
+
+        stops_quotes.set()
+        await page.get_by_text("More options").click()
+        await page.locator("details").get_by_role("button").last.click()
+        said = [" ".join(one.split()) for one in await page.get_by_role("option").all_inner_texts()]
+        assert said[1:] == [
+            "Demo 1 credit", "Fine 3 credits", "Portrait 3 credits · needs a photo",
+            "Words 1 credit · from words alone",
+        ]  # fmt: skip
+        await studio.check("models")
+        await page.get_by_role("option", name=re.compile("^Fine")).click()
+        await order.get_by_text("6 credits", exact=True).wait_for()  # two at most, of three credits each
+        assert await shapes(studio) == ["Automatic", "1:1", "3:2"]
+        assert await page.get_by_role("radiogroup", name="Quality").count() == 0
+        await studio.check()
+
+        await choose_model(studio, "Portrait")
+        await page.get_by_text("Add a photo first: Portrait needs one.").wait_for()
+        assert await order.is_disabled()
+        await page.get_by_role("radio", name="HD").click()
+        await order.get_by_text("12 credits", exact=True).wait_for()
+        await studio.add_photo()
+        await page.get_by_text("Add a photo first").wait_for(state="detached")
+        await choose_model(studio, "Words")
+        await page.get_by_text("Words works from words alone").wait_for()
+        await order.get_by_text("2 credits", exact=True).wait_for()
+        await page.unroute_all(behavior="ignoreErrors")
+
+
+async def test_variations_are_ordered_in_any_number_at_the_price_that_is_said(
+    chromium: "Browser", server: Server
+) -> None:
+    async with server.api() as api, open_studio(chromium, server) as studio:
+        page = studio.page
+        ada = await api.sign_up("vary@example.com", PASSWORD)
+        made = await finished(ada, await ada.create(prompt="A fox"))
+        await open_gallery(studio, "vary@example.com")
+        await studio.open(f"/pictures/{made}")
+        await studio.wait_for_credits(89)
+        await studio.button("Vary").click()
+        dialog = page.get_by_role("dialog")
+        order = dialog.get_by_role("button").last
+        await order.get_by_text("1 credit", exact=True).wait_for()
+        assert await dialog.get_by_role("radio").all_inner_texts() == ["1", "2", "3", "4"], "as the product allows"
+        await dialog.get_by_role("radio", name="3").click()
+        await order.get_by_text("3 credits", exact=True).wait_for()
+        await studio.check("variations")
+        await order.click()
+        await page.wait_for_url(re.compile("/batches/"))
+        await studio.wait_for_credits(86)
+        await page.get_by_text("3 of 3 are ready").wait_for()
+
+
+async def test_style_is_used_again_with_its_variables(chromium: "Browser", server: Server) -> None:
+    async with server.api() as api, open_studio(chromium, server, locale="zh-CN") as studio:
+        page = studio.page
+        ada = await api.sign_up("again@example.com", PASSWORD)
+        values = {"costume_color": "emerald and bronze", "powers": "ice & wind"}
+        noir = await ada.style("noir", "avenger")
+        made = await finished(ada, await ada.create(photo(64, 48), styleId=noir, variables=values))
+        await open_gallery(studio, "again@example.com")
+        await studio.open(f"/pictures/{made}")
+        await page.get_by_role("link", name="再次使用此风格").click()
+        await page.wait_for_url(re.compile("/create/avenger/noir$"))
+        assert await page.get_by_label("超能力").input_value() == "ice & wind"
+        assert await page.get_by_role("radio", name="翠绿与青铜").get_attribute("aria-checked") == "true"
+        await page.get_by_role("radio", name="紫与白").click()
+        await page.reload()
+        await page.get_by_role("radio", name="紫与白", checked=True).wait_for()
+        await studio.check()
+
+
+async def test_whole_chain_and_what_else_was_made_are_shown(chromium: "Browser", server: Server) -> None:
+    async with server.api() as api, open_studio(chromium, server) as studio:
+        page = studio.page
+        ada = await api.sign_up("chain@example.com", PASSWORD)
+        steps = [await finished(ada, await ada.create(prompt="A fox"))]
+        for number in range(5):
+            input = {"id": steps[-1], "instruction": f"Change {number}"}
+            steps.append(await finished(ada, await ada.one(REFINE, input=input)))
+        await open_gallery(studio, "chain@example.com")
+        for place in (0, 5, 2):
+            await studio.open(f"/pictures/{steps[place]}")
+            await page.get_by_role("link", name="Step 6").wait_for()
+            chain = page.get_by_role("list").filter(has=page.get_by_role("link", name="Step 1"))
+            addresses = [await one.get_attribute("href") for one in await chain.get_by_role("link").all()]
+            assert addresses == [f"/pictures/{id}" for id in steps]
+            assert await chain.locator("[aria-current=true]").get_attribute("href") == f"/pictures/{steps[place]}"
+        await studio.check("chain")
+        for _ in range(2):
+            again = {"id": steps[1], "asVariation": True}
+            branch = await finished(ada, await ada.one(REGENERATE, input=again))
+        await studio.open(f"/pictures/{steps[1]}")
+        await page.get_by_role("link", name="Step 3").wait_for()
+        assert await page.get_by_role("link", name="Step 3").get_attribute("href") == f"/pictures/{branch}"
+        assert await page.get_by_role("link", name=re.compile("Branch")).count() == 2
+        await studio.check()
