@@ -3,6 +3,7 @@ import { Client, fetchExchange, type Exchange, type OperationResult } from "@urq
 import { cacheExchange, type Cache, type UpdateResolver } from "@urql/exchange-graphcache";
 import { Darkroom } from "@darkroom/client/client.ts";
 import { cacheOptions, liveExchange } from "@darkroom/client/urql.ts";
+import { relayPagination } from "@urql/exchange-graphcache/extras";
 import { filter, pipe } from "wonka";
 import {
   AlbumsDocument,
@@ -70,7 +71,10 @@ function studioCache() {
       if (change.kind !== "CREATED") albumsChanged();
       apply?.(result, args, cache, info);
       const hasEnded = !["PENDING", "PROCESSING"].includes(change.generation?.status ?? "");
-      if (change.kind !== "DELETED" && hasEnded) rereadLists(cache, "generations", (list) => Boolean(list["filter"]));
+      if (change.kind === "DELETED") return;
+      // Those that show what is in progress read it as it begins.
+      const isConcerned = ({ status }: GenerationFilter) => hasEnded || (change.kind === "CREATED" && status?.includes("PENDING"));
+      rereadLists(cache, "generations", ({ filter }) => Boolean(filter && isConcerned(filter as GenerationFilter)));
     },
     creditsChanged: (...[result, , cache]: Parameters<UpdateResolver>) => {
       const change = result["creditsChanged"] as unknown as CreditsLiveSubscription["creditsChanged"];
@@ -85,7 +89,7 @@ function studioCache() {
   const ofStyles: UpdateResolver = (...[, , cache]) => cache.invalidate("Query", "styles", { first: 100, filter: { own: true } });
   const mutations = {
     ...options.updates?.["Mutation"],
-    ...Object.fromEntries(["addToAlbum", "removeFromAlbum", "addTags", "removeTags"].map((name) => [name, ofEntries])),
+    ...Object.fromEntries(["addToAlbum", "removeFromAlbum", "addTags", "removeTags", "renameTag"].map((name) => [name, ofEntries])),
     ...Object.fromEntries(["updateAlbum", "deleteAlbum"].map((name) => [name, () => albumsChanged()])),
     createAlbum: (...[result, , cache]: Parameters<UpdateResolver>) => {
       const { album } = result["createAlbum"] as CreateAlbumMutation["createAlbum"];
@@ -97,6 +101,7 @@ function studioCache() {
   return {
     ...options,
     keys: { ...options.keys, StyleValue: () => null },
+    resolvers: { ...options.resolvers, Generation: { chain: relayPagination() } },
     updates: { ...options.updates, Mutation: mutations, Subscription: subscriptions },
   };
 }

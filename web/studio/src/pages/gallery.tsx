@@ -10,10 +10,11 @@ import { SearchField } from "../components/field.tsx";
 import { Select } from "../components/select.tsx";
 import { useSignIn } from "../features/auth/sign-in.tsx";
 import { AlbumBar, AlbumMenu } from "../features/gallery/album-bar.tsx";
+import { Filters } from "../features/gallery/filters.tsx";
 import { useLists } from "../features/gallery/lists.ts";
-import { EVERYTHING, FILTERS, ORDERS, useChoice, useList, type Choice, type List } from "../features/gallery/query.ts";
+import { EVERYTHING, FILTERS, isNarrow, ORDERS, useChoice, useHasVideos, useList, type Choice, type List } from "../features/gallery/query.ts";
 import { SelectionBar } from "../features/gallery/selection-bar.tsx";
-import { TagFilter } from "../features/gallery/tag-filter.tsx";
+import { useSelected } from "../features/gallery/selection.ts";
 import { Wall } from "../features/gallery/wall.tsx";
 import { albums as albumTexts } from "../locales/albums.ts";
 import { common } from "../locales/common.ts";
@@ -42,8 +43,9 @@ function Gallery() {
   const [choice, change] = useChoice();
   const [words, setWords] = useState(choice.search);
   const [isSelecting, setSelecting] = useState(false);
-  const [selected, setSelected] = useState<Selection>(new Set());
   const list = useList(useDeferredValue(choice));
+  const selection = useSelected(list);
+  const hasVideos = useHasVideos();
   const { albums, tags, isKnown } = useLists();
   const album = albums.find(({ id }) => id === choice.album) ?? null;
 
@@ -56,9 +58,10 @@ function Gallery() {
     const timer = setTimeout(() => words !== choice.search && change({ search: words }), 250);
     return () => clearTimeout(timer);
   }); // each letter begins the wait again
+  const shownFilters = FILTERS.filter((id) => id !== "videos" || hasVideos || choice.filter === "videos");
   const stop = () => {
     setSelecting(false);
-    setSelected(new Set());
+    selection.clear();
   };
   return (
     <>
@@ -77,10 +80,10 @@ function Gallery() {
         <div className={style["filters"]}>
           <Chips
             label={t.show} value={choice.filter} onChange={(filter) => change({ filter })} scrolls
-            choices={FILTERS.map((id) => ({ id, label: t.filters[id] }))}
+            choices={shownFilters.map((id) => ({ id, label: t.filters[id] }))}
           />
         </div>
-        <TagFilter tags={tags} chosen={choice.tags} onChange={(ids) => change({ tags: ids })} />
+        <Filters choice={choice} tags={tags} onChange={change} />
         <div className={style["end"]}>
           <Select
             label={t.order} isCompact value={choice.order} onChange={(order) => change({ order })}
@@ -93,9 +96,9 @@ function Gallery() {
       </div>
       <Content
         list={list} choice={choice} onClear={() => (setWords(""), change({ ...EVERYTHING, album: choice.album }))} onAll={() => change(EVERYTHING)}
-        isSelecting={isSelecting} selected={selected} onSelect={setSelected}
+        isSelecting={isSelecting} selected={selection.ids} onSelect={selection.set}
       />
-      {isSelecting && <SelectionBar list={list} album={album} selected={selected} onSelect={setSelected} onDone={stop} />}
+      {isSelecting && <SelectionBar list={list} album={album} selection={selection} onDone={stop} />}
     </>
   );
 }
@@ -106,7 +109,7 @@ type ContentProps = {
   readonly onClear: () => void;
   readonly onAll: () => void;
   readonly isSelecting: boolean;
-  readonly selected: Selection;
+  readonly selected: ReadonlySet<string>;
   readonly onSelect: (selected: Selection) => void;
 };
 
@@ -132,7 +135,7 @@ function Content({ list, choice, onClear, onAll, ...selection }: ContentProps) {
     );
   }
   if (list.pictures.length) return <Wall list={list} {...selection} />;
-  if (choice.search || choice.filter !== "all" || choice.tags.length) {
+  if (choice.search || choice.filter !== "all" || isNarrow(choice)) {
     return (
       <Empty isPart icon="search" title={t.none} text={t.noneText}>
         <Button onPress={onClear}>{t.clear}</Button>

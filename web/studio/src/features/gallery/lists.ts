@@ -16,6 +16,7 @@ import {
   DeleteAlbumDocument,
   RemoveFromAlbumDocument,
   RemoveTagsDocument,
+  RenameTagDocument,
   SetFavoritesDocument,
   UpdateAlbumDocument,
   type AlbumPartsFragment,
@@ -72,6 +73,8 @@ export type ListActions = {
   readonly takeOut: (album: Named, pictures: readonly Shown[]) => Promise<void>;
   readonly tag: (ids: readonly string[], name: string) => Promise<void>;
   readonly untag: (ids: readonly string[], name: string) => Promise<void>;
+  /** Rename a tag; where another one has this name, both become that one, which is returned. */
+  readonly renameTag: (tag: Tag, name: string) => Promise<Tag>;
   /** Download as one zip: what has a result of several pictures, or of an album. */
   readonly download: (what: { readonly ids: readonly string[] } | { readonly albumId: string }) => Promise<void>;
   readonly mark: (pictures: readonly Shown[], isFavorite: boolean) => Promise<void>;
@@ -148,6 +151,12 @@ export function useListActions(): ListActions {
           if (!data) throw error;
           return data.removeTags;
         }),
+      renameTag: async ({ id }, name) => {
+        const { data, error } = await urql.mutation(RenameTagDocument, { id, name }).toPromise();
+        if (!data) throw error;
+        check(data.renameTag);
+        return data.renameTag.tag as Tag;
+      },
       download: async (what) => {
         const variables = "ids" in what ? { ids: [...what.ids] } : what;
         const { data, error } = await urql.mutation(CreateArchiveDocument, variables).toPromise();

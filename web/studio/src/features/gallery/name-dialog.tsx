@@ -1,4 +1,4 @@
-// The name of an album, new or another one.
+// The name of an album or of a tag, new or another one.
 import { useState, type FormEvent } from "react";
 import { InputRefusedError } from "@darkroom/client/errors.ts";
 import { useText } from "../../app/locale.tsx";
@@ -11,12 +11,14 @@ import { albums as texts } from "../../locales/albums.ts";
 type Props = {
   readonly title: string;
   readonly action: string;
+  readonly hint?: string;
   readonly initial?: string;
+  readonly maxLength?: number;
   readonly onSubmit: (name: string) => Promise<void>;
   readonly onClose: () => void;
 };
 
-export function NameDialog({ title, action, initial = "", onSubmit, onClose }: Props) {
+export function NameDialog({ title, action, hint, initial = "", maxLength = 60, onSubmit, onClose }: Props) {
   const t = useText(texts);
   const problems = useText(problemTexts);
   const [name, setName] = useState(initial);
@@ -36,7 +38,9 @@ export function NameDialog({ title, action, initial = "", onSubmit, onClose }: P
     <Dialog isOpen title={title} onClose={onClose}>
       {problem !== null && !nameProblem && <Problem>{messageOf(problem, problems)}</Problem>}
       <form className={fieldStyle["form"]} onSubmit={submit}>
-        <TextField autoFocus label={t.name} value={name} onChange={setName} maxLength={60} error={nameProblem} validationBehavior="aria" />
+        <TextField
+          autoFocus label={t.name} hint={hint} value={name} onChange={setName} maxLength={maxLength} error={nameProblem} validationBehavior="aria"
+        />
         <Button type="submit" look="primary" size="large" full busy={isBusy} isDisabled={!name.trim()}>
           {action}
         </Button>

@@ -1,6 +1,5 @@
 // What is done with the selected pictures.
 import { Suspense, useState } from "react";
-import type { Selection } from "react-aria-components";
 import { lazily } from "../../app/lazily.ts";
 import { useText } from "../../app/locale.tsx";
 import { Button } from "../../components/button.tsx";
@@ -10,6 +9,7 @@ import { useDeletion } from "../picture/deletion.ts";
 import { AddToAlbum } from "./album-menu.tsx";
 import { useAttempt, useListActions, type Album } from "./lists.ts";
 import type { List } from "./query.ts";
+import type { Selected } from "./selection.ts";
 import style from "./selection-bar.module.css";
 
 const TagDialog = lazily(() => import("./tag-dialog.tsx"));
@@ -17,31 +17,32 @@ const TagDialog = lazily(() => import("./tag-dialog.tsx"));
 type Props = {
   readonly list: List;
   readonly album: Album | null;
-  readonly selected: Selection;
-  readonly onSelect: (selected: Selection) => void;
+  readonly selection: Selected;
   readonly onDone: () => void;
 };
 
-export function SelectionBar({ list, album, selected, onSelect, onDone }: Props) {
+export function SelectionBar({ list, album, selection, onDone }: Props) {
   const t = useText(texts);
   const g = useText(gallery);
   const remove = useDeletion();
   const { mark, download } = useListActions();
   const attempt = useAttempt();
   const [isTagging, setTagging] = useState(false);
-  const chosen = list.pictures.filter(({ id }) => selected === "all" || selected.has(id));
+  const chosen = list.pictures.filter(({ id }) => selection.ids.has(id));
   const ids = chosen.map(({ id }) => id);
   const done = chosen.filter(({ status }) => status === "COMPLETED");
   const isMarked = done.length > 0 && done.every(({ isFavorite }) => isFavorite);
-  const isDisabled = !ids.length;
+  const isDisabled = !ids.length || selection.isLoading;
   return (
     <div className={style["selection"]} role="toolbar" aria-label={g.select}>
-      <p role="status">{g.selected(ids.length)}</p>
-      <Button look="quiet" size="small" onPress={() => onSelect("all")}>
+      <p role="status">
+        {selection.isLoading ? g.selecting(ids.length) : selection.isCut ? g.selectedOf(ids.length, list.total) : g.selected(ids.length)}
+      </p>
+      <Button look="quiet" size="small" busy={selection.isLoading} onPress={selection.all}>
         {g.all}
       </Button>
       <Button
-        look="quiet" size="small" icon="heart" isDisabled={!done.length}
+        look="quiet" size="small" icon="heart" isDisabled={isDisabled || !done.length}
         onPress={() => (attempt(() => mark(done, !isMarked)), onDone())}
       >
         <span className={style["word"]}>{isMarked ? t.unfavorite : t.favorite}</span>
@@ -58,7 +59,7 @@ export function SelectionBar({ list, album, selected, onSelect, onDone }: Props)
         <span className={style["word"]}>{t.tag}</span>
       </Button>
       <Button
-        look="quiet" size="small" icon="download" isDisabled={!done.length}
+        look="quiet" size="small" icon="download" isDisabled={isDisabled || !done.length}
         onPress={() => (attempt(() => download({ ids: done.map(({ id }) => id) })), onDone())}
       >
         <span className={style["word"]}>{t.download}</span>

@@ -20,7 +20,7 @@ const WIDE = { minItemSize: new Size(216, 216), minSpace: new Size(14, 14), pres
 type Props = {
   readonly list: List;
   readonly isSelecting: boolean;
-  readonly selected: Selection;
+  readonly selected: ReadonlySet<string>;
   readonly onSelect: (selected: Selection) => void;
 };
 

@@ -1,0 +1,158 @@
+"""The gallery's filters, the selection of all that they match, and the renaming of tags, in a real browser."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.test_studio_albums import PHONE, open_gallery, pictures_of
+from tests.gallery.test_share import SHARE
+from tests.support.client import CANCEL, photo
+from tests.support.graphiql_page import PASSWORD, Server, open_browser, run_server
+from tests.support.named_lists import add_tags
+from tests.support.studio_page import StudioPage, open_studio
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+async def chromium() -> AsyncIterator["Browser"]:
+    async with open_browser() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    settings = {"DEMO_SECONDS": "0", "RATE_LIMITS": "off", "SIGNUP_CREDITS": "100"}
+    async with run_server(tmp_path_factory.mktemp("server"), **settings) as found:
+        yield found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _pictures(pytestconfig: pytest.Config) -> None:
+    StudioPage.takes_pictures = bool(pytestconfig.getoption("--pictures"))
+
+
+async def test_pictures_are_filtered_by_share_style_and_days(chromium: "Browser", server: Server) -> None:
+    async with server.api() as api, open_studio(chromium, server) as studio:
+        page = studio.page
+        ada, made = await pictures_of(api, "filters@example.com")
+        noir = await ada.style("noir", "avenger")
+        (hero,) = (await ada.create(photo(64, 48), styleId=noir))["generations"]
+        await ada.wait_for_end(hero["id"])
+        await ada.one(SHARE, id=made[0])
+        await open_gallery(studio, "filters@example.com")
+        await studio.wait_for_tiles(5)
+        await page.get_by_role("radio", name="Videos").wait_for()
+        await page.get_by_role("radio", name="Shared").click()
+        await studio.wait_for_tiles(1)
+        await page.get_by_role("radio", name="All", exact=True).click()
+
+        await studio.button("More filters").click()
+        dialog = page.get_by_role("dialog")
+        await dialog.get_by_role("button", name=re.compile("Style")).click()
+        await page.get_by_role("option", name=re.compile("^Noir")).click()
+        await studio.check("filters")
+        await studio.button("Show").click()
+        await studio.wait_for_tiles(1)
+        assert "style=sty_" in page.url
+        await page.reload()
+        await studio.wait_for_tiles(1)
+        await studio.check()
+        await page.get_by_role("button", name=re.compile("^Show pictures of other styles than Noir")).click()
+        await studio.wait_for_tiles(5)
+
+        today = datetime.now().astimezone().date()  # of this machine, as the browser's
+        yesterday, tomorrow = today - timedelta(days=1), today + timedelta(days=1)
+        for first, last, count in ((yesterday, tomorrow, 5), (tomorrow, None, 0), (None, yesterday, 0)):
+            await studio.button("More filters").click()
+            await dialog.get_by_label("From").fill(first.isoformat() if first else "")
+            await dialog.get_by_label("Until").fill(last.isoformat() if last else "")
+            await studio.button("Show").click()
+            await dialog.wait_for(state="detached")
+            if count:
+                await studio.wait_for_tiles(count)
+            else:
+                await page.get_by_role("heading", name="Nothing matches").wait_for()
+        await studio.button("More filters").click()
+        await dialog.get_by_label("From").fill(today.isoformat())
+        await page.get_by_text("This day is before the first one.").wait_for()
+        await studio.check()
+        await page.keyboard.press("Escape")
+        await studio.button("Show everything").click()
+        await studio.wait_for_tiles(5)
+
+
+async def test_pictures_in_progress_come_and_go(chromium: "Browser", tmp_path: Path) -> None:
+    async with run_server(tmp_path, DEMO_SECONDS="30", RATE_LIMITS="off") as server, server.api() as api:
+        ada = await api.sign_up("active@example.com", PASSWORD)
+        async with open_studio(chromium, server, **PHONE) as studio:
+            await open_gallery(studio, "active@example.com", "/gallery?show=active")
+            await studio.page.get_by_role("heading", name="Nothing matches").wait_for()
+            (made,) = (await ada.create(prompt="A fox"))["generations"]
+            await studio.wait_for_tiles(1)
+            await studio.check("active-phone")
+            await ada.one(CANCEL, id=made["id"])
+            await studio.page.get_by_role("heading", name="Nothing matches").wait_for()
+
+
+async def test_videos_are_a_filter_only_where_there_can_be_some(chromium: "Browser", tmp_path: Path) -> None:
+    async with run_server(tmp_path, PROFILE="plushify", RATE_LIMITS="off") as server, server.api() as api:
+        await api.sign_up("images@example.com", PASSWORD)
+        async with open_studio(chromium, server) as studio:
+            await open_gallery(studio, "images@example.com")
+            await studio.page.get_by_role("radio", name="Pictures").wait_for()
+            assert await studio.page.get_by_role("radio", name="Videos").count() == 0
+
+
+async def test_all_that_a_filter_matches_is_selected(chromium: "Browser", server: Server) -> None:
+    async with server.api() as api, open_studio(chromium, server) as studio:
+        page = studio.page
+        ada, _ = await pictures_of(api, "many@example.com", 4)
+        for _ in range(11):  # more than a page of the gallery has
+            made = (await ada.create(prompt="A bear in the snow", count=4))["generations"]
+            await ada.wait_for_all([one["id"] for one in made])
+        await open_gallery(studio, "many@example.com", "/gallery?search=bear")
+        await page.get_by_text("44 pictures").wait_for()
+        await studio.button("Select").click()
+        await studio.button("Select all").click()
+        await page.get_by_text("44 selected").wait_for()
+        await studio.check()
+        await studio.button("Favorite").click()
+        await page.get_by_text("44 pictures marked as favorites.").wait_for()
+        favorites = "{ viewer { generations(filter: { isFavorite: true }) { totalCount } } }"
+        assert (await ada.one(favorites))["generations"]["totalCount"] == 44
+
+
+async def test_tag_is_renamed_and_merged(chromium: "Browser", server: Server) -> None:
+    async with server.api() as api, open_studio(chromium, server) as studio:
+        page = studio.page
+        ada, made = await pictures_of(api, "rename@example.com")
+        await add_tags(ada, made[:2], "red")
+        await add_tags(ada, made[1:], "blue")
+        await open_gallery(studio, "rename@example.com")
+        await studio.wait_for_tiles(4)
+        await studio.button("Tags").click()
+        await page.get_by_role("menuitem", name="red (2)").click()
+        await studio.wait_for_tiles(2)
+        await studio.button("Tags").click()
+        await page.get_by_role("menuitem", name="Rename tags").click()
+        await studio.check("tag-names")
+        await studio.button("Rename the tag red").click()
+        await page.get_by_label("Name", exact=True).fill("crimson")
+        await studio.check()
+        await studio.button("Save").click()
+        await studio.button("Rename the tag crimson").click()
+        await page.get_by_label("Name", exact=True).fill("Blue")
+        await studio.button("Save").click()
+        await page.get_by_text("“crimson” is now part of “blue”.").wait_for()
+        await page.get_by_role("listitem").filter(has_text=re.compile("^blue4$")).wait_for()
+        await page.keyboard.press("Escape")
+        await studio.wait_for_tiles(4)
+        await page.get_by_role("button", name=re.compile("without the tag blue")).wait_for()
