@@ -41,7 +41,7 @@ MAX_DIRECTIVES = 50
 MAX_EQUAL_NAMES = 50  # fields and spreads of one name in one selection; validation compares each with each
 MAX_OPERATIONS = 50
 MAX_VISITED = 5000  # selections, each fragment once for each operation
-MAX_COST = 11_500  # of a page of 100 generations with all fields, with those of styles and files: about 11,100
+MAX_COST = 12_000  # of a page of 100 generations with all fields, with those of styles and files: about 11,600
 MAX_COST_SIGNED_OUT = 2_000  # of a page of 100 styles and the whole catalogue: about 1,800
 
 _ASSUMED_LENGTHS = {  # of lists without pages

@@ -44,7 +44,7 @@ class Lease:
         condition = self.condition
         if before_expiry:
             changes = f"{changes}, lease_until = LATER(${3 + len(values)})"
-            condition = f"{condition} AND lease_until > NOW()"
+            condition = f"{condition} AND lease_until >= NOW()"
             values = (*values, float(self.seconds))
         found = await rows(
             f"UPDATE {self.table} SET {changes} WHERE {condition} RETURNING {returning}",  # noqa: S608 - constants

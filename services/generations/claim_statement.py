@@ -165,7 +165,7 @@ WITH {_HELD}
 UPDATE generations SET stage = 'GENERATING', progress = held.progress, provider = $5,
     provider_calls = provider_calls + 1, provider_called_at = COALESCE(provider_called_at, NOW()),
     lease_until = NOW() + make_interval(secs => held.seconds), version = version + 1, updated_at = NOW()
-FROM held WHERE generations.id = held.id AND generations.fence = held.fence AND generations.lease_until > NOW()
+FROM held WHERE generations.id = held.id AND generations.fence = held.fence AND generations.lease_until >= NOW()
 RETURNING {{returning}}"""  # noqa: S608 - constants
 
 # $5 and following: the files' generations, and their columns.

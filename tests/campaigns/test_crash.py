@@ -120,7 +120,7 @@ async def assert_nothing_is_lost(deployment: Deployment, rng: random.Random, kil
     """Run a campaign of so many kills, and assert that every check passes and every crash point is reached."""
     started = time.monotonic()
     async with open_campaign(deployment, rng) as campaign:
-        await campaign.run(plan(rng, kills, deployment.topology), PATIENCE, retries=2 * kills)
+        await campaign.run(plan(rng, kills, deployment.topology), PATIENCE, retries=max(40, 2 * kills))
         print(f"{time.monotonic() - started:.1f} s: {await campaign.summary()}")  # noqa: T201 - the campaign's report
     assert campaign.findings == {}
     assert campaign.kills >= kills

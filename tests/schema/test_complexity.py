@@ -296,7 +296,7 @@ def everything(kind: str, depth: int, without: frozenset[str] = frozenset()) -> 
 
 async def test_full_page_of_a_gallery_fits_the_limits(api: Api) -> None:
     pictures = everything(
-        "Generation", 2, frozenset({"owner", "parent", "children", "batch", "tags", "albums", "providerPath"})
+        "Generation", 2, frozenset({"owner", "parent", "children", "chain", "batch", "tags", "albums", "providerPath"})
     )  # without other objects; the path is for admins
     page = "totalCount pageInfo { hasNextPage endCursor }"
     ada = await api.sign_up("dora@example.com")

@@ -55,6 +55,20 @@ class ModelGallery:
         query = Generation.present().filter(user_id=user_id, parent_id=generation_id)
         return await _page(query, request, None, GenerationOrder.NEWEST)
 
+    async def chain(
+        self, user_id: str, generation_id: str, request: PageRequest[str], _: object = None
+    ) -> Page[Generation, str]:
+        """Return a page of what the user's generation was made from, itself, and what followed, one step at a time."""
+        own = Generation.present().filter(user_id=user_id)
+        steps, latest = [generation_id], generation_id
+        earlier = await own.get_or_none(id=generation_id)
+        while earlier is not None and earlier.parent_id is not None:
+            earlier = await own.get_or_none(id=earlier.parent_id)
+            steps += [earlier.id] if earlier is not None else []
+        while (later := await own.filter(parent_id=latest).order_by("-id").first()) is not None:
+            steps.append(latest := later.id)
+        return await paginate(own.filter(id__in=steps), request, key=("id",), descending=False)
+
     async def by_batches(
         self, user_id: str | None, batch_ids: list[str], _: object = None
     ) -> dict[str, list[Generation]]:
