@@ -11,9 +11,9 @@ import pytest
 from tests.browser.test_studio_albums import PHONE, open_gallery, pictures_of
 from tests.gallery.test_share import SHARE
 from tests.support.client import CANCEL, photo
-from tests.support.graphiql_page import PASSWORD, Server, open_browser, run_server
+from tests.support.graphiql_page import PASSWORD, Server, run_server
 from tests.support.named_lists import add_tags
-from tests.support.studio_page import StudioPage, open_studio
+from tests.support.studio_page import open_studio
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -22,21 +22,10 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator["Browser"]:
-    async with open_browser() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     settings = {"DEMO_SECONDS": "0", "RATE_LIMITS": "off", "SIGNUP_CREDITS": "100"}
     async with run_server(tmp_path_factory.mktemp("server"), **settings) as found:
         yield found
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _pictures(pytestconfig: pytest.Config) -> None:
-    StudioPage.takes_pictures = bool(pytestconfig.getoption("--pictures"))
 
 
 async def test_pictures_are_filtered_by_share_style_and_days(chromium: "Browser", server: Server) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.browser.test_studio_albums import open_gallery
 from tests.support.client import REFINE, REGENERATE, Api, photo
-from tests.support.graphiql_page import PASSWORD, Server, open_browser, run_server
+from tests.support.graphiql_page import PASSWORD, Server, run_server
 from tests.support.studio_page import StudioPage, enter, open_studio
 
 if TYPE_CHECKING:
@@ -27,21 +27,10 @@ MODELS = (
 
 
 @pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator["Browser"]:
-    async with open_browser() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     settings = {"DEMO_SECONDS": "0", "RATE_LIMITS": "off", "SIGNUP_CREDITS": "90"}
     async with run_server(tmp_path_factory.mktemp("server"), **settings) as found:
         yield found
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _pictures(pytestconfig: pytest.Config) -> None:
-    StudioPage.takes_pictures = bool(pytestconfig.getoption("--pictures"))
 
 
 async def finished(api: Api, made: dict[str, list[dict[str, str]]]) -> str:
