@@ -1,15 +1,13 @@
 // Which style the shown pictures have, and from which days they are.
 import { useState, type FormEvent } from "react";
-import { useQuery } from "urql";
 import { useText } from "../../app/locale.tsx";
-import { useSession } from "../../app/session.tsx";
 import { Button } from "../../components/button.tsx";
 import { Dialog } from "../../components/dialog.tsx";
 import { fieldStyle, TextField } from "../../components/field.tsx";
 import { Select } from "../../components/select.tsx";
-import { CatalogueDocument, OwnStylesDocument } from "../../gql/graphql.ts";
 import { gallery } from "../../locales/gallery.ts";
 import type { Choice } from "./query.ts";
+import { useStyles } from "./styles.ts";
 import style from "./albums.module.css";
 
 const ANY = "any";
@@ -52,18 +50,4 @@ export default function FilterDialog({ choice, onChange, onClose }: Props) {
       </form>
     </Dialog>
   );
-}
-
-type Named = { readonly id: string; readonly title: string; readonly group: string };
-
-/** The account's styles and those of the catalogue. */
-function useStyles(): readonly Named[] {
-  const t = useText(gallery);
-  const { viewer } = useSession();
-  const [{ data }] = useQuery({ query: CatalogueDocument });
-  const [{ data: own }] = useQuery({ query: OwnStylesDocument, pause: !viewer });
-  return [
-    ...(own?.styles.edges ?? []).map(({ node: { id, title } }) => ({ id, title, group: t.ownStyle })),
-    ...(data?.collections ?? []).flatMap(({ title: group, styles }) => styles.map(({ id, title }) => ({ id, title, group }))),
-  ];
 }

@@ -1,14 +1,12 @@
 // What the shown pictures have in common beside words and kind: tags, a style, days; each removed by its chip.
 import { Suspense, useState } from "react";
-import { useQuery } from "urql";
 import { lazily } from "../../app/lazily.ts";
 import { useLocale, useText } from "../../app/locale.tsx";
-import { useSession } from "../../app/session.tsx";
 import { Button } from "../../components/button.tsx";
-import { CatalogueDocument, OwnStylesDocument } from "../../gql/graphql.ts";
 import { gallery } from "../../locales/gallery.ts";
 import type { Tag } from "./lists.ts";
 import type { Choice } from "./query.ts";
+import { useStyles } from "./styles.ts";
 import { TagChip } from "./tag-chip.tsx";
 import { TagFilter } from "./tag-filter.tsx";
 
@@ -35,11 +33,7 @@ export function Filters({ choice, tags, onChange }: Props) {
 
 function StyleChip({ id, onRemove }: { readonly id: string; readonly onRemove: () => void }) {
   const t = useText(gallery);
-  const { viewer } = useSession();
-  const [{ data }] = useQuery({ query: CatalogueDocument });
-  const [{ data: own }] = useQuery({ query: OwnStylesDocument, pause: !viewer });
-  const styles = [...(data?.collections ?? []).flatMap((one) => one.styles), ...(own?.styles.edges ?? []).map(({ node }) => node)];
-  const name = styles.find((one) => one.id === id)?.title ?? t.style; // one that was deleted has no title
+  const name = useStyles().find((one) => one.id === id)?.title ?? t.style; // one that was deleted has no title
   return <TagChip icon="sparkle" name={name} label={t.removeStyle(name)} onRemove={onRemove} />;
 }
 
