@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import structlog
 
@@ -61,9 +59,9 @@ class WorkerPool:
         self._wanted = asyncio.Event()  # something may be waiting that this pool has a slot for
         self._jobs_wanted = False  # a video's job may be due
         self._stopping = False
-        self._slots: set[asyncio.Task[None]] = set()
+        # The generation of each; one can have two slots while that of before is being freed.
+        self._slots: dict[asyncio.Task[None], str] = {}
         self._running: dict[str, _Running] = {}  # by generation
-        self._started: Counter[str] = Counter()  # ids of what is in a slot; twice while a slot of before is freed
         self._doubtful_until: float | None = None  # the loop's time until which a claim may turn out to have been made
 
     @contextlib.asynccontextmanager
@@ -125,7 +123,7 @@ class WorkerPool:
         if self._doubtful_until is None:
             return 0
         is_certain = asyncio.get_running_loop().time() >= self._doubtful_until
-        lost = await worker.take_lost(free, self._started)
+        lost = await worker.take_lost(free, self._slots.values())
         if lost:
             log.warning("worker_pool.claims_found", generations=[claim.generation.id for claim in lost])
         if is_certain and len(lost) < free:
@@ -156,17 +154,15 @@ class WorkerPool:
                 await self._wake_ups.publish(claim.generation.id)
                 continue
             slot = asyncio.create_task(self._run(worker, claim))
-            self._slots.add(slot)
-            self._started[claim.generation.id] += 1
-            slot.add_done_callback(partial(self._free_slot, claim.generation.id))
+            self._slots[slot] = claim.generation.id
+            slot.add_done_callback(self._free_slot)
 
     def _look_for_jobs(self) -> None:
         self._jobs_wanted = True
         self._wanted.set()
 
-    def _free_slot(self, generation_id: str, slot: asyncio.Task[None]) -> None:
-        self._slots.discard(slot)
-        self._started -= Counter([generation_id])  # which leaves out what is zero
+    def _free_slot(self, slot: asyncio.Task[None]) -> None:
+        self._slots.pop(slot, None)
         self._wanted.set()
 
     async def _run(self, worker: GenerationWorker, claim: Claim) -> None:
