@@ -294,14 +294,8 @@ spend_today = _shared("darkroom_provider_spend_today_dollars", "Cost of provider
 maintenance = _shared(
     "darkroom_maintenance", "1 while requests are refused because of it: read_only, provider_off, spent.", ["switch"]
 )
-part_up = Gauge(
-    "darkroom_part_up",
-    "Whether a part took a read and a write in the last check.",
-    ["part"],
-    registry=REGISTRY,
-    # Not the worst: what a process found that has not been asked since would stay.
-    multiprocess_mode="livemostrecent",
-)
+# Not the worst of all processes: what one found that has not been asked since would stay.
+part_up = _shared("darkroom_part_up", "Whether a part took a read and a write in the last check.", ["part"])
 part_check_seconds = _shared("darkroom_part_check_seconds", "Duration of the last check of a part.", ["part"])
 invariant_violations = _shared(
     "darkroom_invariant_violations",
