@@ -18,7 +18,6 @@ from services.core.message import message
 
 MAX_JSON_BYTES = 100 * 1024  # of a GraphQL request
 
-_READ_ANYWAY = 2  # times its limit; what is larger by its announcement is refused at once
 _UTF_8_BOM = b"\xef\xbb\xbf"
 _STATUS = {
     ErrorCode.UNAUTHENTICATED: 401,
@@ -32,7 +31,6 @@ class TooLargeError(HTTPException):
     """The body exceeds its limit of `max_bytes`. None: the client has announced it itself."""
 
     def __init__(self, max_bytes: int | None = None) -> None:
-        self.max_bytes = max_bytes
         self.message = message("The request is too large.")
         if max_bytes is not None:
             self.message = message("The request is too large: it can have up to {size}.", size=_size_of(max_bytes))
@@ -77,12 +75,7 @@ def limited(
 
     async def receive_counted() -> Message:
         nonlocal received
-        try:
-            await check(announced)
-        except TooLargeError as error:
-            if announced <= _READ_ANYWAY * (error.max_bytes or 0):
-                await _discard(receive)
-            raise
+        await check(announced)
         event = await receive()
         if event["type"] == "http.request":
             received += len(event.get("body", b""))
@@ -90,12 +83,6 @@ def limited(
         return event
 
     return receive_counted
-
-
-async def _discard(receive: Receive) -> None:
-    """Read a body to its end: behind a proxy, a client that still sends gets no response, but a closed connection."""
-    while (event := await receive())["type"] == "http.request" and event.get("more_body", False):
-        pass
 
 
 def decode_json(data: str | bytes) -> object:

@@ -21,6 +21,8 @@ WHOLE_RESPONSE = "darkroom.whole_response"
 _INVALID_NAME = re.compile(rb"[^!#$%&'*+\-.^_`|~0-9A-Za-z]|\A\Z")  # RFC 9110, 5.6.2: what no token contains
 _INVALID_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _WITHOUT_BODY = {204, 304}
+MAX_DISCARDED_BODY_BYTES = 64 * 1024 * 1024  # of an announced body that the application does not read
+_PAUSE_SECONDS = 0.5  # in which a client has sent nothing: it may be waiting for the response
 # The same: an event that is set once the server stops, under "event". Responses without an end then end themselves.
 STOPPING = "darkroom.stopping"
 _FRAMING = {b"content-length", b"transfer-encoding", b"connection"}  # headers that say how the response ends
@@ -153,6 +155,7 @@ class HttpExchange:
             result: object = await app(self.scope, self.receive, self.send)  # type: ignore[func-returns-value]
         except asyncio.CancelledError:  # it takes longer than the server gives it when it stops
             log.warning("Request canceled: %s", self.scope["path"])
+            self.has_more = False  # the response does not wait for a body that is still sent
             await self._fail(_STOPPED)
         except BaseException as error:
             log.error("Exception in ASGI application\n", exc_info=error)
@@ -199,6 +202,10 @@ class HttpExchange:
         if not self.response_started:
             if kind != "http.response.start":
                 raise RuntimeError(f"Expected ASGI message 'http.response.start', but got '{kind}'.")
+            if self.has_more and not self._expects_continue:
+                await self._receive_rest()
+                if self.disconnected:
+                    return
             self.response_started = True
             self._expects_continue = False
             self._head = self._encode_head(message["status"], message.get("headers", ()))
@@ -213,6 +220,26 @@ class HttpExchange:
             raise RuntimeError(f"Expected ASGI message 'http.response.body', but got '{kind}'.")
         else:
             self._write(message.get("body", b""), has_more=message.get("more_body", False))
+
+    async def _receive_rest(self) -> None:
+        """Discard what a client is still sending of an announced body, unless it is too large or the client pauses.
+
+        Proxies close a connection whose request is answered early, and their client never sees the response.
+        """
+        announced = [int(value) for name, value in self.scope["headers"] if name == b"content-length"]
+        if not announced or announced[0] > MAX_DISCARDED_BODY_BYTES:
+            return
+        self._event = self._event or asyncio.Event()
+        while self.has_more and not self.disconnected:
+            self._parts.clear()
+            self._size = 0
+            self._event.clear()
+            self._flow.resume_reading()
+            try:
+                async with asyncio.timeout(_PAUSE_SECONDS):
+                    await self._event.wait()
+            except TimeoutError:
+                return
 
     def _encode_head(self, status: int, headers: Iterable[Header]) -> bytes:
         """Return the head of a response, and note how its body and the connection end."""

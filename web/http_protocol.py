@@ -14,7 +14,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from telemetry import metric
-from web.http_exchange import STOPPING, WHOLE_RESPONSE, HeaderLines, HttpExchange
+from web.http_exchange import MAX_DISCARDED_BODY_BYTES, STOPPING, WHOLE_RESPONSE, HeaderLines, HttpExchange
 from web.open_connections import WriteDeadline
 from web.rejection import (
     BODY_TOO_SLOW,
@@ -34,8 +34,8 @@ MAX_HEADER_BYTES = 8000  # name and value; the websockets package ends at 8192 f
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 16 * 1024
 MAX_DISCARDED_BYTES = 512 * 1024  # received after a rejection
-# Of a body that the application has answered already: many clients read a response only when they have sent all.
-MAX_DISCARDED_BODY_BYTES = 64 * 1024 * 1024  # of an announced length
+# Of a body without a length that the application has answered already: many clients read a response only when they have
+# sent all. With a length: MAX_DISCARDED_BODY_BYTES.
 MAX_DISCARDED_CHUNKED_BYTES = 16 * 1024 * 1024
 _MAX_SMALL_PARTS = 1000  # of a body; more must have at least this many bytes on average, because each costs as much:
 _MIN_PART_BYTES = 16

@@ -231,6 +231,42 @@ async def test_reading_pauses_while_the_application_has_not_received_the_body() 
     assert not connected.transport.is_reading_paused
 
 
+async def test_early_response_waits_for_the_rest_of_an_announced_body() -> None:
+    connected = Connected(sending(start(LENGTH), body(b"body")))
+    for part in (get("POST", "1.1", "Content-Length: 200000") + b"a", bytes(100_000), bytes(99_998)):
+        connected.protocol.data_received(part)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert connected.transport.written == []
+        assert not connected.transport.is_reading_paused
+    (written,) = await connected.send(b"z")
+    assert written.endswith(b"\r\n\r\nbody")
+    assert len(await connected.send(get())) == 2  # the connection serves the next request
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("Content-Length: 9", "Expect: 100-continue"),
+        ("Content-Length: 100000000",),
+        ("Transfer-Encoding: chunked",),
+        ("Content-Length: 9",),
+    ],
+    ids=["the client waits", "it would be too much", "its end is unknown", "the client pauses"],
+)
+async def test_early_response_is_sent_without_the_rest_of_the_body(headers: tuple[str, ...]) -> None:
+    (written,) = await Connected(sending(start(LENGTH), body(b"body"))).send(get("POST", "1.1", *headers))
+    assert written.endswith(b"\r\n\r\nbody")
+
+
+async def test_early_response_to_a_client_that_goes_away_is_not_written() -> None:
+    connected = Connected(sending(start(LENGTH), body(b"body")))
+    connected.protocol.data_received(get("POST", "1.1", "Content-Length: 9") + b"a")
+    await asyncio.sleep(0)
+    connected.lose()
+    assert await connected.send() == []
+
+
 async def test_client_that_has_gone_ends_the_exchange() -> None:
     received: list[Any] = []
 
