@@ -2,7 +2,7 @@
 import "@fontsource/instrument-serif/latin-400.css";
 import "./styles/base.css";
 import "./styles/opening.css";
-import { StrictMode } from "react";
+import { StrictMode, startTransition } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app/app.tsx";
 import { keepReferral } from "./features/auth/referral.ts";
@@ -10,8 +10,11 @@ import { startTheme } from "./app/theme.ts";
 
 startTheme();
 keepReferral();
-createRoot(document.getElementById("root")!).render(
-  <StrictMode>
-    <App />
-  </StrictMode>,
+// A transition is rendered in short steps, between which the browser answers the visitor.
+startTransition(() =>
+  createRoot(document.getElementById("root")!).render(
+    <StrictMode>
+      <App />
+    </StrictMode>,
+  ),
 );
