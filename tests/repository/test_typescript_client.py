@@ -123,13 +123,15 @@ async def test_client_sends_hashes_where_only_trusted_documents_are_executed(
 
 WATCH_CREDITS = """
 import { Darkroom } from "@darkroom/client";
-const [url, token, transport, last] = process.argv.slice(2);
-const darkroom = new Darkroom({ url, token, transport });
+const [url, token, transport, last, seconds] = process.argv.slice(2);
+const lost = seconds ? { lostAfterSeconds: Number(seconds) } : {};
+const darkroom = new Darkroom({ url, token, transport, ...lost });
 for await (const { credits, transaction } of darkroom.watchCredits()) {
   console.log(JSON.stringify([credits, transaction?.amount ?? null]));
   if (transaction?.amount === Number(last)) break;
 }
 darkroom.close();
+if (seconds) process.exit(); // else Node waits for the silent connection to be closed
 """
 
 
@@ -164,6 +166,31 @@ async def test_subscription_goes_on_after_lost_connections_without_gaps_or_repet
     messages = [json.loads(line) for line in output.read_text().splitlines()]
     assert [amount for _, amount in messages if amount] == [1, 2, 3]
     assert messages[-1][0] == before + 6
+
+
+@pytest.mark.parametrize("transport", ["websocket", "events"])
+async def test_connection_that_is_silent_without_being_closed_is_replaced(
+    built: Path, server: Running, ada: Api, transport: str, tmp_path: Path
+) -> None:
+    script = built / f"silent-{transport}.mjs"
+    script.write_text(WATCH_CREDITS)
+    output = tmp_path / "output"
+    before = await ada.credits()
+
+    async def seen(line: str) -> bool:
+        return output.exists() and line in output.read_text()
+
+    async with CutProxy.open(server.api.address) as proxy:
+        command = f'exec "$0" "$@" > {output} 2>&1'
+        arguments = (str(script), f"{proxy.address}/graphql", str(ada.token), transport, "1", "1")
+        watching = asyncio.create_task(execute(built, "sh", "-c", command, str(NODE / "node"), *arguments))
+        await until(lambda: seen(f"[{before},null]"))
+        await adjust_credits(ada.user["id"], 2, "seen at once")
+        await until(lambda: seen(",2]"))
+        proxy.silence()
+        await adjust_credits(ada.user["id"], 1, "while nothing arrives")
+        code, _ = await watching
+    assert (code, json.loads(output.read_text().splitlines()[-1])) == (0, [before + 3, 1])
 
 
 WATCH_GALLERY = """

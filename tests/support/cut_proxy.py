@@ -31,6 +31,7 @@ class CutProxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._port = 0
         self.is_down = False
+        self._silent: set[asyncio.StreamWriter] = set()
         self.connections = 0
         self._lost: tuple[bytes, bytes] | None = None
         self.has_lost = asyncio.Event()  # set when the answer that `lose` was about has been lost
@@ -42,6 +43,10 @@ class CutProxy:
     def cut(self) -> None:
         for writer in list(self._writers):
             writer.transport.abort()
+
+    def silence(self) -> None:
+        """Forward nothing more on the connections of now, and leave them open, as a network does that has gone."""
+        self._silent |= self._writers
 
     def lose(self, request: bytes, answer: bytes) -> None:
         """Do not deliver the first answer that contains `answer`, to what contains `request`; cut its connection."""
@@ -78,10 +83,12 @@ class CutProxy:
                     if not asks and self._must_lose(exchange):
                         writer.transport.abort()
                         return
-                    writer.write(data)
-                    await writer.drain()
+                    if writer not in self._silent:
+                        writer.write(data)
+                        await writer.drain()
         finally:
             self._writers.discard(writer)
+            self._silent.discard(writer)
             writer.close()
 
     @classmethod

@@ -18,6 +18,8 @@ import { multipartForm, takeFiles } from "./multipart.ts";
 import { resumeOf } from "./resume.ts";
 import { transfer, type Progress } from "./transfer.ts";
 
+const LOST_AFTER_SECONDS = 45;
+
 export type DarkroomOptions = {
   /** The address of the GraphQL endpoint, such as http://127.0.0.1:8000/graphql. */
   readonly url: string;
@@ -31,6 +33,8 @@ export type DarkroomOptions = {
   readonly transport?: "auto" | "websocket" | "events";
   /** Send documents by their hash alone: the server knows them from `@darkroom/client/trusted-documents.json`. */
   readonly trustedDocuments?: boolean;
+  /** Seconds in which a connection for subscriptions is silent, pings included, until it counts as lost; 45. */
+  readonly lostAfterSeconds?: number;
 };
 
 /** A document as it is sent: its text, or its id. */
@@ -61,6 +65,7 @@ export class Darkroom {
       transport: options.transport ?? "auto",
       headers: () => this.headers,
       credentials: this.credentials,
+      lostAfter: 1000 * (options.lostAfterSeconds ?? LOST_AFTER_SECONDS),
       onConnection: (connected) => {
         this.isConnected = connected;
         this.notify();

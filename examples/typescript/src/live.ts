@@ -26,6 +26,7 @@ export type LiveOptions = {
   readonly headers: () => Record<string, string>;
   readonly credentials: RequestCredentials;
   readonly onConnection: (connected: boolean) => void;
+  readonly lostAfter: number; // milliseconds of silence
 };
 
 type Message = { data?: unknown; errors?: readonly unknown[] | undefined };
@@ -102,8 +103,13 @@ export class Live {
   }
 
   private socketClient(): Client {
-    const { url, headers, onConnection } = this.options;
-    return createSocketClient({
+    const { url, headers, onConnection, lostAfter } = this.options;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const expectAnswer = (milliseconds: number) => {
+      clearTimeout(timer);
+      timer = setTimeout(() => client.terminate(), milliseconds);
+    };
+    const client = createSocketClient({
       url: url.replace(/^http/, "ws"),
       connectionParams: () => {
         const { authorization, "accept-language": locale } = headers();
@@ -112,29 +118,42 @@ export class Live {
       retryAttempts: RETRIES,
       retryWait: (attempts) => this.pause(attempts),
       // By default a connection that breaks with an error event, as in Node, is given up.
-      shouldRetry: (problem) => !(problem instanceof Error) && (problem as { code?: unknown }).code !== INVALID_TOKEN,
-      on: { connected: () => onConnection(true), closed: () => onConnection(false) },
-    }) as Client;
+      shouldRetry: (problem) => {
+        const { code } = problem as { code?: unknown }; // of the server, or of this client where pings are not answered
+        return (typeof code === "number" || !(problem instanceof Error)) && code !== INVALID_TOKEN;
+      },
+      // A network that has gone does not close its connections: the server has to answer pings.
+      keepAlive: (lostAfter * 2) / 3,
+      on: {
+        connecting: () => expectAnswer(lostAfter),
+        connected: () => (clearTimeout(timer), onConnection(true)),
+        closed: () => (clearTimeout(timer), onConnection(false)),
+        ping: (received) => !received && expectAnswer(lostAfter / 3),
+        pong: (received) => received && clearTimeout(timer),
+      },
+    });
+    return client as Client;
   }
 
   private eventClient(): Client {
-    const { url, headers, credentials, onConnection } = this.options;
+    const { url, headers, credentials, onConnection, lostAfter } = this.options;
     return createEventClient({
       url,
       headers,
       credentials: credentials === "omit" ? "omit" : credentials === "include" ? "include" : "same-origin",
       retryAttempts: RETRIES,
       retry: (attempts) => this.pause(attempts),
-      fetchFn: fetchEvents,
+      fetchFn: (url: string, options: RequestInit) => fetchEvents(url, options, lostAfter),
       on: { connected: () => onConnection(true) },
     }) as Client;
   }
 }
 
 /** Fetch a stream. A refusal becomes a stream of one message: graphql-sse would ask again and again. */
-async function fetchEvents(url: string, options: RequestInit): Promise<Response> {
+async function fetchEvents(url: string, options: RequestInit, lostAfter: number): Promise<Response> {
   const response = await fetch(url, options);
-  if (response.ok || response.status === 429 || response.status >= 500) return response;
+  if (response.ok && response.body) return new Response(response.body.pipeThrough(failingInSilence(lostAfter, options.signal)), response);
+  if (response.status === 429 || response.status >= 500) return response;
   const text = await response.text();
   let answer: object = { errors: [{ message: `HTTP ${response.status}` }] };
   try {
@@ -143,6 +162,24 @@ async function fetchEvents(url: string, options: RequestInit): Promise<Response>
     // not from the GraphQL endpoint: the status is all there is
   }
   return new Response(`event: next\ndata: ${JSON.stringify(answer)}\n\nevent: complete\ndata: \n\n`);
+}
+
+/** Pass on a body that fails once nothing has come for so long: the server pings its streams every 15 seconds. */
+function failingInSilence(milliseconds: number, signal?: AbortSignal | null): TransformStream<Uint8Array, Uint8Array> {
+  let timer: ReturnType<typeof setTimeout>;
+  signal?.addEventListener("abort", () => clearTimeout(timer));
+  const wait = (controller: TransformStreamDefaultController<Uint8Array>) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => controller.error(new TypeError("The connection has been lost.")), milliseconds);
+  };
+  return new TransformStream({
+    start: wait,
+    transform(chunk, controller) {
+      wait(controller);
+      controller.enqueue(chunk);
+    },
+    flush: () => clearTimeout(timer),
+  });
 }
 
 /** Errors of the clients as one class; close codes of the server become the code that HTTP would have. */
