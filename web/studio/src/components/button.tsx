@@ -1,5 +1,5 @@
 // Buttons, and links that look like them.
-import { useEffect, useId, type ReactNode } from "react";
+import { useEffect, type ReactNode } from "react";
 import { Button as AriaButton, type ButtonProps } from "react-aria-components/Button";
 import { Tooltip, TooltipTrigger } from "react-aria-components/Tooltip";
 import { Link } from "wouter";
@@ -22,13 +22,12 @@ type Props = Omit<ButtonProps, "children" | "className" | "style"> &
 /** While it is `busy`, it does nothing and keeps the focus; that it is, and that it is no more, is said. */
 export function Button({ look, size, full, icon, busy = false, children, ...rest }: Props) {
   const t = useText(common);
-  const id = useId();
-  useAnnouncements(id);
+  useAnnouncements();
   return (
     <>
       {/* Without a button that submits, a browser sends a form of one field by Enter. */}
       {busy && rest.type === "submit" && <button type="submit" disabled hidden data-disabled="" />}
-      <AriaButton id={id} {...rest} isPending={busy} className={buttonClass({ look, size, full })}>
+      <AriaButton {...rest} isPending={busy} className={buttonClass({ look, size, full })}>
         {busy ? <Spinner /> : icon && <Icon name={icon} />}
         {busy && <span className="visually-hidden">{t.loading}</span>}
         {children}
@@ -38,15 +37,21 @@ export function Button({ look, size, full, icon, busy = false, children, ...rest
 }
 
 /** React Aria's announcements refer to the button for some seconds: they must not outlive it. */
-function useAnnouncements(id: string): void {
+function useAnnouncements(): void {
   useEffect(
     () => () => {
-      const end = () => document.querySelectorAll(`[data-live-announcer] [aria-labelledby="${id}"]`).forEach((one) => one.remove());
-      end();
-      setTimeout(end, 150); // the first of the page is written with a delay
+      endAnnouncements();
+      setTimeout(endAnnouncements, 150); // the first of the page is written with a delay
     },
-    [id],
+    [],
   );
+}
+
+function endAnnouncements(): void {
+  for (const one of document.querySelectorAll("[data-live-announcer] [aria-labelledby]")) {
+    const labels = (one.getAttribute("aria-labelledby") ?? "").split(" ");
+    if (!labels.some((id) => document.getElementById(id))) one.remove();
+  }
 }
 
 type IconProps = Omit<ButtonProps, "children" | "className" | "style"> &
