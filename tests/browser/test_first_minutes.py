@@ -161,6 +161,8 @@ async def test_new_user_makes_and_shares_a_picture(
         await product.fill_in(visitor)
         if not product.has_guests:
             await visitor.press("Create an account to make it")
+            await studio.page.locator("input[name=password]").wait_for()
+            await studio.check()
             await studio.sign_in(visitor.email)
         if product.offer:
             await visitor.buy(*product.offer)
