@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
@@ -31,13 +32,13 @@ _DOUBT_PAUSE = 1.0  # seconds between two looks for such a claim
 _LONGEST_PAUSE = 0.1  # seconds between two claims while others lock all accounts whose turn it is
 
 
-@dataclass
+@dataclass(eq=False)
 class _Running:
     """A generation in its slot. `has_begun`: its worker will release it when it is canceled."""
 
-    task: asyncio.Task[None]
     claim: Claim
     has_begun: bool = False
+    task: asyncio.Task[None] = field(init=False)
 
 
 class WorkerPool:
@@ -59,9 +60,9 @@ class WorkerPool:
         self._wanted = asyncio.Event()  # something may be waiting that this pool has a slot for
         self._jobs_wanted = False  # a video's job may be due
         self._stopping = False
-        # The generation of each; one can have two slots while that of before is being freed.
+        # The generation of each; one can have two slots while that of before is being freed, and run in both.
         self._slots: dict[asyncio.Task[None], str] = {}
-        self._running: dict[str, _Running] = {}  # by generation
+        self._running: set[_Running] = set()
         self._doubtful_until: float | None = None  # the loop's time until which a claim may turn out to have been made
 
     @contextlib.asynccontextmanager
@@ -167,12 +168,13 @@ class WorkerPool:
 
     async def _run(self, worker: GenerationWorker, claim: Claim) -> None:
         generation_id = claim.generation.id
-        running = asyncio.create_task(self._run_traced(worker, claim))
-        this = self._running[generation_id] = _Running(running, claim)
+        this = _Running(claim)
+        this.task = running = asyncio.create_task(self._run_traced(worker, this))
+        self._running.add(this)
         try:
             await asyncio.wait([running])
         finally:
-            self._running.pop(generation_id, None)
+            self._running.discard(this)
         if running.cancelled():
             if not this.has_begun:
                 await worker.release(claim)
@@ -186,15 +188,15 @@ class WorkerPool:
         elif (pause := seconds_to_wait(claim.generation)) is not None:
             asyncio.get_running_loop().call_later(pause, self._look_for_jobs)
 
-    async def _run_traced(self, worker: GenerationWorker, claim: Claim) -> None:
-        row = claim.generation
-        self._running[row.id].has_begun = True
+    async def _run_traced(self, worker: GenerationWorker, this: _Running) -> None:
+        row = this.claim.generation
+        this.has_begun = True
         log_fields.add(generation=row.id, user=row.user_id)
         redact_in_errors(row.prompt, row.full_prompt, row.variables, row.earlier_prompts)
         # Continues the trace of the request, if its wake-up was received in this process.
         parent = self._wake_ups.trace_of(row.id)
         with span("generation", parent=parent, generation=row.id, user=row.user_id, attempt=row.attempts):
-            await worker.run(claim)
+            await worker.run(this.claim)
 
     async def _poll(self, worker: GenerationWorker, concurrency: int) -> None:
         while True:
@@ -210,8 +212,8 @@ class WorkerPool:
             while True:
                 message = await messages.get()
                 # A lost message costs little: the worker finds its claim lost at its next write.
-                if isinstance(message, dict) and (running := self._running.get(str(message.get("id")))):
-                    running.task.cancel()
+                if isinstance(message, dict):
+                    self._cancel(partial(_is_of, message.get("id")))
 
     async def _listen_for_jobs(self) -> None:
         async with self._bus.subscribe(JOBS_CHANNEL) as messages:
@@ -240,11 +242,15 @@ class WorkerPool:
 
     def _cancel(self, is_meant: Callable[[Claim], bool]) -> int:
         """Cancel the generations that are meant, once, which releases them; return their number."""
-        meant = [running for running in self._running.values() if is_meant(running.claim)]
+        meant = [running for running in self._running if is_meant(running.claim)]
         canceled = [running for running in meant if not running.task.cancelling()]
         for running in canceled:
             running.task.cancel()
         return len(canceled)
+
+
+def _is_of(generation_id: object, claim: Claim) -> bool:
+    return claim.generation.id == generation_id
 
 
 def _report_crash(task: asyncio.Task[None]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from models import Generation
 from models.database.connection import rows
 from models.enum import GenerationStatus
+from services.events.payload import CANCELED_CHANNEL
 from services.generations.claim import Claim
 from services.generations.queue.next_claims import Claims
 from services.generations.worker import GenerationWorker
@@ -42,6 +43,39 @@ class CountingWorker(GenerationWorker):
 
     async def take_due_jobs(self, limit: int) -> list[Claim]:
         return []
+
+
+class ReturningWorker(GenerationWorker):
+    """Hands its generation back, and has claimed it again when the first run of it ends."""
+
+    def __init__(self, claim: Claim) -> None:
+        self.name = "returning"
+        self._claim = claim
+        self._is_waiting = True
+        self.runs = 0
+        self.runs_again, self.was_canceled = asyncio.Event(), asyncio.Event()
+        self.first_run: asyncio.Task[None] | None = None
+
+    async def take(self, limit: int) -> Claims:
+        is_waiting, self._is_waiting = self._is_waiting, False
+        return Claims([self._claim] if is_waiting else [])
+
+    async def take_due_jobs(self, limit: int) -> list[Claim]:
+        return []
+
+    async def run(self, claim: Claim) -> None:
+        self.runs += 1
+        if self.runs == 1:
+            self.first_run = asyncio.current_task()
+            self._is_waiting = True
+            await self.runs_again.wait()
+            return
+        self.runs_again.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.was_canceled.set()
+            raise
 
 
 WAITING = "query($id: ID!) { viewer { generation(id: $id) { status queuePosition estimatedSeconds } } }"
@@ -258,3 +292,25 @@ async def test_wake_up_while_the_table_is_read_causes_another_read(idle_server: 
                 return worker.reads > before
 
             await until(read_again)
+
+
+@pytest.mark.any_database
+async def test_generation_that_is_claimed_again_while_its_slot_is_being_freed_can_be_canceled(
+    idle_server: Running,
+) -> None:
+    services = idle_server.services
+    ada = await idle_server.api.sign_up()
+    (id,) = await submit(ada)
+    worker = ReturningWorker(Claim(await Generation.get(id=id), 60.0))
+    async with Bus.open(None) as bus:
+        wake_ups = WakeUps(bus)
+        pool = WorkerPool(wake_ups, bus, services.operations.worker_registry, poll=600.0, grace=5.0)
+        async with pool.working(worker, 2):
+
+            async def has_ended_once() -> bool:
+                await wake_ups.publish(id)
+                return worker.runs == 2 and worker.first_run is not None and worker.first_run.done()
+
+            await until(has_ended_once)
+            await bus.publish(CANCELED_CHANNEL, {"id": id})
+            await asyncio.wait_for(worker.was_canceled.wait(), PATIENCE)

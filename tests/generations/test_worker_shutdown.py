@@ -126,7 +126,7 @@ async def test_pause_before_a_second_call_is_handed_back(
         await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
 
         async def is_pausing() -> bool:
-            return any(found.claim.may_hand_back for found in server.services.generations.worker_pool._running.values())
+            return any(found.claim.may_hand_back for found in server.services.generations.worker_pool._running)
 
         await until(is_pausing)
     async with running(settings, idle=True):
