@@ -1,4 +1,4 @@
-// Short messages at the foot of the page, some with one action such as undo; screen readers say them.
+// Short messages at the edge of the window, some with one action such as undo; screen readers say them.
 import {
   Text,
   UNSTABLE_Toast as Toast,
