@@ -68,6 +68,7 @@ class Newcomer:
         """Check the view as every view is checked; `name`: of its picture."""
         await self.studio.check()
         if self.studio.takes_pictures:
+            await self.studio.close_toasts()
             await self.studio.wait_for_images()
             self.views[name] = Image.open(io.BytesIO(await self.page.screenshot())).convert("RGB")
 
@@ -126,7 +127,7 @@ def write_sheet(name: str, desk: dict[str, Image.Image], phone: dict[str, Image.
         whole.paste(view, (gap + place % 2 * (width + gap), gap + place // 2 * (view.height + gap)))
     for place, view in enumerate(narrow):
         whole.paste(view, (3 * gap + 2 * width + place * (view.width + gap), gap))
-    whole.save(PICTURES / f"studio-minutes-{name}.jpg", quality=74, optimize=True, progressive=True)
+    whole.save(PICTURES / f"studio-minutes-{name}.jpg", quality=70, optimize=True, progressive=True)
 
 
 def _narrowed(view: Image.Image, width: int) -> Image.Image:

@@ -23,7 +23,7 @@ _AUDIT = """async (tags) => {
   await Promise.all(document.getAnimations().map((one) => one.finished.catch(() => null)));  // opacity is contrast
   const bars = [...document.body.querySelectorAll("*")].filter((one) => getComputedStyle(one).position === "sticky");
   bars.forEach((one) => (one.style.position = "static"));
-  const dialog = [...document.querySelectorAll("[role=dialog], [role=alertdialog]")].at(-1);
+  const dialog = [...document.querySelectorAll("[role=dialog], [role=alertdialog]:not([aria-modal=false])")].at(-1);
   const found = await axe.run(dialog ?? document, { runOnly: tags });
   bars.forEach((one) => (one.style.position = ""));
   return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).slice(0, 3).join(" | ")}`);
@@ -114,6 +114,12 @@ class StudioPage:
         await self.page.locator("[role=dialog] button[type=submit]").click()
         await self.page.locator("[role=dialog]").wait_for(state="detached")
 
+    async def close_toasts(self) -> None:
+        """Close the short messages, which would be in a picture."""
+        toasts = self.page.locator("[role=alertdialog][aria-modal=false]")
+        while await toasts.count():
+            await toasts.first.locator("button[slot=close]").click()
+
     async def check(self, name: str = "") -> None:
         """Assert that the view is accessible and no wider than the window; `name`: of its picture for the docs."""
         if not await self.page.evaluate("() => 'axe' in window"):
@@ -122,6 +128,7 @@ class StudioPage:
         assert not found, (self.page.url, found)
         assert await self.page.evaluate(_OVERFLOW) <= 0, f"{self.page.url} scrolls sideways"
         if name and self.takes_pictures:
+            await self.close_toasts()
             await self.page.screenshot(path=PICTURES / f"studio-{name}.jpg", type="jpeg", quality=82)
 
 
