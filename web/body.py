@@ -15,6 +15,7 @@ from starlette.types import Message, Receive
 from models.enum import ErrorCode
 from services.core.error import Refusal
 from services.core.message import message
+from web.content_length import content_length
 
 MAX_JSON_BYTES = 100 * 1024  # of a GraphQL request
 
@@ -59,8 +60,7 @@ def limited(
     Raises:
         TooLargeError: more are announced in Content-Length, and there is no `admit`.
     """
-    length = headers.get("content-length", "")
-    announced = int(length[:12]) if length.isascii() and length.isdigit() else 0
+    announced = content_length(headers.get("content-length")) or 0
     if announced > max_bytes and admit is None:
         raise TooLargeError(max_bytes)
     received, limit, is_admitted = 0, max_bytes, admit is None

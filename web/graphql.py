@@ -154,6 +154,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
                     add_entity_tag(response, request.headers, caching)
             except HTTPException as error:
                 response = error_response(request, error)
+                await request.state.stack.aclose()  # what it counts as being received is not read any more
             except ClientDisconnect:
                 return  # in the middle of the body: a response could not be delivered
             await response(scope, receive, send)

@@ -16,6 +16,8 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.server import ServerState
 
+from web.content_length import content_length
+
 # An extension of ASGI, named in the scope: `http.response.start` may carry the whole body, under "body".
 WHOLE_RESPONSE = "darkroom.whole_response"
 _INVALID_NAME = re.compile(rb"[^!#$%&'*+\-.^_`|~0-9A-Za-z]|\A\Z")  # RFC 9110, 5.6.2: what no token contains
@@ -96,9 +98,9 @@ class HttpExchange:
     """The state of one request and of its response."""
 
     __slots__ = (
-        "_connection", "_event", "_expects_continue", "_flow", "_has_message", "_head", "_is_chunked", "_parts",
-        "_remaining", "_size", "_task", "_transport", "disconnected", "has_more", "keep_alive", "response_complete",
-        "response_started", "scope",
+        "_connection", "_event", "_expects_continue", "_flow", "_has_message", "_head", "_is_chunked", "_is_stopping",
+        "_is_waiting", "_parts", "_remaining", "_size", "_task", "_transport", "disconnected", "has_more", "keep_alive",
+        "response_complete", "response_started", "scope",
     )  # fmt: skip
 
     def __init__(self, connection: Connection, scope: Scope, *, expects_continue: bool, keep_alive: bool) -> None:
@@ -109,6 +111,8 @@ class HttpExchange:
         self.keep_alive = keep_alive
         self.disconnected = False
         self.has_more = True  # whether the rest of the body is still to be received
+        self._is_waiting = False  # a response, for the rest of the body
+        self._is_stopping = False  # no response waits any more
         self.response_started = False
         self.response_complete = False
         self._task: asyncio.Task[None] | None = None  # that answers
@@ -155,7 +159,7 @@ class HttpExchange:
             result: object = await app(self.scope, self.receive, self.send)  # type: ignore[func-returns-value]
         except asyncio.CancelledError:  # it takes longer than the server gives it when it stops
             log.warning("Request canceled: %s", self.scope["path"])
-            self.has_more = False  # the response does not wait for a body that is still sent
+            self._is_stopping = True
             await self._fail(_STOPPED)
         except BaseException as error:
             log.error("Exception in ASGI application\n", exc_info=error)
@@ -202,7 +206,7 @@ class HttpExchange:
         if not self.response_started:
             if kind != "http.response.start":
                 raise RuntimeError(f"Expected ASGI message 'http.response.start', but got '{kind}'.")
-            if self.has_more and not self._expects_continue:
+            if self._should_receive_rest(message.get("headers", ())):
                 await self._receive_rest()
                 if self.disconnected:
                     return
@@ -221,16 +225,30 @@ class HttpExchange:
         else:
             self._write(message.get("body", b""), has_more=message.get("more_body", False))
 
-    async def _receive_rest(self) -> None:
-        """Discard what a client is still sending of an announced body, unless it is too large or the client pauses.
+    def answer_now(self) -> bool:
+        """Send a response that waits for the end of the body; return whether there is one."""
+        is_waiting, self._is_waiting = self._is_waiting, False
+        if is_waiting and self._event is not None:
+            self._event.set()
+        return is_waiting
+
+    def _should_receive_rest(self, headers: Iterable[Header]) -> bool:
+        """Return whether a response is to wait for an announced body that the client is still sending.
 
         Proxies close a connection whose request is answered early, and their client never sees the response.
         """
-        announced = [int(value) for name, value in self.scope["headers"] if name == b"content-length"]
-        if not announced or announced[0] > MAX_DISCARDED_BODY_BYTES:
-            return
+        if not self.has_more or self._expects_continue or self._is_stopping:
+            return False
+        lengths = [value for name, value in self.scope["headers"] if name == b"content-length"]
+        announced = content_length(lengths[0].decode("latin-1")) if lengths else None
+        is_closed = any(name.lower() == b"connection" and value.lower() == b"close" for name, value in headers)
+        return announced is not None and announced <= MAX_DISCARDED_BODY_BYTES and not is_closed
+
+    async def _receive_rest(self) -> None:
+        """Discard the rest of a body until its end, or until the client pauses, or `answer_now`."""
         self._event = self._event or asyncio.Event()
-        while self.has_more and not self.disconnected:
+        self._is_waiting = True
+        while self.has_more and self._is_waiting and not self.disconnected:
             self._parts.clear()
             self._size = 0
             self._event.clear()
@@ -239,7 +257,8 @@ class HttpExchange:
                 async with asyncio.timeout(_PAUSE_SECONDS):
                     await self._event.wait()
             except TimeoutError:
-                return
+                break
+        self._is_waiting = False
 
     def _encode_head(self, status: int, headers: Iterable[Header]) -> bytes:
         """Return the head of a response, and note how its body and the connection end."""

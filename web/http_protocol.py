@@ -34,8 +34,7 @@ MAX_HEADER_BYTES = 8000  # name and value; the websockets package ends at 8192 f
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 16 * 1024
 MAX_DISCARDED_BYTES = 512 * 1024  # received after a rejection
-# Of a body without a length that the application has answered already: many clients read a response only when they have
-# sent all. With a length: MAX_DISCARDED_BODY_BYTES.
+# Of a body without a length that was answered already; many clients read a response only when they have sent all.
 MAX_DISCARDED_CHUNKED_BYTES = 16 * 1024 * 1024
 _MAX_SMALL_PARTS = 1000  # of a body; more must have at least this many bytes on average, because each costs as much:
 _MIN_PART_BYTES = 16
@@ -177,7 +176,6 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
         self.scope = {
             "type": "http",
             "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
-            "http_version": "1.1",
             "server": self.server,
             "client": self.client,
             "scheme": self.scheme,  # type: ignore[typeddict-item]  # set with the transport
@@ -225,9 +223,7 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
         """Complete the scope, and start the application unless an earlier request is still being answered."""
         parser, scope, before = self.parser, self.scope, self.cycle
         scope["method"] = parser.get_method().decode("ascii")
-        version = parser.get_http_version()
-        if version != "1.1":
-            scope["http_version"] = version
+        scope["http_version"] = version = parser.get_http_version()
         if parser.should_upgrade():
             self._is_upgrade = self._should_upgrade()
             if self._is_upgrade:
@@ -301,6 +297,11 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
         self.transport.close()
         self._abort_after(self._limits.write)
 
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self.cycle is not None:
+            self.cycle.answer_now()
+
     def handle_websocket_upgrade(self) -> None:
         self._stage = _UPGRADED
         self._stop_timer()
@@ -321,9 +322,7 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
 
     def _watch_body(self, size: int) -> None:
         """Limit what is not part of a body, what follows after the response, and the time for the whole."""
-        if (
-            self._idle_bytes > 2 * MAX_HEAD_BYTES
-        ):  # the head that came with it, or an endless chunk extension or trailer
+        if self._idle_bytes > 2 * MAX_HEAD_BYTES:  # its head, or an endless chunk extension or trailer
             self._reject(HEAD_TOO_LARGE)
             return
         if self.cycle is not None and self.cycle.response_complete:
@@ -351,6 +350,8 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
         due = self._body_started + self._limits.body + self._body_bytes / self._limits.body_rate
         if due > now:
             self._start_timer(due - now, self._end_body)
+        elif self.cycle is not None and self.cycle.answer_now():
+            self._start_timer(self._limits.linger, self._end_body)
         else:
             self._reject(BODY_TOO_SLOW)
 

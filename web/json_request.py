@@ -27,6 +27,7 @@ from services.integrations.persisted_documents import PersistedDocuments
 from web.accept import content_type_header, negotiate
 from web.body import MAX_JSON_BYTES, decode_json
 from web.caching import caching_headers, conditional, entity_tag
+from web.content_length import content_length
 from web.cookie import SessionCookie
 from web.graphql_response import challenge, error_response, format_result
 from web.http_exchange import WHOLE_RESPONSE
@@ -71,8 +72,7 @@ class JsonRequests:
             return receive
         # The server has made the names lower case. Of several values, the first counts, as in Starlette.
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
-        length = headers.get("content-length", "")
-        if length.isascii() and length.isdigit() and int(length[:12]) > MAX_JSON_BYTES:
+        if (content_length(headers.get("content-length")) or 0) > MAX_JSON_BYTES:
             return receive  # too large, and refused before the client sends it
         accept = headers.get("accept", "*/*")
         messages: list[Message] = []

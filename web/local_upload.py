@@ -15,6 +15,7 @@ from services.integrations.storage.local import LocalStorage, LocalUpload
 from services.integrations.storage.protocol import StorageError
 from services.services import Services
 from web.body import TooLargeError, limited
+from web.content_length import content_length
 from web.multipart import MULTIPART_OVERHEAD_BYTES
 from web.upload_slots import UploadSlots, announced_bytes
 
@@ -76,12 +77,12 @@ async def _read_body(request: Request, target: LocalUpload) -> bytes:
     Raises:
         HTTPException: 400, 411, 413 or 415.
     """
-    announced = request.headers.get("content-length", "")
-    if not (announced.isascii() and announced.isdigit()):
+    announced = content_length(request.headers.get("content-length"))
+    if announced is None:
         raise HTTPException(411, "A Content-Length is required.")
     if normalize_content_type(request.headers.get("content-type", "")) != target.content_type:
         raise HTTPException(415, f"The Content-Type must be {target.content_type}.")
-    if int(announced[:12]) < target.byte_size:
+    if announced < target.byte_size:
         raise HTTPException(400, "The file is smaller than declared.")
     return await Request(request.scope, limited(request.receive, request.headers, target.byte_size)).body()
 

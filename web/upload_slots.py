@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from services.core.error import RateLimitedError, UnavailableError
+from web.content_length import content_length
 
 _RETRY_SECONDS = 5.0
 _MIB = 1024 * 1024
@@ -55,5 +56,5 @@ class UploadSlots:
 
 def announced_bytes(headers: Mapping[str, str], most: int) -> int:
     """Return the Content-Length of a request, or `most` if it has none or a larger one."""
-    length = headers.get("content-length", "")
-    return min(int(length[:12]), most) if length.isascii() and length.isdigit() else most
+    announced = content_length(headers.get("content-length"))
+    return most if announced is None else min(announced, most)

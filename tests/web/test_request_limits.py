@@ -202,6 +202,18 @@ async def test_half_sent_body_is_408_and_no_error(
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
+async def test_refusal_of_a_body_that_is_sent_too_slowly_says_its_reason(settings: Settings) -> None:
+    limits = replace(PATIENT, body=0.2, linger=0.2)
+    async with running(settings, idle=True, limits=limits) as server, connection(server.api.address) as raw:
+        await raw.send(request("POST", "/nothing/here", "Content-Length: 1000000"))
+        answer = asyncio.create_task(raw.answer())
+        while not answer.done():
+            await raw.send(b"a")
+            await asyncio.wait([answer], timeout=0.01)
+        assert answer.result().status == 404
+        assert await raw.rest() == b""
+
+
 async def test_body_that_arrives_fast_enough_is_accepted(settings: Settings) -> None:
     """Each part adds half a second to the time that the next may take."""
     limits = replace(PATIENT, body=0.3, body_rate=100)
