@@ -19,6 +19,7 @@ import { resumeOf } from "./resume.ts";
 import { transfer, type Progress } from "./transfer.ts";
 
 const LOST_AFTER_SECONDS = 45;
+const MAX_SECONDS = 2_000_000; // of a timer
 
 export type DarkroomOptions = {
   /** The address of the GraphQL endpoint, such as http://127.0.0.1:8000/graphql. */
@@ -33,7 +34,10 @@ export type DarkroomOptions = {
   readonly transport?: "auto" | "websocket" | "events";
   /** Send documents by their hash alone: the server knows them from `@darkroom/client/trusted-documents.json`. */
   readonly trustedDocuments?: boolean;
-  /** Seconds in which a connection for subscriptions is silent, pings included, until it counts as lost; 45. */
+  /**
+   * Seconds in which a connection for subscriptions is silent, pings included, until it counts as lost; 45. 0: it never does. Event
+   * streams need more than 15, the seconds between the server's pings.
+   */
   readonly lostAfterSeconds?: number;
 };
 
@@ -65,7 +69,7 @@ export class Darkroom {
       transport: options.transport ?? "auto",
       headers: () => this.headers,
       credentials: this.credentials,
-      lostAfter: 1000 * (options.lostAfterSeconds ?? LOST_AFTER_SECONDS),
+      lostAfter: 1000 * lostAfterSeconds(options),
       onConnection: (connected) => {
         this.isConnected = connected;
         this.notify();
@@ -247,4 +251,9 @@ function uploadForm(fields: object, photo: Blob): FormData {
   for (const [name, value] of Object.entries(fields)) form.append(name, String(value));
   form.append("file", photo); // last: what follows the file is not read
   return form;
+}
+
+function lostAfterSeconds({ lostAfterSeconds: seconds = LOST_AFTER_SECONDS }: DarkroomOptions): number {
+  if (!(seconds >= 0)) throw new RangeError("lostAfterSeconds must be a number of seconds, or 0.");
+  return seconds > MAX_SECONDS ? 0 : seconds;
 }

@@ -1,7 +1,7 @@
 // Subscriptions over one WebSocket, or over event streams where there are no WebSockets. Both connect again by
 // themselves; `Resume` decides what is asked for then, and which messages are repetitions.
 import { createClient as createEventClient } from "graphql-sse";
-import { createClient as createSocketClient } from "graphql-ws";
+import { createClient as createSocketClient, TerminatedCloseEvent } from "graphql-ws";
 import { RefusedError, type ServerError } from "./errors.ts";
 
 export type Payload = { query?: string; documentId?: string; operationName?: string; variables: Record<string, unknown> };
@@ -26,7 +26,7 @@ export type LiveOptions = {
   readonly headers: () => Record<string, string>;
   readonly credentials: RequestCredentials;
   readonly onConnection: (connected: boolean) => void;
-  readonly lostAfter: number; // milliseconds of silence
+  readonly lostAfter: number; // milliseconds of silence; 0: never
 };
 
 type Message = { data?: unknown; errors?: readonly unknown[] | undefined };
@@ -80,8 +80,10 @@ export class Live {
 
   /** Close the connection; a later subscription opens a new one, with the token of that moment. */
   close(): void {
-    void this.client?.dispose();
+    const client = this.client;
     this.client = null;
+    void Promise.resolve(client?.dispose()).catch(() => {}); // a connection that is being opened may fail
+    this.reconnect();
   }
 
   private usesSockets(): boolean {
@@ -107,7 +109,7 @@ export class Live {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const expectAnswer = (milliseconds: number) => {
       clearTimeout(timer);
-      timer = setTimeout(() => client.terminate(), milliseconds);
+      if (milliseconds) timer = setTimeout(() => client.terminate(), milliseconds);
     };
     const client = createSocketClient({
       url: url.replace(/^http/, "ws"),
@@ -119,17 +121,20 @@ export class Live {
       retryWait: (attempts) => this.pause(attempts),
       // By default a connection that breaks with an error event, as in Node, is given up.
       shouldRetry: (problem) => {
-        const { code } = problem as { code?: unknown }; // of the server, or of this client where pings are not answered
-        return (typeof code === "number" || !(problem instanceof Error)) && code !== INVALID_TOKEN;
+        if (problem instanceof Error) return problem instanceof TerminatedCloseEvent;
+        return (problem as { code?: unknown }).code !== INVALID_TOKEN;
       },
       // A network that has gone does not close its connections: the server has to answer pings.
       keepAlive: (lostAfter * 2) / 3,
       on: {
         connecting: () => expectAnswer(lostAfter),
-        connected: () => (clearTimeout(timer), onConnection(true)),
-        closed: () => (clearTimeout(timer), onConnection(false)),
+        connected: () => onConnection(true),
+        closed: () => {
+          clearTimeout(timer);
+          if (this.client === null || this.client === client) onConnection(false); // another one may be open already
+        },
         ping: (received) => !received && expectAnswer(lostAfter / 3),
-        pong: (received) => received && clearTimeout(timer),
+        message: () => clearTimeout(timer),
       },
     });
     return client as Client;
@@ -149,36 +154,62 @@ export class Live {
   }
 }
 
-/** Fetch a stream. A refusal becomes a stream of one message: graphql-sse would ask again and again. */
+/**
+ * Fetch a stream, which fails once nothing has come for so long: the server pings its streams every 15 seconds. A refusal becomes a
+ * stream of one message: graphql-sse would ask again and again.
+ */
 async function fetchEvents(url: string, options: RequestInit, lostAfter: number): Promise<Response> {
-  const response = await fetch(url, options);
-  if (response.ok && response.body) return new Response(response.body.pipeThrough(failingInSilence(lostAfter, options.signal)), response);
-  if (response.status === 429 || response.status >= 500) return response;
-  const text = await response.text();
-  let answer: object = { errors: [{ message: `HTTP ${response.status}` }] };
+  const silence = new AbortController();
+  const cancel = () => silence.abort();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const expectMore = () => {
+    clearTimeout(timer);
+    if (lostAfter) timer = setTimeout(() => silence.abort(new TypeError("The connection has been lost.")), lostAfter);
+  };
+  const end = () => {
+    clearTimeout(timer);
+    options.signal?.removeEventListener("abort", cancel);
+  };
+  options.signal?.addEventListener("abort", cancel);
+  expectMore();
   try {
-    answer = JSON.parse(text) as object;
-  } catch {
-    // not from the GraphQL endpoint: the status is all there is
+    const response = await fetch(url, { ...options, signal: silence.signal });
+    if (response.ok && response.body) return new Response(watched(response.body, expectMore, end), response);
+    end();
+    if (response.ok || response.status === 429 || response.status >= 500) return response;
+    const text = await response.text();
+    let answer: object = { errors: [{ message: `HTTP ${response.status}` }] };
+    try {
+      answer = JSON.parse(text) as object;
+    } catch {
+      // not from the GraphQL endpoint: the status is all there is
+    }
+    return new Response(`event: next\ndata: ${JSON.stringify(answer)}\n\nevent: complete\ndata: \n\n`);
+  } catch (problem) {
+    end();
+    throw problem;
   }
-  return new Response(`event: next\ndata: ${JSON.stringify(answer)}\n\nevent: complete\ndata: \n\n`);
 }
 
-/** Pass on a body that fails once nothing has come for so long: the server pings its streams every 15 seconds. */
-function failingInSilence(milliseconds: number, signal?: AbortSignal | null): TransformStream<Uint8Array, Uint8Array> {
-  let timer: ReturnType<typeof setTimeout>;
-  signal?.addEventListener("abort", () => clearTimeout(timer));
-  const wait = (controller: TransformStreamDefaultController<Uint8Array>) => {
-    clearTimeout(timer);
-    timer = setTimeout(() => controller.error(new TypeError("The connection has been lost.")), milliseconds);
-  };
-  return new TransformStream({
-    start: wait,
-    transform(chunk, controller) {
-      wait(controller);
-      controller.enqueue(chunk);
+/** Pass on a body; `onRead` is called before each part, and `onEnd` once, however it ends. */
+function watched(body: ReadableStream<Uint8Array>, onRead: () => void, onEnd: () => void): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  return new ReadableStream({
+    async pull(controller) {
+      onRead();
+      try {
+        const { done, value } = await reader.read();
+        if (!done) return controller.enqueue(value);
+        controller.close();
+      } catch (problem) {
+        controller.error(problem);
+      }
+      onEnd();
     },
-    flush: () => clearTimeout(timer),
+    cancel(reason) {
+      onEnd();
+      return reader.cancel(reason);
+    },
   });
 }
 
