@@ -24,7 +24,8 @@ async def test_reader_searches_and_opens_what_was_found(chromium: "Browser", ser
     async with open_graphiql(chromium, server) as reader:
         page = reader.page
         await page.goto(f"{server.address}/docs/")
-        await page.get_by_role("button", name="Search").click()
+        await page.get_by_role("button", name="Search").wait_for()
+        await page.keyboard.press("ControlOrMeta+k")
         await page.locator("input:focus").fill("GENERATION_LEASE_SECONDS")
         await page.get_by_text(re.compile("[0-9]+ results?")).wait_for()
         await page.keyboard.press("Enter")

@@ -24,8 +24,8 @@ _AUDIT = """async (tags) => {
   const bars = [...document.body.querySelectorAll("*")].filter((one) => getComputedStyle(one).position === "sticky");
   bars.forEach((one) => (one.style.position = "static"));
   const dialog = [...document.querySelectorAll("[role=dialog], [role=alertdialog]:not([aria-modal=false])")].at(-1);
-  const found = await axe.run(dialog ?? document, { runOnly: tags });
-  bars.forEach((one) => (one.style.position = ""));
+  const free = () => bars.forEach((one) => (one.style.position = ""));
+  const found = await axe.run(dialog ?? document, { runOnly: tags }).finally(free);
   return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).slice(0, 3).join(" | ")}`);
 }"""
 _ARE_LOADED = (
