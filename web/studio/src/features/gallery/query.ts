@@ -1,6 +1,7 @@
 // Which pictures the gallery shows: the choice is in the address, so that it survives a reload and can be kept.
-import { useCallback, useEffect, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import { useQuery } from "urql";
+import { filter as only, pipe, subscribe, take, type Source } from "wonka";
 import { useSearchParams } from "wouter";
 import { onReread } from "../../app/clients.ts";
 import { useSession } from "../../app/session.tsx";
@@ -101,7 +102,8 @@ export type List = {
 };
 
 const MOST_OF_PAGE = 60; // pictures: the price of an operation allows about 90
-type Page = { readonly key: string; readonly after: string | null; readonly first?: number };
+type More = { readonly isLoading: boolean; readonly error: unknown };
+const NO_MORE: More = { isLoading: false, error: null };
 
 /** Whether there can be videos: they are offered, or the account has some from before. */
 export function useHasVideos(): boolean {
@@ -112,41 +114,76 @@ export function useHasVideos(): boolean {
   return isOffered || (data?.viewer?.generations.edges.length ?? 0) > 0;
 }
 
-/** The pictures of a choice, page after page. */
+/**
+ * The pictures of a choice, page after page. What is read is the first page, to which the cache adds the others that it has; each of
+ * those is fetched by itself. When the lists are read again, one that is under way is given up: it would leave a gap.
+ */
 export function useList(choice: Choice): List {
-  const { viewer } = useSession();
+  const { viewer, clients } = useSession();
   const hidden = useHidden();
   const key = JSON.stringify(choice);
-  const [page, setPage] = useState<Page>({ key, after: null });
-  const { after, first } = page.key === key ? page : { after: null, first: undefined };
   const [goal, setGoal] = useState({ key, count: 0 });
   const filter = filterOf(choice);
-  const variables = { ...(filter && { filter }), ...(after && { after }), ...(first && { first }), orderBy: choice.order };
+  const variables = { ...(filter && { filter }), orderBy: choice.order };
   const [{ data, fetching, error, stale }, execute] = useQuery({ query: PicturesDocument, variables, pause: !viewer });
   const list = data?.viewer?.generations;
   const end = list?.pageInfo.hasNextPage ? list.pageInfo.endCursor : null;
+  const isWaiting = fetching || stale;
 
-  // Read again from the first page on; the others follow where they are looked at.
-  useEffect(() => onReread(() => setPage({ key, after: null })), [key]);
+  const [more, setMore] = useState<More>(NO_MORE);
+  const stop = useRef<(() => void) | null>(null); // of the page that is being loaded
+  const loadPage = (first?: number) => {
+    if (stop.current || isWaiting || !end) return;
+    setMore({ isLoading: true, error: null });
+    let isDone = false; // at once, if the cache has the page
+    const page = clients.urql.query(PicturesDocument, { ...variables, after: end, ...(first && { first }) });
+    const cancel = once(page, ({ error: problem }) => {
+      isDone = true;
+      stop.current = null;
+      setMore({ isLoading: false, error: problem ?? null });
+      if (!problem) execute({ requestPolicy: "cache-only" });
+    });
+    if (!isDone) stop.current = cancel;
+  };
+  const latest = useRef(loadPage); // the list may have changed since the sentinel was rendered
+  useEffect(() => void (latest.current = loadPage));
+  useEffect(() => {
+    const giveUp = () => {
+      stop.current?.();
+      stop.current = null;
+      setMore(NO_MORE);
+    };
+    const forget = onReread(giveUp);
+    return () => (forget(), giveUp());
+  }, [key, clients]);
 
   const loaded = list?.edges.length ?? 0;
   const wanted = goal.key === key ? Math.min(goal.count, list?.totalCount ?? Infinity) : 0;
-  const isMissing = loaded < wanted && !error;
-  const isWaiting = fetching || stale;
+  const isMissing = loaded < wanted && !error && !more.error;
   useEffect(() => {
-    if (isMissing && !isWaiting && end) setPage({ key, after: end, first: MOST_OF_PAGE });
-  }, [isMissing, isWaiting, end, key]);
+    if (isMissing && !more.isLoading) latest.current(MOST_OF_PAGE);
+  });
 
   const pictures = (list?.edges ?? []).map(({ node }) => node).filter(({ id }) => !hidden.has(id));
   return {
     pictures,
     total: Math.max(pictures.length, (list?.totalCount ?? 0) - hidden.size),
     isFirstLoad: !list && !error,
-    isLoadingMore: Boolean(list) && (fetching || stale) && after !== null,
+    isLoadingMore: more.isLoading,
     error: list ? null : error,
     loadTo: useCallback((count: number) => setGoal({ key, count }), [key]),
-    isLoaded: Boolean(list) && !isMissing && !isWaiting,
-    loadMore: useCallback(() => end && setPage({ key, after: end }), [end, key]),
+    isLoaded: Boolean(list) && !isMissing && !isWaiting && !more.isLoading,
+    loadMore: useCallback(() => latest.current(), []),
     reread: () => execute({ requestPolicy: "network-only" }),
   };
+}
+
+/** Wait for the first whole result; return a function that gives it up. */
+function once<Result extends { readonly stale: boolean }>(source: Source<Result>, onResult: (result: Result) => void): () => void {
+  return pipe(
+    source,
+    only(({ stale }) => !stale),
+    take(1),
+    subscribe(onResult),
+  ).unsubscribe;
 }
