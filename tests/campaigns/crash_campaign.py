@@ -40,6 +40,7 @@ from tests.support.servers import RedisServer
 # A process is given up when it has not reached its crash point after so many seconds (sweeping starts after ORPHAN) and
 # so many answered requests since it started: on a busy machine it gets as many chances as on an idle one.
 POINT_SECONDS, POINT_REQUESTS = 4.0, 25
+PROGRESS = 25  # kills, after which a line is printed
 LONGEST_WAIT = 60.0  # seconds, of each of these waits
 EARLY_KILLS = 0.2  # the share of the kills at random moments that may come before a process has started
 MAX_LIFETIME = 1.4  # seconds before a process that has started is killed at a random moment, at most
@@ -232,7 +233,7 @@ class Campaign:
     async def _run_step(self, role: str, step: Step) -> None:
         self._busy += 1
         self._recovering += len(step) > 1
-        occurred = False
+        occurred, before = False, self.kills // PROGRESS
         for fault in step:
             occurred = await self._run_until_fault(role, fault)
         if not occurred:  # for example, the generation was canceled before
@@ -244,6 +245,8 @@ class Campaign:
                 self.missed.append(step)
         self._recovering -= len(step) > 1
         self._busy -= 1
+        if self.kills // PROGRESS > before:
+            print(f"  {self.kills} kills, {self.repeated.total()} repeated, {len(self._steps)} steps to go")  # noqa: T201 - as asked for by -s
 
     def _is_disturbing(self, role: str) -> bool:
         """Return whether an idle process of this role would recover what another one is to recover."""
