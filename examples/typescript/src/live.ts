@@ -75,7 +75,7 @@ export class Live {
 
   /** Connect now where an attempt is waited for, because the server is known to be there again. */
   reconnect(): void {
-    for (const end of [...this.pauses]) end();
+    this.endPauses();
   }
 
   /** Close the connection; a later subscription opens a new one, with the token of that moment. */
@@ -83,7 +83,11 @@ export class Live {
     const client = this.client;
     this.client = null;
     void Promise.resolve(client?.dispose()).catch(() => {}); // a connection that is being opened may fail
-    this.reconnect();
+    this.endPauses();
+  }
+
+  private endPauses(): void {
+    for (const end of [...this.pauses]) end();
   }
 
   private usesSockets(): boolean {
