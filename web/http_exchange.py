@@ -65,6 +65,11 @@ def _beginning(name: bytes) -> bytes:
     return b"%b: " % name.lower()
 
 
+def _has_close(value: bytes) -> bool:
+    """Return whether a Connection header closes the connection."""
+    return b"close" in [token.strip() for token in value.lower().split(b",")]
+
+
 class HeaderLines:
     """The lines of headers; those of `constant`, which many responses have, are checked and encoded once."""
 
@@ -241,7 +246,7 @@ class HttpExchange:
             return False
         lengths = [value for name, value in self.scope["headers"] if name == b"content-length"]
         announced = content_length(lengths[0].decode("latin-1")) if lengths else None
-        is_closed = any(name.lower() == b"connection" and value.lower() == b"close" for name, value in headers)
+        is_closed = any(name.lower() == b"connection" and _has_close(value) for name, value in headers)
         return announced is not None and announced <= MAX_DISCARDED_BODY_BYTES and not is_closed
 
     async def _receive_rest(self) -> None:
@@ -288,7 +293,7 @@ class HttpExchange:
             self._remaining, self._is_chunked = int(value), False
         elif name == b"transfer-encoding" and value.lower() == b"chunked":
             self._remaining, self._is_chunked = 0, True
-        elif name == b"connection" and b"close" in [token.strip() for token in value.lower().split(b",")]:
+        elif name == b"connection" and _has_close(value):
             self.keep_alive = False
             return True
         return False
