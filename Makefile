@@ -131,7 +131,7 @@ clean: ## remove the virtual environment and caches; data/ stays
 	@$(BIN)/python tools/build_page.py graphiql
 	@touch $@
 
-STUDIO := $(shell find web/studio/src web/studio/index.html web/studio/codegen.js web/studio/vite.config.ts \
+STUDIO := $(shell find web/studio/src web/studio/index.html web/studio/codegen web/studio/vite.config.ts \
 	examples/typescript/src examples/typescript/codegen -type f -not -path '*/gql/*')
 
 .venv/studio: web/studio/package-lock.json schema/schema.graphql $(STUDIO) | .venv/bin/python

@@ -1,16 +1,16 @@
 // Writes src/gql/: types and documents of the operations of this page and of the client package, from the printed schema.
 // Those of the admin desk are a module of their own: a module is loaded as a whole, and only admins need this one.
 import { codegen } from "@graphql-codegen/core";
-import * as typedDocuments from "@graphql-codegen/typed-document-node";
 import * as operations from "@graphql-codegen/typescript-operations";
 import { buildSchema, parse } from "graphql";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
-import * as cache from "../../examples/typescript/codegen/cache.js";
+import * as cache from "../../../examples/typescript/codegen/cache.js";
+import { lazyDocuments } from "./documents.js";
 
 const SCHEMA = "../../schema/schema.graphql";
 const FOLDERS = ["../../examples/typescript/src/operations", "src/operations"];
 
-const here = (path) => new URL(path, import.meta.url);
+const here = (path) => new URL(`../${path}`, import.meta.url);
 const read = (path) => readFile(here(path), "utf8");
 
 async function documents() {
@@ -47,8 +47,8 @@ for (const [filename, isIn] of [
       ...common,
       documents: all.filter(isIn),
       filename,
-      plugins: [{ operations: {} }, { documents: { optimizeDocumentNode: true } }],
-      pluginMap: { operations, documents: typedDocuments },
+      plugins: [{ operations: {} }, { lazyDocuments: {} }],
+      pluginMap: { operations, lazyDocuments },
     }),
   );
 }
