@@ -23,12 +23,14 @@ from tests.campaigns.crash_load import CANCEL_RATE, Customer
 from tests.campaigns.crash_plan import (
     BETWEEN_STATEMENTS,
     OTHER_FAULTS,
+    POINT_SECONDS,
     RARE,
     REDIS_RESTART,
     SUSPENSION,
     WORKER,
     Step,
     Topology,
+    seconds_to_reach,
 )
 from tests.campaigns.crash_server import LEASE, SWEEP, ProcessSpec, call_log, has_started, log_file
 from tests.campaigns.crash_statements import MOST
@@ -37,9 +39,7 @@ from tests.support.client import Api
 from tests.support.fakes.openrouter_videos import ScriptedVideos
 from tests.support.servers import RedisServer
 
-# A process is given up when it has not reached its crash point after so many seconds (sweeping starts after ORPHAN) and
-# so many answered requests since it started: on a busy machine it gets as many chances as on an idle one.
-POINT_SECONDS, POINT_REQUESTS = 4.0, 25
+POINT_REQUESTS = 25  # answered since a process started, before which it is not given up: as many chances on any machine
 PROGRESS = 25  # kills, after which a line is printed
 LONGEST_WAIT = 60.0  # seconds, of each of these waits
 EARLY_KILLS = 0.2  # the share of the kills at random moments that may come before a process has started
@@ -146,7 +146,7 @@ class Campaign:
             skip = self.rng.randrange(MOST)
         process = await self.deployment.fork(role, mutant=self.mutant, point=fault, skip=skip)
         await self._wait_until_started(process)
-        await self._wait_for(process.exit_code.done)
+        await self._wait_for(process.exit_code.done, early=seconds_to_reach(fault))
         if await kill_or_crash(process, log_file(self.deployment.folder)):
             self.hits[fault] += 1
             return True
@@ -199,15 +199,17 @@ class Campaign:
             assert time.monotonic() < deadline, "a process does not start"
             await asyncio.sleep(0.02)
 
-    async def _wait_for(self, condition: Callable[[], object], longest: float = LONGEST_WAIT) -> bool:
-        """Poll until the condition, awaited if it can be, is true; return False if it was given up."""
+    async def _wait_for(
+        self, condition: Callable[[], object], longest: float = LONGEST_WAIT, early: float = POINT_SECONDS
+    ) -> bool:
+        """Poll until the condition is true; return False after `longest` seconds, or `early` and enough answers."""
         began, enough = time.monotonic(), self._answered() + POINT_REQUESTS
         while True:
             found = condition()
             if await found if isinstance(found, Awaitable) else found:
                 return True
             elapsed = time.monotonic() - began
-            if elapsed > longest or (elapsed > POINT_SECONDS and self._answered() >= enough):
+            if elapsed > longest or (elapsed > early and self._answered() >= enough):
                 return False
             await asyncio.sleep(0.01)
 
@@ -246,7 +248,7 @@ class Campaign:
         self._recovering -= len(step) > 1
         self._busy -= 1
         if self.kills // PROGRESS > before:
-            print(f"  {self.kills} kills, {self.repeated.total()} repeated, {len(self._steps)} steps to go")  # noqa: T201 - as asked for by -s
+            print(f"  {self.kills} kills, {len(self._steps)} steps to go, repeated {self.repeated.most_common(1)}")  # noqa: T201 - as asked for by -s
 
     def _is_disturbing(self, role: str) -> bool:
         """Return whether an idle process of this role would recover what another one is to recover."""
@@ -377,8 +379,7 @@ class Campaign:
         statuses = ", ".join(f"{count} {status}" for status, count in sorted(found.items()))
         violated = ", ".join(f"{check} ({len(ids)})" for check, ids in sorted(self.findings.items()))
         replays = sum(len(each.responses) - 1 for customer in self.customers for each in customer.submissions)
-        customers = self.customers
-        points = self.deployment.topology.points
+        customers, points = self.customers, self.deployment.topology.points
         return (
             f"{self.kills} kills ({self.random_kills} at random moments, {self.hits.total()} at {len(self.hits)} of"
             f" {len(points)} crash points, each {min(self.hits[point] for point in points)} times or more;"

@@ -15,7 +15,12 @@ SUSPENSION = "suspension"  # SIGSTOP while it has a claim, SIGCONT after another
 REDIS_RESTART = "redis_restart"  # Redis is killed and restarted without its data
 OTHER_FAULTS = (RANDOM_KILL, SUSPENSION, REDIS_RESTART)
 
-RARE = ("account_deletion.", "merge.", "export.")  # prefixes of crash points that are seldom reached
+EXPORT = "export."  # prefix of the crash points of data exports
+RARE = ("account_deletion.", "merge.", EXPORT)  # prefixes of crash points that are seldom reached
+
+# Seconds after which a process that has not reached its crash point may be given up; sweeping starts after ORPHAN, and
+# after hundreds of kills, an account has 800 pictures to export.
+POINT_SECONDS, EXPORT_SECONDS = 4.0, 30.0
 
 Step = tuple[str, ...]  # faults of one process and its successors in the same slot, one after another
 
@@ -30,7 +35,7 @@ PREREQUISITES: dict[str, Step] = {
 }
 # Prefixes of the crash points that only one role reaches; both reach the others.
 _SERVER_POINTS = ("generation.", "cancel.", "upload.row_written", "delete.", "account_deletion.", "merge.")
-_WORKER_POINTS = ("claim.", "worker.", "video.", "completion.", "failure.", "sweeper.", "requeue.", "export.",
+_WORKER_POINTS = ("claim.", "worker.", "video.", "completion.", "failure.", "sweeper.", "requeue.", EXPORT,
                   "file.thumbnail_removed", "file.bytes_removed", "upload.bytes_removed", SUSPENSION)  # fmt: skip
 
 
@@ -72,6 +77,11 @@ CLUSTER = Topology(
 for _prefix in (*RARE, *PREREQUISITES, *itertools.chain(*PREREQUISITES.values()), *_SERVER_POINTS, *_WORKER_POINTS):
     if _prefix != SUSPENSION and not any(point.startswith(_prefix) for point in POINTS):
         raise ValueError(f"no crash point begins with {_prefix!r}")
+
+
+def seconds_to_reach(point: str) -> float:
+    """Return the seconds after which a process that has not reached this crash point may be given up."""
+    return EXPORT_SECONDS if point.startswith(EXPORT) else POINT_SECONDS
 
 
 def _kills_at_points(kills: int) -> int:
