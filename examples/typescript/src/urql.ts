@@ -1,10 +1,11 @@
 // urql for Darkroom: the exchanges, the normalised cache, and how live changes reach it.
 import { Client, fetchExchange, subscriptionExchange, type Exchange, type SubscriptionForwarder } from "@urql/core";
-import { cacheExchange, type Cache, type CacheExchangeOpts, type DataFields, type FieldInfo } from "@urql/exchange-graphcache";
+import { cacheExchange, type Cache, type CacheExchangeOpts, type DataFields, type FieldInfo, type Variables } from "@urql/exchange-graphcache";
 import { relayPagination } from "@urql/exchange-graphcache/extras";
 import { parse } from "graphql";
 import type { Darkroom, GalleryChange } from "./client.ts";
 import { embeddedTypes, possibleTypes } from "./gql/cache.ts";
+import { lazyDocument } from "./lazy-document.ts";
 
 const edges = embeddedTypes.filter((name) => name.endsWith("Edge"));
 
@@ -150,11 +151,10 @@ function count(cache: Cache, change: number): void {
 
 type CountQuery = { viewer: { id: string; generations: { totalCount: number } } | null };
 
-const countQuery = parse(
+const countQuery = lazyDocument<CountQuery, Variables>(
   `query Count($first: Int, $after: String, $last: Int, $before: String, $orderBy: GenerationOrder) {
     viewer { id generations(first: $first, after: $after, last: $last, before: $before, orderBy: $orderBy) { totalCount } }
   }`,
-  { noLocation: true },
 );
 
-const edgeFragment = parse("fragment Edge on GenerationEdge { __typename cursor node { __typename id } }", { noLocation: true });
+const edgeFragment = lazyDocument<DataFields, Variables>("fragment Edge on GenerationEdge { __typename cursor node { __typename id } }");

@@ -19,7 +19,7 @@ export const lazyDocuments = {
       return `export const ${name.value}Document = /* @__PURE__ */ lazyDocument<${result}, ${result}Variables>(${parts});`;
     });
     const texts = [...used].map((fragment) => `const ${fragment} = ${text(fragments.get(fragment))};`);
-    return { prepend: ['import { lazyDocument } from "../app/lazy-document.ts";'], content: [...texts, ...exported].join("\n") };
+    return { prepend: ['import { lazyDocument } from "@darkroom/client/lazy-document.ts";'], content: [...texts, ...exported].join("\n") };
   },
 };
 

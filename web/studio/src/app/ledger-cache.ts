@@ -1,11 +1,11 @@
 // New lines of the ledger, put before those that the cache has.
-import type { Cache, FieldInfo } from "@urql/exchange-graphcache";
-import { parse } from "graphql";
+import { lazyDocument } from "@darkroom/client/lazy-document.ts";
+import type { Cache, DataFields, FieldInfo, Variables } from "@urql/exchange-graphcache";
 import type { CreditsLiveSubscription, TransactionType } from "../gql/graphql.ts";
 
 type Change = CreditsLiveSubscription["creditsChanged"];
 
-const edge = parse("fragment Edge on CreditTransactionEdge { __typename cursor node { __typename id } }", { noLocation: true });
+const edge = lazyDocument<DataFields, Variables>("fragment Edge on CreditTransactionEdge { __typename cursor node { __typename id } }");
 
 /** Put the line of a change before the lists that it belongs to; return whether lines before it were missed. */
 export function addLine(cache: Cache, { transaction: line, version }: Change, before: number | null): boolean {

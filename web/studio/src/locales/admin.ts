@@ -1,8 +1,7 @@
 // The admin desk.
+import { grouped as n } from "./number.ts";
 import { texts } from "./texts.ts";
 
-const n = (count: number) => count.toLocaleString("en");
-const z = (count: number) => count.toLocaleString("zh-CN");
 const lines = (count: number, one: string, many: string) => (count === 1 ? `1 ${one}` : `${n(count)} ${many}`);
 
 export const admin = texts({
@@ -200,7 +199,7 @@ export const admin = texts({
     overview: {
       title: "最近 24 小时",
       well: "没有待处理的事项。",
-      payments: (count: number) => `${z(count)} 笔付款需要您决定。`,
+      payments: (count: number) => `${n(count)} 笔付款需要您决定。`,
       readOnly: "部署处于只读状态：用户可以浏览，但无法更改。",
       providersOff: (names: string) => `已关闭：${names}。新订单会被拒绝。`,
       spent: "今天的支出上限已到：新订单会被拒绝。",
@@ -211,7 +210,7 @@ export const admin = texts({
     },
     people: {
       title: "用户",
-      count: (count: number) => `${z(count)} 个账户`,
+      count: (count: number) => `${n(count)} 个账户`,
       search: "邮箱的一部分，或完整的 ID",
       none: "没有匹配的账户",
       noneText: "已删除的账户不在列表中；可以通过 ID 打开。",
@@ -238,7 +237,7 @@ export const admin = texts({
     },
     pictures: {
       title: "图片",
-      count: (count: number) => `${z(count)} 张图片`,
+      count: (count: number) => `${n(count)} 张图片`,
       search: "描述、风格中的词，或 ID",
       show: "显示",
       filters: { all: "全部", shared: "分享页面", running: "进行中", failed: "失败" },
@@ -255,7 +254,7 @@ export const admin = texts({
     payments: {
       title: "付款",
       lead: "支付提供商的报告中无法自动结算的部分。每一笔都等待管理员结算或关闭。",
-      count: (count: number) => `${z(count)} 笔待处理`,
+      count: (count: number) => `${n(count)} 笔待处理`,
       none: "没有待处理的付款", noneText: "支付提供商报告的内容均已结算。",
       received: "报告时间", report: "报告", problem: "待处理原因", amount: "金额", account: "账户", customer: "客户", acts: "操作",
       order: "订单", product: "产品",
@@ -264,7 +263,7 @@ export const admin = texts({
       title: "实时",
       lead: "从现在起部署中发生的一切，最新的在最前；保留最近 200 条。",
       on: "已连接", paused: "已暂停", off: "正在连接",
-      pause: "暂停", resume: (count: number) => (count ? `继续（${z(count)} 条新消息）` : "继续"),
+      pause: "暂停", resume: (count: number) => (count ? `继续（${n(count)} 条新消息）` : "继续"),
       show: "显示", all: "全部",
       kinds: {
         SIGN_UP: "注册", GENERATION_CREATED: "订单", GENERATION_FINISHED: "图片", TRANSACTION: "账本", PAYMENT: "付款", ADMIN_ACT: "管理", ALERT: "警报",
@@ -280,13 +279,13 @@ export const admin = texts({
       generations: "下单", successRate: "成功率", median: "中位用时", p95: "95 百分位用时", people: "活跃用户", returning: "其中再次使用",
       ofPictures: "此时段内下单的图片", ofLedger: "此时段内的账本记录，也包括更早的图片",
       outcomes: ({ completed, failed, canceled, running }) =>
-        [`${z(completed)} 完成`, failed && `${z(failed)} 失败`, canceled && `${z(canceled)} 取消`, running && `${z(running)} 进行中`].filter(Boolean).join("，"),
-      ofEnded: (count: number) => `占完成与失败的 ${z(count)} 张`, ofReady: "从下单到完成", whoOrdered: "下过单的用户", dayLater: "隔一天或更久",
+        [`${n(completed)} 完成`, failed && `${n(failed)} 失败`, canceled && `${n(canceled)} 取消`, running && `${n(running)} 进行中`].filter(Boolean).join("，"),
+      ofEnded: (count: number) => `占完成与失败的 ${n(count)} 张`, ofReady: "从下单到完成", whoOrdered: "下过单的用户", dayLater: "隔一天或更久",
       withoutRefunds: "已扣除退款", forThese: "用于这些图片", whenever: "不限下单时间", gross: "未扣除退款",
       spent: "消费积分", refunded: "退还积分", purchased: "购买积分", cost: "支付给提供商", queue: "当前排队",
       pictures: "图片", completed: "完成", failed: "失败", canceled: "已取消", active: "活跃用户", credits: "收取的积分", providerCost: "支付给提供商",
       byStyle: "按风格", byProvider: "按提供商", byError: "按失败原因", byHour: "按一天中的小时（UTC）", own: "自定义风格",
-      someFailed: (count: number) => `（${z(count)} 失败）`,
+      someFailed: (count: number) => `（${n(count)} 失败）`,
       byPlan: "通行证", plan: "通行证", sold: "售出", expired: "到期", images: "平均图片", videos: "平均视频",
       byAccount: "下单最多的账户", account: "账户", count: "图片",
     },
@@ -298,10 +297,10 @@ export const admin = texts({
     },
     catalogue: {
       title: "目录",
-      count: (count: number) => `${z(count)} 种风格`,
+      count: (count: number) => `${n(count)} 种风格`,
       lead: "用户看到的全部内容。导出后修改文件再导入即可：文件中没有的内容保持不变。",
       export: "导出", import: "导入", members: "会员", noPicture: "没有图片", picture: (name: string) => `${name} 的图片`, change: "更换图片",
-      price: (credits: number) => `${z(credits)} 积分`,
+      price: (credits: number) => `${n(credits)} 积分`,
     },
     maintenance: {
       title: "维护",
@@ -317,11 +316,11 @@ export const admin = texts({
       books: "账目",
       booksText: "检查每个余额是否等于账本之和，每个文件是否有归属。需要读取整张表。",
       check: "立即检查",
-      checked: (count: number) => `已检查 ${z(count)} 个账户`,
+      checked: (count: number) => `已检查 ${n(count)} 个账户`,
       fine: "一切相符。",
-      mismatches: (count: number) => `${z(count)} 个余额与账本不符`,
-      stuck: (count: number) => `${z(count)} 张图片早该结束`,
-      orphans: (count: number) => `${z(count)} 个文件没有归属`,
+      mismatches: (count: number) => `${n(count)} 个余额与账本不符`,
+      stuck: (count: number) => `${n(count)} 张图片早该结束`,
+      orphans: (count: number) => `${n(count)} 个文件没有归属`,
     },
   },
 });

@@ -1,7 +1,8 @@
 // Albums, tags, and what is done with several pictures.
+import { grouped } from "./number.ts";
 import { texts } from "./texts.ts";
 
-const pictures = (count: number) => (count === 1 ? "1 picture" : `${count.toLocaleString("en")} pictures`);
+const pictures = (count: number) => (count === 1 ? "1 picture" : `${grouped(count)} pictures`);
 
 export const albums = texts({
   en: {

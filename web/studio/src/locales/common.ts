@@ -1,4 +1,5 @@
 // Words of every part of the page.
+import { grouped } from "./number.ts";
 import { texts } from "./texts.ts";
 
 export const common = texts({
@@ -7,7 +8,7 @@ export const common = texts({
     main: "Main",
     create: "Create",
     gallery: "Gallery",
-    credits: (count: number) => (count === 1 ? "1 credit" : `${count.toLocaleString("en")} credits`),
+    credits: (count: number) => (count === 1 ? "1 credit" : `${grouped(count)} credits`),
     pass: (remaining: number) => (remaining === 1 ? "1 picture left this hour" : `${remaining} pictures left this hour`),
     noPass: "No pass",
     account: "Account",
@@ -38,7 +39,7 @@ export const common = texts({
     main: "主导航",
     create: "创作",
     gallery: "图库",
-    credits: (count: number) => `${count.toLocaleString("zh-CN")} 积分`,
+    credits: (count: number) => `${grouped(count)} 积分`,
     pass: (remaining: number) => `本小时还可制作 ${remaining} 张图片`,
     noPass: "无通行证",
     account: "账户",

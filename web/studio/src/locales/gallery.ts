@@ -1,10 +1,11 @@
 // The gallery.
+import { grouped } from "./number.ts";
 import { texts } from "./texts.ts";
 
 export const gallery = texts({
   en: {
     title: "Gallery",
-    count: (count: number) => (count === 1 ? "1 picture" : `${count.toLocaleString("en")} pictures`),
+    count: (count: number) => (count === 1 ? "1 picture" : `${grouped(count)} pictures`),
     search: "Search your pictures",
     show: "Show",
     filters: {
@@ -33,7 +34,7 @@ export const gallery = texts({
     all: "Select all",
     selecting: (count: number) => `Selecting… ${count}`,
     selectedOf: (count: number, all: number) =>
-      `The first ${count.toLocaleString("en")} of ${all.toLocaleString("en")} are selected: so many can be changed at a time.`,
+      `The first ${grouped(count)} of ${grouped(all)} are selected: so many can be changed at a time.`,
     favorite: "Favorite",
     remove: "Delete",
     empty: "Nothing has developed yet",
@@ -49,7 +50,7 @@ export const gallery = texts({
   },
   zh: {
     title: "图库",
-    count: (count: number) => `${count.toLocaleString("zh-CN")} 张图片`,
+    count: (count: number) => `${grouped(count)} 张图片`,
     search: "搜索您的图片",
     show: "显示",
     filters: { all: "全部", favorites: "收藏", shared: "已分享", images: "图片", videos: "视频", active: "进行中", failed: "失败" },

@@ -1,10 +1,11 @@
 // The balance, live: what it is enough for, until when, and what is added by itself.
 import { useQuery } from "urql";
-import { useLocale, useText } from "../../app/locale.tsx";
+import { useText } from "../../app/locale.tsx";
 import type { Viewer } from "../../app/session.tsx";
 import { Icon } from "../../components/icons.tsx";
 import { CatalogueDocument, type OffersQuery, type WalletQuery } from "../../gql/graphql.ts";
 import { credits } from "../../locales/credits.ts";
+import { grouped } from "../../locales/number.ts";
 import { useDates } from "./format.ts";
 import style from "./balance.module.css";
 
@@ -19,7 +20,6 @@ type Props = {
 
 export function Balance({ viewer, wallet, offers }: Props) {
   const t = useText(credits);
-  const { locale } = useLocale();
   const dates = useDates();
   const [{ data }] = useQuery({ query: CatalogueDocument });
   const enough = (data?.collections ?? [])
@@ -32,7 +32,7 @@ export function Balance({ viewer, wallet, offers }: Props) {
       <p className={style["number"]}>
         <Icon name="coin" />
         <span>
-          <strong>{viewer.credits.toLocaleString(locale)}</strong> {t.unit(viewer.credits)}
+          <strong>{grouped(viewer.credits)}</strong> {t.unit(viewer.credits)}
         </span>
       </p>
       {hasLowCredits && lowCredits !== null && (

@@ -11,6 +11,7 @@ import { Icon, type IconName } from "../../components/icons.tsx";
 import { LedgerDocument, type LedgerLinePartsFragment, type TransactionType } from "../../gql/graphql.ts";
 import { common } from "../../locales/common.ts";
 import { credits } from "../../locales/credits.ts";
+import { grouped } from "../../locales/number.ts";
 import { priceOf, useDates } from "./format.ts";
 import style from "./ledger.module.css";
 
@@ -120,7 +121,7 @@ function LineRow({ line }: { readonly line: Line }) {
   const { locale } = useLocale();
   const { generation: made, price, currency } = line;
   const name = made && ([made.styleTitle, made.prompt].filter(Boolean).join(" · ") || (made.media === "VIDEO" ? t.video : t.picture));
-  const amount = `${line.amount > 0 ? "+" : "−"}${Math.abs(line.amount).toLocaleString(locale)}`;
+  const amount = `${line.amount > 0 ? "+" : "−"}${grouped(Math.abs(line.amount))}`;
   return (
     <li className={style["line"]}>
       <Icon name={made?.media === "VIDEO" ? "video" : ICONS[line.type]} />

@@ -9,6 +9,7 @@ import { Problem } from "../../components/field.tsx";
 import { Icon } from "../../components/icons.tsx";
 import type { OfferedPlanFragment, OffersQuery } from "../../gql/graphql.ts";
 import { credits } from "../../locales/credits.ts";
+import { grouped } from "../../locales/number.ts";
 import { useSignIn } from "../auth/sign-in.tsx";
 import { useCheckout, type Offer, type Start } from "./checkout.ts";
 import { Features, PassFeatures, PlanFeatures } from "./features.tsx";
@@ -88,7 +89,7 @@ function PackageCard({ one, checkout }: PackageProps) {
       <h3 className={style["name"]}>
         <Icon name="coin" />
         <span>
-          <strong>{one.credits.toLocaleString(locale)}</strong> {t.unit(one.credits)}
+          <strong>{grouped(one.credits)}</strong> {t.unit(one.credits)}
         </span>
       </h3>
       <p className={style["text"]}>{t.each(unitPriceOf(one.price, one.credits, one.currency, locale))}</p>

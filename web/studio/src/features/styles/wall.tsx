@@ -23,7 +23,9 @@ export function StyleWall() {
   const t = useText(home);
   const c = useText(common);
   const { viewer } = useSession();
-  const [{ data, fetching, error }, reread] = useQuery({ query: CatalogueDocument });
+  const [{ data: read, fetching, error }, reread] = useQuery({ query: CatalogueDocument });
+  const data = useDeferredValue(read); // a hundred styles are rendered in short steps
+  const isComing = !data && (fetching || read !== undefined);
   const [{ data: ownData }] = useQuery({ query: OwnStylesDocument, pause: !viewer });
   const [search, setSearch] = useState("");
   const [group, setGroup] = useState("");
@@ -56,7 +58,7 @@ export function StyleWall() {
         <div className={style["head"]}>
           <h2>{t.styles}</h2>
           <div className={style["search"]}>
-            <SearchField label={t.search} value={search} onChange={setSearch} />
+            {isComing ? <Skeleton css={{ height: "2.75rem", borderRadius: "99rem" }} /> : <SearchField label={t.search} value={search} onChange={setSearch} />}
           </div>
         </div>
         {(groups.length > 2 || mayAdd) && <Chips label={t.styles} choices={groups} value={group} onChange={setGroup} scrolls />}
@@ -68,7 +70,7 @@ export function StyleWall() {
         <Empty isPart icon="warning" title={c.failed}>
           <Button onPress={() => reread({ requestPolicy: "network-only" })}>{c.retry}</Button>
         </Empty>
-      ) : shown.length || (fetching && !data) || (group === "own" && !words) ? (
+      ) : shown.length || isComing || (group === "own" && !words) ? (
         <ul className={style["grid"]}>
           {mayAdd && group === "own" && !words && <NewCard />}
           {shown.map((entry, index) => (

@@ -1,4 +1,4 @@
-// Documents of operations, which are parsed when they are first used.
+// Documents that are parsed when they are first used: a page that starts needs few of them.
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
 import { parse } from "graphql";
 
