@@ -1,7 +1,9 @@
 """The gallery's filters, the selection of all that they match, and the renaming of tags, in a real browser."""
 
 import re
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -117,6 +119,34 @@ async def test_all_that_a_filter_matches_is_selected(chromium: "Browser", server
         await page.get_by_text("44 pictures marked as favorites.").wait_for()
         favorites = "{ viewer { generations(filter: { isFavorite: true }) { totalCount } } }"
         assert (await ada.one(favorites))["generations"]["totalCount"] == 44
+
+
+def copy_row(database: Path, id: str, count: int) -> None:
+    """Copy a generation so many times."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        names = [row[1] for row in connection.execute("PRAGMA table_info(generations)")]
+        columns = ", ".join("substr(id, 1, 20) || printf('%010d', number)" if name == "id" else name for name in names)
+        insert = f"INSERT INTO generations ({', '.join(names)}) SELECT {columns} FROM generations, (SELECT ? AS number)"  # noqa: S608 - our own columns
+        connection.executemany(f"{insert} WHERE id = ?", [(number, id) for number in range(count)])
+
+
+async def test_first_500_are_selected_of_more(chromium: "Browser", tmp_path: Path) -> None:
+    settings = {"DEMO_SECONDS": "0", "RATE_LIMITS": "off"}
+    async with run_server(tmp_path, **settings) as server, server.api() as api:
+        ada, (made,) = await pictures_of(api, "500@example.com", 1)
+        copy_row(tmp_path / "darkroom.sqlite3", made, 501)
+        async with open_studio(chromium, server) as studio:
+            page = studio.page
+            await open_gallery(studio, "500@example.com")
+            await page.get_by_text("502 pictures").wait_for()
+            await studio.button("Select").click()
+            await studio.button("Select all").click()
+            await page.get_by_text("The first 500 of 502 are selected: so many can be changed at a time.").wait_for()
+            await studio.check()
+            await studio.button("Favorite").click()
+            await page.get_by_text("500 pictures marked as favorites.").wait_for()
+        favorites = "{ viewer { generations(filter: { isFavorite: true }) { totalCount } } }"
+        assert (await ada.one(favorites))["generations"]["totalCount"] == 500
 
 
 async def test_tag_is_renamed_and_merged(chromium: "Browser", server: Server) -> None:

@@ -139,6 +139,7 @@ async def test_style_is_used_again_with_its_variables(chromium: "Browser", serve
         made = await finished(ada, await ada.create(photo(64, 48), styleId=noir, variables=values))
         await open_gallery(studio, "again@example.com")
         await studio.open(f"/pictures/{made}")
+        await page.get_by_role("definition").filter(has_text="翠绿与青铜, ice & wind").wait_for()
         await page.get_by_role("link", name="再次使用此风格").click()
         await page.wait_for_url(re.compile("/create/avenger/noir$"))
         assert await page.get_by_label("超能力").input_value() == "ice & wind"
@@ -149,15 +150,28 @@ async def test_style_is_used_again_with_its_variables(chromium: "Browser", serve
         await studio.check()
 
 
-async def test_whole_chain_and_what_else_was_made_are_shown(chromium: "Browser", server: Server) -> None:
+@pytest.mark.parametrize("steps_of_page", [100, 2])
+async def test_whole_chain_and_what_else_was_made_are_shown(
+    chromium: "Browser", server: Server, steps_of_page: int
+) -> None:
+    asked = 0
+
+    async def read_less(route: "Route") -> None:
+        nonlocal asked
+        sent = route.request.post_data or ""
+        asked += "query PictureSteps" in sent
+        await route.continue_(post_data=sent.replace("chain(first: 100,", f"chain(first: {steps_of_page},"))
+
     async with server.api() as api, open_studio(chromium, server) as studio:
         page = studio.page
-        ada = await api.sign_up("chain@example.com", PASSWORD)
+        await page.route("**/graphql", read_less)
+        email = f"chain-{steps_of_page}@example.com"
+        ada = await api.sign_up(email, PASSWORD)
         steps = [await finished(ada, await ada.create(prompt="A fox"))]
         for number in range(5):
             input = {"id": steps[-1], "instruction": f"Change {number}"}
             steps.append(await finished(ada, await ada.one(REFINE, input=input)))
-        await open_gallery(studio, "chain@example.com")
+        await open_gallery(studio, email)
         for place in (0, 5, 2):
             await studio.open(f"/pictures/{steps[place]}")
             await page.get_by_role("link", name="Step 6").wait_for()
@@ -165,6 +179,7 @@ async def test_whole_chain_and_what_else_was_made_are_shown(chromium: "Browser",
             addresses = [await one.get_attribute("href") for one in await chain.get_by_role("link").all()]
             assert addresses == [f"/pictures/{id}" for id in steps]
             assert await chain.locator("[aria-current=true]").get_attribute("href") == f"/pictures/{steps[place]}"
+        assert asked >= (3 if steps_of_page == 100 else 7), "each view of six steps reads all pages"
         await studio.check("chain")
         for _ in range(2):
             again = {"id": steps[1], "asVariation": True}

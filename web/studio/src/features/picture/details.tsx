@@ -1,6 +1,8 @@
 // The facts about a picture.
+import { useQuery } from "urql";
 import { Link } from "wouter";
 import { useLocale, useText } from "../../app/locale.tsx";
+import { VariablesOfDocument } from "../../gql/graphql.ts";
 import { albums } from "../../locales/albums.ts";
 import { compose } from "../../locales/compose.ts";
 import { picture as texts } from "../../locales/picture.ts";
@@ -15,7 +17,7 @@ export function Details({ picture }: { readonly picture: Shown }) {
   const { locale } = useLocale();
   const { style: made, result } = picture;
   const when = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }).format(new Date(picture.createdAt));
-  const variables = Object.values(picture.variables).map(String).filter(Boolean).join(", ");
+  const variables = useVariables(picture);
   const rows: [string, React.ReactNode][] = [
     [
       t.style,
@@ -59,4 +61,16 @@ export function Details({ picture }: { readonly picture: Shown }) {
       {picture.sizeRefund > 0 && <p className={style["quiet"]}>{t.sizeRefund(picture.sizeRefund)}</p>}
     </section>
   );
+}
+
+/** The values of the picture's variables, in the words of its style where it still has one. */
+function useVariables({ id, variables }: Shown): string {
+  const values = Object.entries(variables).map(([name, value]) => [name, String(value)] as const).filter(([, value]) => value);
+  const [{ data }] = useQuery({ query: VariablesOfDocument, variables: { id }, pause: values.length === 0 });
+  const known = data?.viewer?.generation?.style?.variables ?? [];
+  const wordOf = (name: string, value: string) => {
+    const variable = known.find((one) => one.name === name);
+    return variable?.options[variable.values.indexOf(value)] ?? value;
+  };
+  return values.map(([name, value]) => wordOf(name, value)).join(", ");
 }
