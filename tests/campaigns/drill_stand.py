@@ -244,11 +244,16 @@ def firing(before: Samples, during: Samples, after: Samples) -> Firing:
         return Firing(frozenset(alert_names()), frozenset())
     used = set(re.findall(r"\bdarkroom_[a-z_]+", RULES.read_text(encoding="utf-8")))
     series = [{"series": 'up{job="darkroom-server"}', "values": "1x100"}]
-    for name in sorted(before.keys() & during.keys() & after.keys()):
+    for name in sorted(before.keys() | during.keys() | after.keys()):
         if name.partition("{")[0] in used:
-            values = f"{before[name]:f}x{_STEPS} {during[name]:f}x{_STEPS} {after[name]:f}x70"
-            series.append({"series": name, "values": values})
+            parts = ((before, _STEPS), (during, _STEPS), (after, 70))
+            series.append({"series": name, "values": " ".join(_repeated(*part, name) for part in parts)})
     return Firing(*(_evaluate(program, series, moment) for moment in ("3m45s", "19m")))
+
+
+def _repeated(samples: Samples, times: int, name: str) -> str:
+    """Return a sample and so many repetitions of it, in promtool's notation; a series may begin with the fault."""
+    return f"{samples[name]:f}x{times}" if name in samples else f"_x{times + 1}"
 
 
 def _evaluate(program: str, series: list[dict[str, str]], moment: str) -> frozenset[str]:

@@ -132,7 +132,7 @@ async def assert_nothing_is_lost(deployment: Deployment, rng: random.Random, kil
     return campaign
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 async def test_nothing_is_lost_when_one_server_is_killed_repeatedly(
     embedded: Deployment, rng: random.Random, pytestconfig: pytest.Config
 ) -> None:

@@ -92,6 +92,21 @@ async def mend_provider(stand: Stand) -> None:
     """Let the provider answer at once again, and let what ended meanwhile be some minutes ago."""
     stand.openrouter.script()
     stand.openrouter.delay = 0.0
+    await age_calls(stand)
+
+
+def without_earlier_calls(begin: Callable[[Stand], Awaitable[object]]) -> Callable[[Stand], Awaitable[object]]:
+    """Begin after the calls of the drills before it have left the window that health looks at."""
+
+    async def do(stand: Stand) -> None:
+        await age_calls(stand)
+        await begin(stand)
+
+    return do
+
+
+async def age_calls(stand: Stand) -> None:
+    """Let all generations be of sixteen minutes earlier."""
     changes = ", ".join(
         f"{each} = {each} - interval '16 minutes'" for each in ("created_at", "started_at", "completed_at")
     )
@@ -291,7 +306,7 @@ LONG = (
     ),
     Drill(
         "the provider is down",
-        sync(lambda stand: stand.openrouter.script(reset())),
+        without_earlier_calls(sync(lambda stand: stand.openrouter.script(reset()))),
         mend_provider,
         says("provider openrouter", "calls fail"),
         has_grown('generations_ended_total{code="PROVIDER_UNAVAILABLE",status="FAILED"}'),
@@ -304,7 +319,7 @@ LONG = (
     ),
     Drill(
         "the provider does not answer in time",
-        sync(lambda stand: stand.openrouter.script(hang())),
+        without_earlier_calls(sync(lambda stand: stand.openrouter.script(hang()))),
         mend_provider,
         says("provider openrouter", "calls time out"),
         has_grown('generations_ended_total{code="GENERATION_TIMEOUT",status="FAILED"}'),
@@ -317,7 +332,7 @@ LONG = (
     ),
     Drill(
         "the provider is slow",
-        delay(0.6 * DEADLINE),
+        without_earlier_calls(delay(0.6 * DEADLINE)),
         mend_provider,
         says("provider openrouter", "slow"),
         has_slow_model,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SHORT, LONG = 12, 1000  # interleavings per race
 AUDIT_INTERVAL = 20  # interleavings between two audits; one more follows the last
-MAX_YIELDS = 60  # of the event loop before an operation starts; a transaction on SQLite takes about as many
+MAX_YIELDS = 120  # of the event loop before an operation starts: about as many as a transaction and its reads on SQLite
 MAX_DELAY = 0.012  # seconds, instead of yields, on PostgreSQL: about as long as a transaction and the reads before it
 
 MANY = 200  # rounds after which every outcome must have occurred, even on a busy machine

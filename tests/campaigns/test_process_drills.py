@@ -7,7 +7,7 @@ import asyncio
 import random
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from tests.campaigns.test_chaos import report
 
 pytestmark = [pytest.mark.any_database, pytest.mark.chaos, pytest.mark.timeout(300)]
 
+LOST = 'darkroom_workers{state="lost"}'
 LOST_SECONDS = 45.0  # a worker counts as lost after 30 s, and metrics are read every few seconds
 
 
@@ -48,6 +49,19 @@ async def health(member: Member) -> dict[str, Any]:
 async def samples(member: Member) -> Samples:
     lines = (line.rpartition(" ") for line in (await member.http.get("/metrics")).text.splitlines())
     return {name: float(value) for name, _, value in lines if name.startswith("darkroom_")}
+
+
+async def samples_when(member: Member, what: str, is_so: Callable[[Samples], bool]) -> Samples:
+    """Return the metrics once they say what they should; gauges of the database are read every two seconds."""
+    found: Samples = {}
+
+    async def show() -> bool:
+        nonlocal found
+        found = await samples(member)
+        return is_so(found)
+
+    await until(show, f"metrics: {what}")
+    return found
 
 
 async def assert_each_is_made_once(deployment: Deployment, client: LoadClient) -> None:
@@ -87,7 +101,8 @@ async def test_orders_wait_while_no_worker_is_left(deployment: Deployment) -> No
     over = time.monotonic()
     await client.apis[0].wait_for_end(first)
     over = time.monotonic() - over
-    fired = await asyncio.to_thread(firing, before, during, await samples(server))
+    after = await samples_when(server, "slots again", lambda found: found["darkroom_worker_slots"] > 0)
+    fired = await asyncio.to_thread(firing, before, during, after)
     assert "DarkroomNoWorker" in fired.during
     assert "DarkroomNoWorker" not in fired.after
     await assert_each_is_made_once(deployment, client)
@@ -98,7 +113,9 @@ async def test_work_of_a_frozen_worker_is_done_by_another(deployment: Deployment
     server, *_ = deployment.servers
     frozen, other = (member for member in deployment.members if member.command == "worker")
     client = await client_of(deployment, "frozen")
-    before, during = await samples(server), {}
+    # Those that the drill before has killed count as lost for some minutes.
+    await rows("DELETE FROM workers WHERE seen_at < NOW() - INTERVAL '10 seconds' RETURNING name")
+    before, during = await samples_when(server, "none is lost", lambda found: found[LOST] == 0), {}
     assert frozen.process is not None
     frozen.process.send(signal.SIGSTOP)
 
@@ -108,7 +125,7 @@ async def test_work_of_a_frozen_worker_is_done_by_another(deployment: Deployment
     async def metrics_show() -> bool:
         nonlocal during
         during = await samples(server)
-        return during['darkroom_workers{state="lost"}'] == 1
+        return during[LOST] == 1
 
     try:
         orders = [id for _ in range(4) for id in await client.create()]
@@ -121,14 +138,9 @@ async def test_work_of_a_frozen_worker_is_done_by_another(deployment: Deployment
         assert during['darkroom_workers{state="live"}'] == before['darkroom_workers{state="live"}'] - 1
     finally:
         frozen.process.send(signal.SIGCONT)
-    after = during
-
-    async def is_back() -> bool:
-        nonlocal after
-        after = await samples(server)
-        return after['darkroom_workers{state="lost"}'] == 0
-
-    over = await until(is_back, "the worker reports again")
+    over = time.monotonic()
+    after = await samples_when(server, "the worker reports again", lambda found: found[LOST] == 0)
+    over = time.monotonic() - over
     fired = await asyncio.to_thread(firing, before, during, after)
     assert "DarkroomWorkerLost" in fired.during
     assert "DarkroomWorkerLost" not in fired.after
