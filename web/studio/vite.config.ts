@@ -31,15 +31,20 @@ const questions = {
   "/number/dist/private/NumberFormatter.mjs": [/new Intl\.NumberFormat\('de-DE', \{[^}]*\}\)\.resolvedOptions\(\)\.signDisplay === 'exceptZero'/, "true"],
 } as const;
 
+const unanswered = new Set(Object.keys(questions));
+
 const quickAnswers: Plugin = {
   name: "quick-answers",
   apply: "build",
   transform(code, id) {
-    const [, found] = Object.entries(questions).find(([path]) => id.endsWith(path)) ?? [];
-    if (!found) return;
+    const [path, found] = Object.entries(questions).find(([path]) => id.endsWith(path)) ?? [];
+    if (!path || !found) return;
     const [question, answer] = found;
-    if (!question.test(code)) throw new Error(`${id} no longer asks ${question}.`);
+    if (question.test(code)) unanswered.delete(path);
     return code.replace(question, answer);
+  },
+  buildEnd(error) {
+    if (unanswered.size && !error) throw new Error(`React Aria no longer asks in ${[...unanswered].join(" and ")}: see "questions".`);
   },
 };
 

@@ -12,6 +12,7 @@ export const lazyDocuments = {
     const used = new Set();
     const exported = definitions.filter((definition) => !isFragment(definition)).map((operation) => {
       const { name, operation: kind } = operation;
+      if (!/^([A-Z][a-z0-9]+)+$/.test(name?.value)) throw new Error(`${name?.value} is no name like CreateAlbum, which types are named after.`);
       const result = `${name.value}${kind[0].toUpperCase()}${kind.slice(1)}`;
       const spread = fragmentsOf(operation, fragments);
       spread.forEach((fragment) => used.add(fragment));

@@ -64,9 +64,11 @@ export function Details({ picture }: { readonly picture: Shown }) {
 }
 
 /** The values of the picture's variables, in the words of its style where it still has one. */
-function useVariables({ id, variables }: Shown): string {
+function useVariables({ id, style, variables }: Shown): string {
   const values = Object.entries(variables).map(([name, value]) => [name, String(value)] as const).filter(([, value]) => value);
-  const [{ data }] = useQuery({ query: VariablesOfDocument, variables: { id }, pause: values.length === 0 });
+  const isNamed = Boolean(style) && values.length > 0;
+  const [{ data, fetching }] = useQuery({ query: VariablesOfDocument, variables: { id }, pause: !isNamed });
+  if (isNamed && fetching && !data) return ""; // not in another language first
   const known = data?.viewer?.generation?.style?.variables ?? [];
   const wordOf = (name: string, value: string) => {
     const variable = known.find((one) => one.name === name);

@@ -25,7 +25,7 @@ export function StyleWall() {
   const { viewer } = useSession();
   const [{ data: read, fetching, error }, reread] = useQuery({ query: CatalogueDocument });
   const data = useDeferredValue(read); // a hundred styles are rendered in short steps
-  const isComing = !data && (fetching || read !== undefined);
+  const isComing = !data && (read ? true : fetching && !error);
   const [{ data: ownData }] = useQuery({ query: OwnStylesDocument, pause: !viewer });
   const [search, setSearch] = useState("");
   const [group, setGroup] = useState("");
@@ -66,7 +66,7 @@ export function StyleWall() {
       <p role="status" className="visually-hidden">
         {words && t.found(shown.length)}
       </p>
-      {error && !data ? (
+      {error && !read && !data ? (
         <Empty isPart icon="warning" title={c.failed}>
           <Button onPress={() => reread({ requestPolicy: "network-only" })}>{c.retry}</Button>
         </Empty>
