@@ -37,11 +37,12 @@ const quickAnswers: Plugin = {
   name: "quick-answers",
   apply: "build",
   transform(code, id) {
-    const [path, found] = Object.entries(questions).find(([path]) => id.endsWith(path)) ?? [];
-    if (!path || !found) return;
-    const [question, answer] = found;
-    if (question.test(code)) unanswered.delete(path);
-    return code.replace(question, answer);
+    for (const [path, [question, answer]] of Object.entries(questions)) {
+      if (!id.endsWith(path) || !question.test(code)) continue;
+      unanswered.delete(path);
+      return code.replace(question, answer);
+    }
+    return null;
   },
   buildEnd(error) {
     if (unanswered.size && !error) throw new Error(`React Aria no longer asks in ${[...unanswered].join(" and ")}: see "questions".`);

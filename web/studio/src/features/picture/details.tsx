@@ -6,7 +6,7 @@ import { VariablesOfDocument } from "../../gql/graphql.ts";
 import { albums } from "../../locales/albums.ts";
 import { compose } from "../../locales/compose.ts";
 import { picture as texts } from "../../locales/picture.ts";
-import { addressOf } from "../styles/address.ts";
+import { addressOf, shownValue } from "../styles/address.ts";
 import type { Shown } from "./state.ts";
 import style from "./view.module.css";
 
@@ -72,7 +72,7 @@ function useVariables({ id, style, variables }: Shown): string {
   const known = data?.viewer?.generation?.style?.variables ?? [];
   const wordOf = (name: string, value: string) => {
     const variable = known.find((one) => one.name === name);
-    return variable?.options[variable.values.indexOf(value)] ?? value;
+    return (variable && shownValue(variable, value)) ?? value;
   };
   return values.map(([name, value]) => wordOf(name, value)).join(", ");
 }

@@ -15,13 +15,18 @@ export function addressOf({ id, slug }: Named, collection: InCollection, variabl
 
 type Variable = { readonly name: string; readonly options: readonly string[]; readonly values: readonly string[] };
 
+/** A variable's value as it is shown: the option in the viewer's language, or free text. Undefined: it is no option any more. */
+export function shownValue({ options, values }: Variable, value: string): string | undefined {
+  return options.length ? options[values.indexOf(value)] : value;
+}
+
 /** The values of a style's variables in an address, options as they are shown. One that is no option any more is left out. */
 export function variablesIn(params: URLSearchParams, known: readonly Variable[]): Record<string, string> {
   return Object.fromEntries(
-    known.flatMap(({ name, options, values }) => {
-      const value = params.get(PREFIX + name);
-      const shown = options.length && value !== null ? options[values.indexOf(value)] : value;
-      return typeof shown === "string" ? [[name, shown]] : [];
+    known.flatMap((variable) => {
+      const value = params.get(PREFIX + variable.name);
+      const shown = value === null ? undefined : shownValue(variable, value);
+      return shown === undefined ? [] : [[variable.name, shown]];
     }),
   );
 }

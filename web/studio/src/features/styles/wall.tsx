@@ -25,7 +25,7 @@ export function StyleWall() {
   const { viewer } = useSession();
   const [{ data: read, fetching, error }, reread] = useQuery({ query: CatalogueDocument });
   const data = useDeferredValue(read); // a hundred styles are rendered in short steps
-  const isComing = !data && (read ? true : fetching && !error);
+  const isComing = !data && (Boolean(read) || (fetching && !error));
   const [{ data: ownData }] = useQuery({ query: OwnStylesDocument, pause: !viewer });
   const [search, setSearch] = useState("");
   const [group, setGroup] = useState("");
