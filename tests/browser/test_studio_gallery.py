@@ -12,10 +12,10 @@ import pytest
 
 from tests.browser.test_studio_albums import PHONE, open_gallery, pictures_of
 from tests.gallery.test_share import SHARE
-from tests.support.client import CANCEL, photo
+from tests.support.client import CANCEL, Api, photo
 from tests.support.graphiql_page import PASSWORD, Server, run_server
 from tests.support.named_lists import add_tags
-from tests.support.studio_page import open_studio
+from tests.support.studio_page import StudioPage, open_studio
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -102,6 +102,19 @@ async def test_videos_are_a_filter_only_where_there_can_be_some(chromium: "Brows
             assert await studio.page.get_by_role("radio", name="Videos").count() == 0
 
 
+async def mark_all(studio: StudioPage, ada: Api, said: str, count: int) -> None:
+    """Select all that are shown, as the bar has `said`, and mark them as favorites: so many are marked."""
+    page = studio.page
+    await studio.button("Select").click()
+    await studio.button("Select all").click()
+    await page.get_by_text(said).wait_for()
+    await studio.check()
+    await studio.button("Favorite").click()
+    await page.get_by_text(f"{count} pictures marked as favorites.").wait_for()
+    favorites = "{ viewer { generations(filter: { isFavorite: true }) { totalCount } } }"
+    assert (await ada.one(favorites))["generations"]["totalCount"] == count
+
+
 async def test_all_that_a_filter_matches_is_selected(chromium: "Browser", server: Server) -> None:
     async with server.api() as api, open_studio(chromium, server) as studio:
         page = studio.page
@@ -111,17 +124,10 @@ async def test_all_that_a_filter_matches_is_selected(chromium: "Browser", server
             await ada.wait_for_all([one["id"] for one in made])
         await open_gallery(studio, "many@example.com", "/gallery?search=bear")
         await page.get_by_text("44 pictures").wait_for()
-        await studio.button("Select").click()
-        await studio.button("Select all").click()
-        await page.get_by_text("44 selected").wait_for()
-        await studio.check()
-        await studio.button("Favorite").click()
-        await page.get_by_text("44 pictures marked as favorites.").wait_for()
-        favorites = "{ viewer { generations(filter: { isFavorite: true }) { totalCount } } }"
-        assert (await ada.one(favorites))["generations"]["totalCount"] == 44
+        await mark_all(studio, ada, "44 selected", 44)
 
 
-def copy_row(database: Path, id: str, count: int) -> None:
+def copy_generation(database: Path, id: str, count: int) -> None:
     """Copy a generation so many times."""
     with closing(sqlite3.connect(database)) as connection, connection:
         names = [row[1] for row in connection.execute("PRAGMA table_info(generations)")]
@@ -134,19 +140,12 @@ async def test_first_500_are_selected_of_more(chromium: "Browser", tmp_path: Pat
     settings = {"DEMO_SECONDS": "0", "RATE_LIMITS": "off"}
     async with run_server(tmp_path, **settings) as server, server.api() as api:
         ada, (made,) = await pictures_of(api, "500@example.com", 1)
-        copy_row(tmp_path / "darkroom.sqlite3", made, 501)
+        copy_generation(tmp_path / "darkroom.sqlite3", made, 501)
         async with open_studio(chromium, server) as studio:
-            page = studio.page
             await open_gallery(studio, "500@example.com")
-            await page.get_by_text("502 pictures").wait_for()
-            await studio.button("Select").click()
-            await studio.button("Select all").click()
-            await page.get_by_text("The first 500 of 502 are selected: so many can be changed at a time.").wait_for()
-            await studio.check()
-            await studio.button("Favorite").click()
-            await page.get_by_text("500 pictures marked as favorites.").wait_for()
-        favorites = "{ viewer { generations(filter: { isFavorite: true }) { totalCount } } }"
-        assert (await ada.one(favorites))["generations"]["totalCount"] == 500
+            await studio.page.get_by_text("502 pictures").wait_for()
+            said = "The first 500 of 502 are selected: so many can be changed at a time."
+            await mark_all(studio, ada, said, 500)
 
 
 async def test_tag_is_renamed_and_merged(chromium: "Browser", server: Server) -> None:

@@ -14,14 +14,14 @@ import pytest
 
 from models.database.connection import rows
 from services.integrations.storage.local import LocalStorage
-from tests.campaigns.chaos_deployment import Deployment, Member, open_deployment, until
+from tests.campaigns.chaos_deployment import PATIENCE, Deployment, Member, open_deployment, until
 from tests.campaigns.chaos_load import LoadClient, codes, slowest
 from tests.campaigns.drill_stand import Samples, firing
 from tests.campaigns.test_chaos import report
 
 pytestmark = [pytest.mark.any_database, pytest.mark.chaos, pytest.mark.timeout(300)]
 
-LOST = 'darkroom_workers{state="lost"}'
+LOST, SLOTS = 'darkroom_workers{state="lost"}', "darkroom_worker_slots"
 LOST_SECONDS = 45.0  # a worker counts as lost after 30 s, and metrics are read every few seconds
 
 
@@ -51,8 +51,10 @@ async def samples(member: Member) -> Samples:
     return {name: float(value) for name, _, value in lines if name.startswith("darkroom_")}
 
 
-async def samples_when(member: Member, what: str, is_so: Callable[[Samples], bool]) -> Samples:
-    """Return the metrics once they say what they should; gauges of the database are read every two seconds."""
+async def samples_when(
+    member: Member, what: str, is_so: Callable[[Samples], bool], patience: float = PATIENCE
+) -> tuple[Samples, float]:
+    """Return the metrics once they say what they should, and the seconds that it took; gauges are read every two."""
     found: Samples = {}
 
     async def show() -> bool:
@@ -60,8 +62,8 @@ async def samples_when(member: Member, what: str, is_so: Callable[[Samples], boo
         found = await samples(member)
         return is_so(found)
 
-    await until(show, f"metrics: {what}")
-    return found
+    seconds = await until(show, f"metrics: {what}", patience)
+    return found, seconds
 
 
 async def assert_each_is_made_once(deployment: Deployment, client: LoadClient) -> None:
@@ -82,18 +84,13 @@ async def test_orders_wait_while_no_worker_is_left(deployment: Deployment) -> No
     before = await samples(server)
     await asyncio.gather(*(kill(worker) for worker in workers))
     (first,) = await client.create()
-    during = before
 
     async def health_shows() -> bool:
         return bool((await health(server))["workers"] == "none seen")
 
-    async def metrics_show() -> bool:
-        nonlocal during
-        during = await samples(server)
-        return during["darkroom_worker_slots"] == 0
-
-    in_health, in_metrics = await asyncio.gather(
-        until(health_shows, "health: no workers", LOST_SECONDS), until(metrics_show, "no slots", LOST_SECONDS)
+    in_health, (during, in_metrics) = await asyncio.gather(
+        until(health_shows, "health: no workers", LOST_SECONDS),
+        samples_when(server, "no slots", lambda found: found[SLOTS] == 0, LOST_SECONDS),
     )
     assert (await health(server))["status"] == "degraded"
     assert (await client.apis[0].generation(first))["status"] == "PENDING"
@@ -101,7 +98,7 @@ async def test_orders_wait_while_no_worker_is_left(deployment: Deployment) -> No
     over = time.monotonic()
     await client.apis[0].wait_for_end(first)
     over = time.monotonic() - over
-    after = await samples_when(server, "slots again", lambda found: found["darkroom_worker_slots"] > 0)
+    after, _ = await samples_when(server, "slots again", lambda found: found[SLOTS] > 0)
     fired = await asyncio.to_thread(firing, before, during, after)
     assert "DarkroomNoWorker" in fired.during
     assert "DarkroomNoWorker" not in fired.after
@@ -115,32 +112,25 @@ async def test_work_of_a_frozen_worker_is_done_by_another(deployment: Deployment
     client = await client_of(deployment, "frozen")
     # Those that the drill before has killed count as lost for some minutes.
     await rows("DELETE FROM workers WHERE seen_at < NOW() - INTERVAL '10 seconds' RETURNING name")
-    before, during = await samples_when(server, "none is lost", lambda found: found[LOST] == 0), {}
+    before, _ = await samples_when(server, "none is lost", lambda found: found[LOST] == 0)
     assert frozen.process is not None
     frozen.process.send(signal.SIGSTOP)
 
     async def health_shows() -> bool:
         return bool((await health(server))["operations"]["workers_lost"] == 1)
 
-    async def metrics_show() -> bool:
-        nonlocal during
-        during = await samples(server)
-        return during[LOST] == 1
-
     try:
         orders = [id for _ in range(4) for id in await client.create()]
-        in_health, in_metrics = await asyncio.gather(
+        in_health, (during, in_metrics) = await asyncio.gather(
             until(health_shows, "health: a worker is lost", LOST_SECONDS),
-            until(metrics_show, "metrics: a worker is lost", LOST_SECONDS),
+            samples_when(server, "a worker is lost", lambda found: found[LOST] == 1, LOST_SECONDS),
         )
         for id in orders:  # the other has made them; nothing waits for the frozen one
             assert (await client.apis[0].generation(id))["status"] == "COMPLETED"
         assert during['darkroom_workers{state="live"}'] == before['darkroom_workers{state="live"}'] - 1
     finally:
         frozen.process.send(signal.SIGCONT)
-    over = time.monotonic()
-    after = await samples_when(server, "the worker reports again", lambda found: found[LOST] == 0)
-    over = time.monotonic() - over
+    after, over = await samples_when(server, "the worker reports again", lambda found: found[LOST] == 0)
     fired = await asyncio.to_thread(firing, before, during, after)
     assert "DarkroomWorkerLost" in fired.during
     assert "DarkroomWorkerLost" not in fired.after
