@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -154,14 +154,16 @@ async def remove_orphans(settings: Settings, command: Run) -> None:
 
 
 class _Deleting(LocalStorage):
-    """A storage in which the first read lets a user delete what is read."""
+    """A storage in which a user deletes pictures after the first copy of the database and before the first read."""
 
-    delete_first: Callable[[], Any] | None = None
+    delete_first: Callable[[], Coroutine[Any, Any, None]]
+    _deletion: asyncio.Task[None] | None = None
 
     async def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
-        delete, self.delete_first = self.delete_first, None
-        if delete is not None:
-            await delete()
+        # Every read waits for it: which object is read first depends on which picture was completed first.
+        if self._deletion is None:
+            self._deletion = asyncio.create_task(self.delete_first())
+        await self._deletion
         return await super().get(key, max_bytes=max_bytes)
 
 
