@@ -175,7 +175,7 @@ async def main(times: int, *, shows_source: bool) -> None:
             costs: tuple[list[float], list[float]] = ([], [])
             for _ in range(ROUNDS):
                 for execute, found, share in zip(both, costs, (1, 8), strict=True):
-                    found.append(await cpu(execute, times // share))
+                    found.append(await cpu(execute, max(1, times // share)))
             compiled, interpreted = (min(found) for found in costs)
             compiling = min(compile_cpu(compared, 4) for _ in range(5))
             print(f"{name:44}{compiled:10.0f}{interpreted:14.0f}{interpreted / compiled:8.1f}{compiling:12.0f}")

@@ -80,28 +80,33 @@ class _Services(Pages):
         super().__init__()
         self.core = SimpleNamespace(replica=None)
         self.integrations = SimpleNamespace(documents=PersistedDocuments(0))
-        self.operations = SimpleNamespace(query_slots=QuerySlots(has_pauses=False))
+        self.operations = SimpleNamespace(
+            query_slots=QuerySlots(has_pauses=False), provider_pauses=SimpleNamespace(epoch=0)
+        )
         self.products = SimpleNamespace(profile=SimpleNamespace(locale="en"))
         self.accounts = SimpleNamespace(sessions=_Sessions(), demo=None)
+        self.billing = SimpleNamespace(refills=SimpleNamespace(is_due=lambda _user: False))
 
 
 class _Transport(asyncio.Transport):
     """A connection whose responses are counted."""
 
-    def __init__(self, number: int, answered: Counter[bool]) -> None:
+    def __init__(self, number: int, counts: Counter[str]) -> None:
         super().__init__({"peername": ("127.0.0.1", 40_000 + number), "sockname": ("127.0.0.1", 8000)})
-        self._answered = answered
+        self._counts = counts
+        self._is_closed = False
         self.response = b""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.response = bytes(data)
-        self._answered[self.response.endswith(b"}")] += 1
+        self._counts["complete" if self.response.endswith(b"}") else "begun"] += 1
 
     def is_closing(self) -> bool:
-        return False
+        return self._is_closed
 
     def close(self) -> None:
-        raise RuntimeError("The server closed a connection.")
+        self._is_closed = True
+        self._counts["closed"] += 1
 
 
 class Server:
@@ -111,23 +116,25 @@ class Server:
         config = uvicorn.Config(app, lifespan="off", **options)
         config.load()
         server_state = ServerState()
-        self._answered: Counter[bool] = Counter()
+        self._counts: Counter[str] = Counter()
         self._connections = []
         body = orjson.dumps({"query": FLAT, "variables": {"first": SIZE}})
         for number in range(CONNECTIONS):
             protocol: Any = config.http_protocol_class  # a class
             made = protocol(config=config, server_state=server_state, app_state=state)
-            transport = _Transport(number, self._answered)
+            transport = _Transport(number, self._counts)
             made.connection_made(transport)
             sent = post("/graphql", body, authorization=f"Bearer usr_{number}").encode("latin-1")
             self._connections.append((made, transport, sent))
 
     async def answer_all(self) -> None:
         """Send a request on each connection, and wait for the responses."""
-        wanted = self._answered[True] + CONNECTIONS
+        wanted = self._counts["complete"] + CONNECTIONS
         for protocol, _, sent in self._connections:
             protocol.data_received(sent)
-        while self._answered[True] < wanted:  # noqa: ASYNC110 - an event would be part of what is measured
+        while self._counts["complete"] < wanted:  # noqa: ASYNC110 - an event would be part of what is measured
+            if self._counts["closed"]:
+                raise RuntimeError("The server closed a connection.")
             await asyncio.sleep(0)
 
     @property
