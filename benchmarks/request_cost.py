@@ -132,7 +132,7 @@ class Server:
         wanted = self._counts["complete"] + CONNECTIONS
         for protocol, _, sent in self._connections:
             protocol.data_received(sent)
-        while self._counts["complete"] < wanted:  # noqa: ASYNC110 - an event would be part of what is measured
+        while self._counts["complete"] < wanted:
             if self._counts["closed"]:
                 raise RuntimeError("The server closed a connection.")
             await asyncio.sleep(0)
