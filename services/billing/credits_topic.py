@@ -54,11 +54,13 @@ class CreditsTopic(QueuedTopic[CreditsUpdate]):
         """Return the present state, and the position of its subscriber."""
         expiries = self._expiries
         snapshot = await self._read()
+        while self.began_after(snapshot.user.version):
+            snapshot = await self._read()
         user = snapshot.user
         if self._known is None:
-            self._known, self.version = snapshot, user.version
+            self._known = snapshot
             self._seen, self._credits, self._sent = user.ledger_sequence, user.credits, user.version
-            self.opened()
+            self.opened(user.version)
         state = CreditsUpdate(self.row_id, user.credits, user.version, None, snapshot.benefits)
         return (user.ledger_sequence, user.version, expiries), state
 

@@ -183,22 +183,26 @@ class Topic(ABC, Generic[V]):
 class QueuedTopic(Topic[V]):
     """A topic whose messages may need rows: they are applied one by one, by a task that ends when there are no more."""
 
-    __slots__ = ("_applying", "_is_open", "_queue")
+    __slots__ = ("_applying", "_began", "_queue")
 
     def __init__(self, channel: str, row_id: str) -> None:
         super().__init__(channel, row_id)
         self._queue: list[Message] = []
-        self._is_open = False
+        self._began: int | None = None  # the row's version from which on every change is an item
         self._applying: asyncio.Task[None] | None = None
 
     @abstractmethod
     async def apply(self, message: Message) -> None:
         """Apply a message; GAP: read the rows."""
 
-    def opened(self) -> None:
-        """Begin to apply messages: the first subscriber has read the rows."""
-        self._is_open = True
+    def opened(self, version: int) -> None:
+        """Begin to apply messages: the first subscriber has read the rows, in this version."""
+        self.version = self._began = version
         self._apply_soon()
+
+    def began_after(self, version: int) -> bool:
+        """Whether a subscriber that has read the rows in this version would miss changes: another was faster."""
+        return self._began is not None and self._began > version
 
     def receive(self, message: Message, text: str | bytes = MISSED) -> None:
         if message is GAP or len(self._queue) >= MAXSIZE:
@@ -211,7 +215,7 @@ class QueuedTopic(Topic[V]):
         self.receive(GAP)
 
     def _apply_soon(self) -> None:
-        if self._is_open and self._queue and self._applying is None:
+        if self._began is not None and self._queue and self._applying is None:
             self._applying = asyncio.create_task(self._apply_all())
 
     async def _apply_all(self) -> None:

@@ -1,7 +1,12 @@
 """creditsChanged from published messages alone: this server never reads the rows again by itself."""
 
+import asyncio
 from typing import Any
 
+import pytest
+
+from services.billing import credits_topic
+from services.billing.benefits import benefits_of
 from tests.conftest import Running
 from tests.support.client import Api
 from tests.support.development_checkout import buy
@@ -128,3 +133,31 @@ async def test_admin_actions_are_published_with_their_commit(push_only_server: R
         await push_only_server.services.generations.worker.process(made)
         last["version"] += 2  # its start and its end, which change no credits
         assert (await event_of(REFUND, id=made))["pass"]["images"]["used"] == 0
+
+
+async def test_subscriber_that_read_the_account_before_a_change_is_not_opened_after_it(
+    push_only_server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two subscriptions open together, and the one whose first row was read later is faster."""
+    ada = await push_only_server.api.sign_up()
+    publisher = push_only_server.services.events.publisher
+    has_read, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def delayed(*arguments: Any) -> Any:
+        if not has_read.is_set():
+            has_read.set()
+            await may_go_on.wait()
+        return await benefits_of(*arguments)
+
+    monkeypatch.setattr(credits_topic, "benefits_of", delayed)
+    async with ada.socket() as socket:
+        slow = await socket.subscribe(CHANGES)
+        await has_read.wait()
+        await publisher.account_changed(await adjust_credits(ada.user["id"], -3, "a correction"))
+        fast = await socket.subscribe(CHANGES)
+        assert (await fast.next())["credits"] == 27
+        may_go_on.set()
+        opened = await slow.next()
+        assert (line(opened), opened["credits"]) == (None, 27)
+        await publisher.account_changed(await adjust_credits(ada.user["id"], -2, "a correction"))
+        assert [line(await stream.next()) for stream in (slow, fast)] == [("ADMIN", -2, 25)] * 2
