@@ -20,6 +20,9 @@ GENERATION_FIELDS = (
     "attempts",
     "provider",
     "model",
+    "enhanced_prompt",
+    "provider_path",
+    "provider_cost",
     "is_favorite",
     "share_slug",
 )

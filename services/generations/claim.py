@@ -161,16 +161,18 @@ class Claim:
                 called += ", enhanced_prompt = $6, full_prompt = $7, provider_cost = $8"
                 enhanced = (row.enhanced_prompt, row.full_prompt, self.enhancement_cost)
             written = await self._write(called, progress, provider, path, *enhanced, before_expiry=True)
+            if self._is_enhanced:
+                row.provider_cost = self.enhancement_cost
             self._is_enhanced = False
         self._moved(written)
         self._enter(GenerationStage.GENERATING, progress)
-        row.provider, row.is_loading = provider, False
+        row.provider, row.is_loading, row.provider_path = provider, False, self.path.stored()
 
     async def record_job(self, job: VideoJob) -> None:
         """Write the job that the provider has accepted, and the path to it. Raises LeaseLostError."""
-        changes = "provider_job_id = $3, provider_job_url = $4, provider_path = $5"
+        row, changes = self.generation, "provider_job_id = $3, provider_job_url = $4, provider_path = $5"
         self._moved(await self._write(changes, job.id, job.url, self.path.as_json()))
-        self.generation.provider_job_id, self.generation.provider_job_url = job.id, job.url
+        row.provider_job_id, row.provider_job_url, row.provider_path = job.id, job.url, self.path.stored()
 
     async def wait(self, seconds: float, progress: float = STARTED) -> Generation:
         """Leave the generation's job to any worker in `seconds`. Raises LeaseLostError."""

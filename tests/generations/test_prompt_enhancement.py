@@ -24,6 +24,7 @@ mutation($id: ID!) {
   adminRetryGeneration(id: $id, reason: "It failed for no reason of theirs.") { generation { id } }
 }"""
 FIELDS = "query($id: ID!) { viewer { generation(id: $id) { status prompt enhancedPrompt errorCode refunded } } }"
+PROGRESS = "subscription($id: ID!) { generationProgress(id: $id) { stage enhancedPrompt } }"
 OFFERED = "query($input: QuoteInput!) { quote(input: $input) { enhancesPrompt } }"
 
 
@@ -201,6 +202,22 @@ async def test_worker_that_died_before_the_call_leaves_no_enhanced_prompt(
     assert await prompts_of(made["id"]) == ("A fox", RICH)
     assert len(openrouter.text_calls) == 2
     await assert_invariants(idle_server.services, all_ended=True)
+
+
+@pytest.mark.any_database
+async def test_progress_shows_the_enhanced_prompt_as_soon_as_it_is_stored(
+    idle_server: Running, openrouter: ScriptedOpenRouter
+) -> None:
+    ada = await idle_server.api.sign_up()
+    (made,) = (await ada.create(prompt="A fox", enhancePrompt=True))["generations"]
+    openrouter.script_texts(text(RICH))
+    async with ada.socket() as socket:
+        stream = await socket.subscribe(PROGRESS, id=made["id"])
+        assert await stream.next() == {"stage": "QUEUED", "enhancedPrompt": None}
+        await idle_server.services.generations.worker.process(made["id"])
+        events = [(event["stage"], event["enhancedPrompt"]) for event in await stream.rest()]
+    assert {shown for stage, shown in events if stage not in ("QUEUED", "VALIDATING")} == {RICH}, events
+    assert "GENERATING" in dict(events)
 
 
 @pytest.mark.any_database

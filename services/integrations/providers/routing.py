@@ -105,8 +105,12 @@ class ProviderPath:
         """The model of the last try; None: there was none, or it named none."""
         return self._tries[-1]["model"] if self._tries else None
 
+    def stored(self) -> list[dict[str, Any]] | None:
+        """Return the value of the row's column; None: there was no try."""
+        return [dict(each) for each in self._tries] or None
+
     def as_json(self) -> str | None:
-        """Return the column of the row; None: there was no try."""
+        """Return that value as the column holds it."""
         return json.dumps(self._tries) if self._tries else None
 
 
