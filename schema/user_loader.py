@@ -39,8 +39,12 @@ async def load_user(info: Info, user_id: str) -> "User":
     Raises:
         NotFoundError: it is another account, because another user has signed in on the same WebSocket.
     """
-    viewer = info.context.viewer
-    row = viewer if viewer and viewer.id == user_id else await info.context.user_by_id.load(user_id)
+    context = info.context
+    row = context.viewer
+    if row is None or row.id != user_id:
+        row = await context.user_by_id.load(user_id)
+    elif context.is_live:
+        row = await context.account_by_id.load(user_id)
     if row is None:
         raise NotFoundError
     return user_node(row)

@@ -48,8 +48,8 @@ class Context:
     __slots__ = (
         "_acting_key", "_introspection", "_is_authenticated", "_is_socket", "_wanted_locale", "address",
         "changes_cookie", "client", "compiles_operations", "connection_params", "cookie", "credential",
-        "device_cookie", "has_files", "is_cookie", "limits", "loaders", "new_device_cookie", "on_sign_out", "problem",
-        "services", "session_read", "shows_unfinished", "takes_cookies", "user_agent", "viewer",
+        "device_cookie", "has_files", "is_cookie", "is_live", "limits", "loaders", "new_device_cookie", "on_sign_out",
+        "problem", "services", "session_read", "shows_unfinished", "takes_cookies", "user_agent", "viewer",
     )  # fmt: skip
 
     def __init__(
@@ -91,6 +91,7 @@ class Context:
         self._is_socket = is_socket
         self._acting_key: ActingKey | None = None  # that the request was authenticated by
         self.viewer: User | None = None  # the authenticated user; None when signed out
+        self.is_live = False  # whether it is of a subscription's later events, before which `viewer` was read
         self.on_sign_out: Callable[[], None] | None = None  # of a socket: called when the viewer has become None
         self._is_authenticated = False
         self.loaders: dict[str, Any] = {}  # those that were used
@@ -144,6 +145,7 @@ class Context:
         context.loaders = {}
         context.connection_params = {}
         context.on_sign_out = None
+        context.is_live = True
         context.set_viewer(viewer, is_authenticated=True)
         return context
 

@@ -54,7 +54,8 @@ def view_key(operation: EventOperation, context: Context) -> Hashable:
     variables = b""
     if operation.variables:  # as a digest, which is small; orjson refuses lone surrogates and large integers
         variables = sha256(json.dumps(operation.variables, sort_keys=True).encode()).digest()
-    rights = (viewer.id, viewer.role, context.uses_api_key, context.is_admin)
+    membership = (viewer.is_member, viewer.member_until)
+    rights = (viewer.id, viewer.role, *membership, context.uses_api_key, context.is_admin)
     return (prepared.text, prepared.name, variables, context.locale, rights)
 
 

@@ -118,6 +118,7 @@ class Feed(Generic[T, E]):
         if not final and self.is_live and operation is not None:
             operation.is_handed_over = True  # without an event to wait for
             return
+        self.context.is_live = True
         self._changed = asyncio.Event()
         self.topic.follow(self)
         while True:

@@ -51,9 +51,7 @@ class OpenConnection:
 
     def has(self, state: SessionState | None) -> bool:
         """Whether a valid session's state is the one that is known; None: it is invalid, or must be read."""
-        user = self.user
-        present = (user.role, user.locale, user.second_factor_since, user.proved_at)
-        return state is not None and not self.signed_out and present == state
+        return state is not None and not self.signed_out and SessionState.of(self.user) == state
 
 
 class ConnectionRegistry:

@@ -30,17 +30,20 @@ MAX_LISTED = 100  # sessions of an account
 
 
 class SessionState(NamedTuple):
-    """What open connections are notified of: the user's role and language, and the second factor."""
+    """What open connections are notified of: the user's role, language and membership, and the second factor."""
 
     role: Role
     locale: str | None
-    factor_since: datetime | None = None  # of the account
-    proved_at: datetime | None = None  # by the session
+    is_member: bool  # by an admin's grant
+    member_until: datetime | None  # by a plan
+    factor_since: datetime | None  # of the account
+    proved_at: datetime | None  # by the session
 
     @classmethod
     def of(cls, user: User) -> "SessionState":
         """Return the state that an account's row was read with."""
-        return cls(user.role, user.locale, user.second_factor_since, user.proved_at)
+        membership = (user.is_member, user.member_until)
+        return cls(user.role, user.locale, *membership, user.second_factor_since, user.proved_at)
 
 
 @dataclass(frozen=True)
@@ -183,7 +186,14 @@ class SessionService:
         places, hashes = places_of([hash_token(token) for token in tokens])
         now = datetime.now(UTC)
         states = {
-            row.token_hash: SessionState(row.role, row.locale, row.second_factor_since, _moment(row.proved_at))
+            row.token_hash: SessionState(
+                row.role,
+                row.locale,
+                row.is_member,
+                row.member_until,
+                row.second_factor_since,
+                _moment(row.proved_at),
+            )
             for row in await fetch(_STATES, _STATE_STATEMENT.format(places), hashes)
             if as_datetime(row.expires_at) > now and row.suspended_at is None and row.deleted_at is None
         }
@@ -273,6 +283,8 @@ class _StateRow(Row, model=User):
 
     role: Role
     locale: str | None
+    is_member: bool
+    member_until: datetime | None
     second_factor_since: datetime | None
     suspended_at: datetime | None
     deleted_at: datetime | None
@@ -289,9 +301,9 @@ _COLUMNS = (
 _SESSIONS = TokenTable(RowKind(_SessionRow), "sessions", "token_hash", _COLUMNS)
 _STATES = RowKind(_StateRow)
 _STATE_STATEMENT = (
-    'SELECT "users"."role", "users"."locale", "users"."second_factor_since", "users"."suspended_at",'
-    ' "users"."deleted_at", "sessions"."token_hash", "sessions"."expires_at",'
-    ' "sessions"."second_factor_at" AS "proved_at" FROM "sessions"'
+    'SELECT "users"."role", "users"."locale", "users"."is_member", "users"."member_until",'
+    ' "users"."second_factor_since", "users"."suspended_at", "users"."deleted_at", "sessions"."token_hash",'
+    ' "sessions"."expires_at", "sessions"."second_factor_at" AS "proved_at" FROM "sessions"'
     ' JOIN "users" ON "users"."id" = "sessions"."user_id" WHERE "sessions"."token_hash" IN ({})'
 )
 

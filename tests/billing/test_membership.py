@@ -26,6 +26,8 @@ ACTIVE, PAST_DUE, ENDED = MembershipStatus.ACTIVE, MembershipStatus.PAST_DUE, Me
 VIEWER = """{ viewer {
   version isMember maxBatch membership { startedAt renewsAt endsAt plan { slug } }
 } }"""
+STYLE = "subscription($id: ID!) { generationProgress(id: $id) { isFavorite style { locked } } }"
+FAVORITE = "mutation($id: ID!) { setFavorite(id: $id, isFavorite: true) { errors { code } } }"
 LOCKED = '{ style(slug: "cyberpunk-street", collection: "scenes") { id locked } }'
 DAY, GRACE = timedelta(days=1), timedelta(days=3)
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -343,6 +345,21 @@ async def test_subscriber_receives_start_and_end_of_membership(idle_server: Runn
         assert (await stream.next())["membership"] == {"plan": {"slug": "fast"}}
         await apply_state(idle_server.services, event(ada, offer.fast, status=ENDED, reported_at=NOW))
         assert (await stream.next())["membership"] is None
+
+
+async def test_events_lock_a_style_for_whom_membership_has_ended(idle_server: Running, offer: Offer) -> None:
+    ada = await idle_server.api.sign_up()
+    await apply_state(idle_server.services, event(ada, offer.fast))
+    style = (await ada.one(LOCKED))["id"]
+    (made,) = (await ada.create(prompt="Rain", styleId=style))["generations"]
+    async with ada.socket() as socket, ada.socket() as other:
+        before = await socket.subscribe(STYLE, id=made["id"])
+        assert (await before.next()) == {"isFavorite": False, "style": {"locked": False}}
+        await apply_state(idle_server.services, event(ada, offer.fast, status=ENDED, reported_at=NOW))
+        after = await other.subscribe(STYLE, id=made["id"])
+        assert (await after.next()) == {"isFavorite": False, "style": {"locked": True}}
+        assert (await ada.one(FAVORITE, id=made["id"]))["errors"] == []
+        assert (await after.next()) == {"isFavorite": True, "style": {"locked": True}}
 
 
 async def test_demo_account_is_member_since_creation(idle_server: Running) -> None:

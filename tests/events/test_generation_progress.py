@@ -67,7 +67,7 @@ async def test_two_subscribers_receive_the_same_events_from_the_present_to_the_e
 
 
 async def test_events_during_processing_equal_the_row(ada: Api, server: Running) -> None:
-    fields = "version stage progress startedAt updatedAt attempts provider"
+    fields = "version stage progress startedAt updatedAt attempts provider owner { credits version }"
     subscription = f"subscription($id: ID!) {{ generationProgress(id: $id) {{ {fields} }} }}"
     query = f"query($id: ID!) {{ viewer {{ generation(id: $id) {{ {fields} }} }} }}"
     generation_id = await create_in_another_process(server.services, ada)
