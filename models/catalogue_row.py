@@ -1,5 +1,6 @@
 """Rows of collections and styles as lists and generations show them, with the columns that the caller wants."""
 
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from models.catalogue import Collection, Localised, Style
@@ -65,9 +66,11 @@ AnyCollection: TypeAlias = Collection | CollectionColumns
 CATALOGUE = RowKind(CatalogueRow)
 CATALOGUE_PARTS = (("style", Style), ("collection", Collection))
 
+STYLE_NAMES = frozenset(
+    [f"style.{name}" for name in StyleColumns.attributes]
+    + [f"collection.{name}" for name in CollectionColumns.attributes]
+)
 _STYLE_ALWAYS = ("id", "is_active")
-_MAX_SELECTIONS = 64  # as of generations: every text of a statement is prepared on every connection
-_selections: dict[tuple[bool, frozenset[str] | None], str] = {}
 
 
 def style_columns(wanted: frozenset[str] | None) -> str:
@@ -80,16 +83,11 @@ def style_columns(wanted: frozenset[str] | None) -> str:
     return columns(Style, '"style"', names, "style.") + (f", {collection}" if collection else "")
 
 
+@lru_cache(maxsize=64)
 def catalogue_columns(wanted: frozenset[str] | None, *, of_styles: bool) -> str:
     """Return the select list of collections, or of styles with their collections; as `style_columns`."""
-    key = (of_styles, None if wanted is None else frozenset(name for name in wanted if "." in name))
-    found = _selections.get(key)
-    if found is None:
-        if wanted is not None and len(_selections) >= _MAX_SELECTIONS:
-            return catalogue_columns(None, of_styles=of_styles)
-        needed = None if wanted is None else wanted | {"collection.id"}
-        found = _selections[key] = style_columns(needed) if of_styles else _collection_columns(needed)
-    return found
+    needed = None if wanted is None else wanted | {"collection.id"}
+    return style_columns(needed) if of_styles else _collection_columns(needed)
 
 
 def _collection_columns(wanted: frozenset[str] | None) -> str:

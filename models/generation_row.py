@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import Any, TypeAlias
 
 from models.catalogue import Collection, Localised, Style
-from models.catalogue_row import StyleColumns, style_columns
+from models.catalogue_row import STYLE_NAMES, StyleColumns, style_columns
 from models.database.fixed_sql import Row, RowKind, WholePart, columns, fetch, places_of
 from models.enum import (
     FINAL,
@@ -159,24 +160,21 @@ _JOINS = {
     ),
 }
 
-# Every text of a statement is prepared on every connection, so clients must not be able to make any number of them.
-_MAX_SELECTIONS = 64
-_selections: dict[frozenset[str] | None, Selection] = {}
+_KNOWN = frozenset(GenerationRow.attributes) | frozenset(_JOINS) | STYLE_NAMES
 
 
+@lru_cache(maxsize=256)
 def selection(wanted: frozenset[str] | None) -> Selection:
     """Return what to read where these attributes are wanted: of GenerationRow, and `style.title`, `collection.title`.
 
     None: all. More may be read than is wanted; an unknown name is ignored.
     """
-    found = _selections.get(wanted)
-    if found is None:
-        if wanted is not None and len(_selections) >= _MAX_SELECTIONS:
-            return selection(None)
-        found = _selections[wanted] = _select(wanted)
-    return found
+    return _select(None if wanted is None else wanted & _KNOWN)
 
 
+# Clients can make any number of them, so only those used last are kept, here and by the connections, which prepare
+# every text of a statement.
+@lru_cache(maxsize=64)
 def _select(wanted: frozenset[str] | None) -> Selection:
     names = [name for name in GenerationRow.attributes if wanted is None or name in _ALWAYS or name in wanted]
     lists = [columns(Generation, '"generations"', names, packs_moments=True)]

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from graphql import GraphQLObjectType
 
-from models import Generation, User, generation_row
-from models.catalogue_row import CollectionColumns, StyleColumns
+from models import Generation, User
+from models.catalogue_row import CollectionColumns, StyleColumns, catalogue_columns
 from models.database.connection import open_database, rows, run_tx
 from models.enum import GenerationStatus, MediaKind
-from models.generation_row import AnyGeneration, FileColumns, GenerationRow
+from models.generation_row import AnyGeneration, FileColumns, GenerationRow, selection
 from schema.root import schema
 from services.core.pagination import Page, PageRequest
 from services.gallery.gallery import FavoriteKey, GalleryService, GenerationFilter, GenerationKey, GenerationOrder
@@ -217,12 +217,7 @@ def documents(made: list[str]) -> list[str]:
     ]
 
 
-async def test_documents_get_the_same_bytes_by_fixed_sql_and_by_models(
-    idle_server: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Each document with a selection of its own, which other tests of the process then do not find used up.
-    monkeypatch.setattr(generation_row, "_selections", {})
-    monkeypatch.setattr(generation_row, "_MAX_SELECTIONS", 1000)
+async def test_documents_get_the_same_bytes_by_fixed_sql_and_by_models(idle_server: Running) -> None:
     ada: Api = await idle_server.api.sign_up()
     made = await fill(str(ada.user["id"]))
     for document in documents(made):
@@ -235,6 +230,19 @@ async def test_documents_get_the_same_bytes_by_fixed_sql_and_by_models(
             expected = await answer()
         assert '"errors"' not in expected, expected
         assert expected in (before, await answer()), document  # signed links change with the time
+
+
+async def test_selections_of_others_do_not_use_up_those_that_are_kept(database: str) -> None:
+    async with open_database(database):
+        names = GenerationRow.attributes
+        for first in names:
+            for second in names:
+                selection(frozenset({first, second, "owner"}))
+                catalogue_columns(frozenset({f"style.{first}", f"style.{second}"}), of_styles=True)
+        found = selection(frozenset({"prompt", "owner", "tags"}))
+        assert (found.columns.count(","), found.joins) == (2, "")
+        assert found is selection(frozenset({"prompt"}))
+        assert '"description"' not in catalogue_columns(frozenset({"style.title"}), of_styles=True)
 
 
 async def test_session_returns_the_user_as_a_model_that_can_be_saved(idle_server: Running, database: str) -> None:
