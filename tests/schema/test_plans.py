@@ -11,6 +11,7 @@ from models.generation_row import GENERATIONS
 from schema.root import schema
 from schema.runtime.compilation.plan import Plan, UnsupportedError, compile_event, compile_query
 from schema.runtime.compilation.plans import MAX_OPERATIONS, MAX_VARIANTS, SELECTIONS_PER_USE, Plans
+from schema.runtime.compilation.run import RerunError
 from setting_types import Switch
 from settings import Settings
 from tests.conftest import Running, running
@@ -94,6 +95,26 @@ def test_variants_of_one_operation_are_bounded() -> None:
             plans.compile(document, node, variables)
     (operation,) = plans._operations.values()
     assert len(operation.variants) == MAX_VARIANTS
+
+
+async def test_plan_that_stumbled_over_the_rows_of_one_account_is_tried_again_after_other_uses() -> None:
+    plans, document = Plans(schema, uses=1), parse("{ __typename }")
+    node = document.definitions[0]
+    assert isinstance(node, OperationDefinitionNode)
+    assert plans.use(document, node, {})
+    plans.compile(document, node, {})
+
+    def stumble(*_: Any) -> Any:
+        raise RerunError
+
+    tried = 0
+    for _ in range(100):
+        plan = plans.find(node, {})
+        if plan is not None:
+            plan._execute = stumble
+            assert (await plan.run(None)).data == {"__typename": "Query"}, "graphql-core's answer"
+            tried += 1
+    assert tried == 3 + 3, "after 3 times, for one use in 20"
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,8 @@ from schema.runtime.compilation.source import Source
 
 __all__ = ["Plan", "UnsupportedError", "compile_event", "compile_query"]
 
-_MAX_RERUNS = 3  # by graphql-core; then the operation is not tried again
+_MAX_RERUNS = 3  # by graphql-core
+_USES_PER_RERUN = 20  # from then on
 
 
 class Plan:
@@ -59,7 +60,7 @@ class Plan:
         self.fields = fields
         self.execute_alone = execute_alone
         self.execute_columns = execute_columns
-        self._reruns = 0
+        self._uses = self._reruns = 0
 
     async def run(self, context: Any, variables: Mapping[str, Any] | None = None, event: Any = None) -> ExecutionResult:
         """Execute the operation. `event`: of a subscription. Errors are part of the result, also those of variables."""
@@ -114,10 +115,13 @@ class Plan:
         run.close()
         return await result if isinstance(result, Awaitable) else result
 
-    @property
     def is_useful(self) -> bool:
-        """Whether graphql-core had to execute the operation again only a few times."""
-        return self._reruns < _MAX_RERUNS
+        """Count a use, and return whether graphql-core had to execute the operation again for only a few of them.
+
+        Rows of one account may be what it stumbles over, so it is tried again after others have used the operation.
+        """
+        self._uses += 1
+        return self._reruns < _MAX_RERUNS or self._reruns * _USES_PER_RERUN <= self._uses
 
     def _failed(self, run: Run, error: GraphQLError | RerunError) -> AwaitableOrValue[ExecutionResult]:
         """Return the response without data, or graphql-core's."""

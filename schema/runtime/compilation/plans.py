@@ -117,7 +117,7 @@ class Plans:
             return None
         switches = operation.switches(variables)
         plan = operation.variants.get(switches) if switches is not None else None
-        if plan is None or not plan.is_useful:
+        if plan is None or not plan.is_useful():
             return None
         self._operations.move_to_end(id(node))
         return plan
