@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any, Protocol, TypeAlias, cast
 
 from graphql import ExecutionResult
+from graphql.pyutils import gather_with_cancel
 
 from models.enum import ErrorCode
 from schema.runtime.context import Context
@@ -176,8 +177,9 @@ class EventView:
 
     async def encode(self, item: Item[Any]) -> EncodedItem:
         """Execute an item for one receiver, outside the turns of the view."""
-        await asyncio.sleep(self._turns.count(self._cost))
-        return self._encode(item.position, [await _awaited(result) for result in self._execute(item.value)])
+        events = self._render(item.value, self._context)
+        await asyncio.sleep(self._turns.count(self._cost * len(events)))
+        return self._encode(item.position, await _finished(list(map(self._executor.execute, events))))
 
     def _execute_next(
         self, position: Position, value: Any, columns: dict[str, Any] | None = None
@@ -188,8 +190,9 @@ class EventView:
         """
         if self._pending is not None:
             return None
+        events = self._render(value, self._context) if columns is None else []
         if not self._is_paid:
-            delay = self._turns.count(self._cost)
+            delay = self._turns.count(self._cost * (len(events) if columns is None else 1))
             if delay > 0:
                 self._is_paid = True
                 self._pending = asyncio.get_running_loop().call_later(delay, self._continue)
@@ -202,7 +205,7 @@ class EventView:
             value = self._topic.value_of(columns)
             if value is None:
                 return None
-        events = self._render(value, self._context)
+            events = self._render(value, self._context)
         if len(events) == 1:
             result = self._executor.execute(events[0])
             if type(result) is dict:
@@ -217,7 +220,7 @@ class EventView:
 
     async def _finish(self, position: Position, results: list[Executed]) -> None:
         try:
-            encoded = self._keep(self._encode(position, [await _awaited(result) for result in results]))
+            encoded = self._keep(self._encode(position, await _finished(results)))
         except Exception as error:  # noqa: BLE001 - formatted as any error of an operation
             for receiver in self.receivers:
                 receiver.fail(error)
@@ -246,9 +249,6 @@ class EventView:
         self._encoded[encoded[0]] = encoded
         return encoded
 
-    def _execute(self, value: Any) -> list[Executed]:
-        return list(map(self._executor.execute, self._render(value, self._context)))
-
     def _encode(self, position: Position, results: list[Finished]) -> EncodedItem:
         messages, codes = [], _NO_CODES
         for result in results:
@@ -265,8 +265,13 @@ class EventView:
         return (position, tuple(messages), codes)
 
 
-async def _awaited(result: Executed) -> Finished:
-    return await result if isinstance(result, Awaitable) else result
+async def _finished(results: list[Executed]) -> list[Finished]:
+    """Wait for the results together, so that data loaders read for all events of an item at once."""
+    waiting = [place for place, result in enumerate(results) if isinstance(result, Awaitable)]
+    found = await gather_with_cancel(*[cast("Awaitable[ExecutionResult]", results[place]) for place in waiting])
+    for place, result in zip(waiting, found, strict=True):
+        results[place] = result
+    return cast("list[Finished]", results)
 
 
 def next_message(payload: bytes) -> bytes:

@@ -12,7 +12,9 @@ from models.database.connection import run_tx
 from models.enum import GenerationStage
 from services.events import account_change
 from services.events.payload import account_channel
+from services.gallery.tag import TagService
 from services.generations.specification import GenerationRequest
+from services.operations.query_slots import EventTurns
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.bus_subscribers import wait_for_subscribers
@@ -30,6 +32,7 @@ CREATE_MANY += " generations { id } errors { code } } }"
 CANCEL = "mutation($id: ID!) { cancelGeneration(id: $id) { errors { code } } }"
 DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds errors { code } } }"
 FAVORITE = "mutation($id: ID!, $to: Boolean!) { setFavorite(id: $id, isFavorite: $to) { errors { code } } }"
+FAVORITES_OF_ALL = "mutation($ids: [ID!]!) { setFavorites(ids: $ids, isFavorite: true) { errors { code } } }"
 SIGN_OUT = "mutation { signOut(everywhere: true) { sessionsEnded } }"
 
 
@@ -356,3 +359,35 @@ async def test_variables_that_no_event_reads_do_not_end_the_stream(ada: Api, unu
         version = await opened(stream)
         await ada.one(FAVORITE, id=id, to=True)
         assert await received(stream, 1) == [("UPDATED", version + 1, id)]
+
+
+async def test_events_of_one_change_read_together_and_each_counts(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = await server.api.sign_up()
+    made = await create(ada, 4)
+    reads, costs = [], []
+    of_generations, count = TagService.of_generations, EventTurns.count
+
+    async def read(tags: TagService, ids: Sequence[str]) -> Any:
+        reads.append(sorted(ids))
+        return await of_generations(tags, ids)
+
+    def counted(turns: EventTurns, cost: int) -> float:
+        costs.append(cost)
+        return count(turns, cost)
+
+    async with ada.socket() as socket:
+        stream = await socket.subscribe("subscription { galleryChanged { kind generation { id tags { name } } } }")
+        assert (await stream.next())["kind"] == "SNAPSHOT"
+        monkeypatch.setattr(TagService, "of_generations", read)
+        monkeypatch.setattr(EventTurns, "count", counted)
+        await ada.one(FAVORITE, id=made[0], to=True)
+        assert (await stream.next())["generation"] == {"id": made[0], "tags": []}
+        (one,) = costs
+        changed = await ada.one(FAVORITES_OF_ALL, ids=made[1:])
+        assert changed["errors"] == []
+        events = [await stream.next() for _ in made[1:]]
+    assert sorted(event["generation"]["id"] for event in events) == sorted(made[1:])
+    assert reads == [[made[0]], sorted(made[1:])]
+    assert costs == [one, 3 * one]
