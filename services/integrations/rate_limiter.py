@@ -63,6 +63,7 @@ class RateLimiter:
         if self._shared is not None:
             async with asyncio.timeout(_TIMEOUT):
                 await self._shared.hit(RateLimitItemPerSecond(_CHECKS, 1), _PREFIX, "check")
+            REDIS.worked(_SCOPE)
 
     async def hit(self, key: str, times: int, seconds: int, cost: int = 1) -> float | None:
         """Add `cost` hits to `key` and return None, or the seconds to wait if that exceeds `times` within `seconds`.

@@ -1,4 +1,4 @@
-"""The log of a server whose database is away: a line when that begins and one when it ends, without tracebacks."""
+"""The log of a server whose database or Redis is away: a line when that begins and one when it ends."""
 
 import asyncio
 import json
@@ -11,14 +11,17 @@ from typing import Any
 
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
 from logs import configure_logs
 from main import prepare
 from models.database.connection import rows
-from settings import load_settings
+from setting_types import Switch
+from settings import Settings, load_settings
+from telemetry.outage import Outage
 from tests.conftest import quick_settings, running
 from tests.support.client import until
-from tests.support.servers import PostgresServer
+from tests.support.servers import PostgresServer, RedisServer
 
 
 @pytest.fixture
@@ -72,3 +75,57 @@ async def test_an_outage_of_the_database_writes_two_lines(
     # Nothing but statements that were running when the connections broke.
     between = lines[lines.index(began) + 1 : lines.index(ended)]
     assert between == []
+
+
+@pytest.mark.any_database
+async def test_an_outage_of_redis_ends_without_another_request_and_the_next_one_begins(
+    settings: Settings, redis: RedisServer, json_logs: StringIO
+) -> None:
+    redis.start()
+
+    def outages() -> list[str]:
+        lines = [json.loads(line) for line in json_logs.getvalue().splitlines()]
+        return [line["event"] for line in lines if line.get("service") == "redis"]
+
+    wanted = settings.model_copy(update={"redis_url": redis.url, "rate_limits": Switch.ON})
+    async with running(wanted, idle=True) as server:
+
+        async def is_back() -> bool:
+            return bool((await server.api.http.get("/health/ready")).json()["redis"] == "ok")
+
+        async def has_begun_again() -> bool:
+            return outages() == ["outage.began", "outage.ended", "outage.began"]
+
+        redis.kill()
+        await server.api.sign_up()  # counted in the memory of the process
+        assert not await is_back()
+        redis.start()
+        await until(is_back)
+        assert outages() == ["outage.began", "outage.ended"]
+        redis.kill()
+        await until(has_begun_again)
+        redis.start()
+
+
+def test_a_kind_of_call_that_failed_once_is_no_outage_a_minute_later() -> None:
+    now = 0.0
+    storage = Outage("storage", lambda: now)
+    with capture_logs() as lines:
+        storage.failed(OSError("the first"), "delete")
+        storage.worked("put")
+        now = 59.0
+        assert storage.is_on
+        now = 61.0
+        assert not storage.is_on
+        storage.worked("put")
+        assert not storage.is_on
+        storage.failed(OSError("the second"), "delete")
+        now = 3600.0
+        storage.failed(OSError("the third"), "delete")
+        storage.failed(OSError("unreachable"))
+        now = 7200.0
+        assert storage.is_on
+    events = [(line["event"], line.get("error")) for line in lines]
+    first, second, third = (("outage.began", repr(OSError(f"the {place}"))) for place in ("first", "second", "third"))
+    ended = ("outage.ended", None)
+    assert events == [first, ended, second, ended, third]

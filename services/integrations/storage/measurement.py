@@ -25,7 +25,7 @@ def measured(operation: str) -> Iterator[None]:
         STORAGE.worked(scope)
         raise
     except StorageError as error:
-        # Listings are so rare that the end of such an outage would not be noticed.
+        # A refused listing alone is no outage: only audits and backups read them.
         if error.cause in _WHOLE or operation != "list":
             STORAGE.failed(error, "" if error.cause in _WHOLE else scope)
         metric.storage_errors.labels(operation, error.cause.value).inc()
