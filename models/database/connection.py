@@ -34,6 +34,7 @@ _OUTAGES = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # starting, stopping, or a statement timed out
     asyncpg.InsufficientResourcesError,  # connections, memory, disk
+    asyncpg.PostgresSystemError,  # files that cannot be read or written
     asyncpg.LockNotAvailableError,
     asyncpg.TransactionRollbackError,  # repeated deadlocks
     asyncpg.IdleInTransactionSessionTimeoutError,
@@ -43,7 +44,8 @@ _OUTAGES = (
 )
 # Those that only the database can have raised.
 _LOST = (*(kind for kind in _OUTAGES if kind is not OSError), NoConnectionError)
-_SQLITE_OUTAGES = (5, 6, 13)  # SQLITE_BUSY, SQLITE_LOCKED, SQLITE_FULL; sqlite3 is imported where it is used
+# SQLITE_BUSY, LOCKED, READONLY, IOERR, FULL and CANTOPEN; sqlite3 is imported where it is used.
+_SQLITE_OUTAGES = (5, 6, 8, 10, 13, 14)
 
 # Conflicts of two transactions: one was certainly rolled back, and can be retried.
 _CONFLICTS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)

@@ -1,6 +1,8 @@
 """Errors of the database cost no generation, and an outage is reported as UNAVAILABLE."""
 
 import asyncio
+import contextlib
+import resource
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,7 +16,7 @@ from main import prepare
 from models.database.connection import is_postgres, rows
 from settings import Settings
 from tests.conftest import Running, quick_settings, running
-from tests.support.client import PATIENCE, Api, until
+from tests.support.client import CREATE, PATIENCE, Api, until
 from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.servers import PostgresServer
 
@@ -45,6 +47,28 @@ async def _fail(database: str, when: str) -> None:
         )
 
 
+@contextlib.asynccontextmanager
+async def _bad_disk(database: str) -> AsyncIterator[None]:
+    """Let orders fail as on a disk with errors: of SQLite, the system refuses every write of this process to a file."""
+    if is_postgres(database):
+        await rows(
+            "CREATE FUNCTION refuse_write() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE EXCEPTION 'could not write block' USING ERRCODE = 'io_error'; END $$"
+        )
+        await rows(
+            "CREATE TRIGGER refuse_write BEFORE INSERT ON generations FOR EACH ROW EXECUTE FUNCTION refuse_write()"
+        )
+        yield
+        await _recover(database)
+        return
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
 async def _recover(database: str) -> None:
     await rows("DROP TRIGGER refuse_write" + (" ON generations" if is_postgres(database) else ""))
 
@@ -66,6 +90,15 @@ async def test_a_completion_that_cannot_be_written_is_retried(server: Running, a
     ended = await ada.wait_for_end(generation["id"])
     assert (ended["status"], ended["attempts"]) == ("COMPLETED", 1)
     assert await ada.credits() == 29
+
+
+async def test_a_disk_with_errors_is_an_outage_and_no_bug(server: Running, ada: Api, database: str) -> None:
+    with capture_logs() as lines:
+        async with _bad_disk(database):
+            assert (await ada.refused(CREATE, input={"prompt": "A red boat"}))["code"] == "UNAVAILABLE"
+    assert "graphql.crashed" not in {line["event"] for line in lines}
+    (generation,) = (await ada.create(prompt="A red boat"))["generations"]
+    assert (await ada.wait_for_end(generation["id"]))["status"] == "COMPLETED"
 
 
 @pytest.mark.postgres_only
