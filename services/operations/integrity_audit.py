@@ -14,12 +14,13 @@ from services.operations.storage_comparison import compare_storage
 
 @dataclass(frozen=True)
 class InvariantResult:
-    """The result of checking one invariant: it holds if there are no violations."""
+    """The result of checking one invariant: it holds if there are no violations. `is_backlog`: as of the invariant."""
 
     name: str
     statement: str
     violations: tuple[str, ...]
     is_complete: bool = True  # False: the check timed out, or part of it did
+    is_backlog: bool = False
 
 
 _STORAGE = "B1"  # the invariant that compares the database with the storage's listing
@@ -109,4 +110,4 @@ class IntegrityAudit:
             return InvariantResult(invariant.name, invariant.statement, (), is_complete=False)
         if invariant.name == _STORAGE:
             return InvariantResult(invariant.name, invariant.statement, found + listing.orphans, listing.is_complete)
-        return InvariantResult(invariant.name, invariant.statement, found)
+        return InvariantResult(invariant.name, invariant.statement, found, is_backlog=invariant.is_backlog)

@@ -79,13 +79,12 @@ class SelfCheck:
 
     async def _report(self, result: InvariantResult, earlier: int) -> None:
         count = len(result.violations)
-        log.error(
-            "self_check.invariant_violated",
-            invariant=result.name,
-            statement=result.statement,
-            violations=count,
-            ids=result.violations[:_MAX_LOGGED],
-        )
+        fields = {"invariant": result.name, "statement": result.statement, "violations": count}
+        ids = result.violations[:_MAX_LOGGED]
+        if result.is_backlog:  # it ends by itself once what it waits for works again
+            log.warning("self_check.backlog", **fields, ids=ids)
+            return
+        log.error("self_check.invariant_violated", **fields, ids=ids)
         if count > earlier:  # alert admins once, not every hour
             text = message("An invariant is violated: {statement} ({name}), {count} times.",
                            statement=result.statement, name=result.name, count=count)  # fmt: skip

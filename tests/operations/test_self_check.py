@@ -81,6 +81,23 @@ async def test_a_new_violation_is_reported_once_by_one_worker_an_hour(idle_serve
         )
 
 
+async def test_what_is_only_late_is_a_warning_without_an_alert(idle_server: Running) -> None:
+    api, check = idle_server.api, idle_server.services.operations.self_check
+    admin, ada = await make_admin(api), await api.sign_up()
+    await ada.create(prompt="A red boat")
+    await rows("UPDATE generations SET created_at = LATER($1) RETURNING id", -1e6)
+    async with admin.socket() as socket:
+        feed = await socket.subscribe(FEED)
+        await first_activity_event(feed, idle_server.services)
+        with capture_logs() as logs:
+            assert await check.check_when_due(NOON) == {"G2": 1}
+        (line,) = [line for line in logs if line.get("invariant") == "G2"]
+        assert (line["event"], line["log_level"], line["violations"]) == ("self_check.backlog", "warning", 1)
+        await rows("UPDATE users SET credits = credits + 1 WHERE id = $1 RETURNING id", ada.user["id"])
+        assert set(await check.check_when_due(NOON + timedelta(hours=1)) or ()) == {"G2", "M1", "M6"}
+        assert "(M1)" in (await feed.until(kind="ALERT"))["message"], "the first alert"
+
+
 async def test_an_audit_has_a_deadline_and_reports_incomplete_checks(idle_server: Running) -> None:
     database = ReadOnlyDatabase(idle_server.settings.database, 0.05)
     with pytest.raises(QueryTimeoutError):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from health_check import check, connections_line, settings_lines
-from main import main
+from main import main, verify
 from models.database.connection import database_time, rows
 from models.enum import MediaKind
 from provider_adapters import load_product
@@ -254,6 +254,26 @@ def test_check_says_what_the_last_audit_found() -> None:
     assert broken == (
         "FAIL  audit      2026-11-30 03:00 UTC, 12 min ago: M1 is violated once: `main.py verify` names the rows"
     )
+
+
+async def test_verify_reports_what_is_only_late_and_fails_for_what_is_wrong(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def found() -> tuple[int, set[str]]:
+        code = await verify(settings)
+        lines = capsys.readouterr().out.splitlines()
+        return code, {line[:9].rstrip() for line in lines if not line.startswith("ok ")}
+
+    async with running(settings, idle=True) as server:
+        ada = await server.api.sign_up()
+        await ada.create(prompt="A red boat")
+        await rows("UPDATE generations SET created_at = LATER($1) RETURNING id", -1e6)
+    capsys.readouterr()
+    assert await found() == (0, {"late  G2"})
+    async with running(settings, idle=True):
+        await rows("UPDATE users SET credits = credits + 5 WHERE id = $1 RETURNING id", ada.user["id"])
+    capsys.readouterr()
+    assert await found() == (1, {"late  G2", "FAIL  M1", "FAIL  M6"})
 
 
 async def test_check_fails_if_a_balance_is_not_the_sum_of_its_ledger(
