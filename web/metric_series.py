@@ -11,6 +11,7 @@ from services.integrations.storage.measurement import initialize_series as initi
 from services.operations.release import VERSION
 from telemetry import metric
 from telemetry.process import process_kind
+from web.openai_api.endpoint import KIND, OPERATIONS
 
 _SUBSCRIPTION = "subscription"
 _OUTCOMES = ("ok", "refused", "failed")
@@ -68,6 +69,10 @@ def initialize_server() -> None:
     for root in (roots.query_type, roots.mutation_type, roots.subscription_type):
         if isinstance(root, GraphQLObjectType):
             _initialize_operations(root)
+    for path in OPERATIONS:
+        for outcome in (*_OUTCOMES, "disconnected"):
+            metric.operation_counter(path, KIND, outcome)
+        metric.operation_timer(path)
     for code in ErrorCode:
         metric.graphql_errors.labels(code.value)
     for status in (200, 500, 503):

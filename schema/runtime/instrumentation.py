@@ -58,15 +58,19 @@ def collecting_codes() -> Iterator[set[ErrorCode]]:
 
 
 class Instrumentation:
-    """Measures one operation, entered with `with`, from before parsing until its response or stream has ended."""
+    """Measures one operation, entered with `with`, from before parsing until its response or stream has ended.
 
-    __slots__ = ("_bound", "_codes", "_created", "_field", "_is_counted", "_kind", "_started")
+    `is_disconnected`: the client has disconnected before the end, as its transport says.
+    """
+
+    __slots__ = ("_bound", "_codes", "_created", "_field", "_is_counted", "_kind", "_started", "is_disconnected")
 
     def __init__(self, query: str | None, variables: Mapping[str, Any] | None) -> None:
         # Of a document that does not parse or validate, nothing else is known.
         self._kind = self._field = metric.OTHER
         self._codes: set[ErrorCode] = set()
         self._is_counted = False  # among the open subscriptions
+        self.is_disconnected = False
         self._bound: Mapping[str, Any] = {}
         _codes.set(self._codes)
         self._created = collect_created()
@@ -85,7 +89,8 @@ class Instrumentation:
             return
         if isinstance(error, Exception):
             self._codes.add(_code_of(error))
-        self._report(is_disconnected=isinstance(error, asyncio.CancelledError | GeneratorExit))
+        has_left = self.is_disconnected or isinstance(error, asyncio.CancelledError | GeneratorExit)
+        self._report(is_disconnected=has_left)
 
     def end(self, codes: Iterable[ErrorCode], *, is_disconnected: bool) -> None:
         """Report a stream that was handed over and has ended. `codes`: of the errors that it sent since."""

@@ -39,6 +39,7 @@ from services.media.file import FileService
 from services.operations.maintenance import MaintenanceService
 from services.operations.provider_pause import ProviderPauses
 from telemetry import metric
+from telemetry.outage import is_any_on
 
 log = structlog.get_logger(__name__)
 
@@ -156,7 +157,10 @@ class GenerationWorker:
                 await self._events.generation_changed(ended)
             return
         crashpoint("worker.ended")
-        bound.info(
+        # What only the user can change is no warning; nor is what an outage causes that the log has reported.
+        is_ours = ended.status is GenerationStatus.FAILED and ended.error_code is not ErrorCode.CONTENT_REJECTED
+        write = bound.warning if is_ours and not is_any_on() else bound.info
+        write(
             "generation.ended",
             status=ended.status,
             code=ended.error_code,

@@ -7,6 +7,7 @@ from schema.runtime.access import Audience
 from schema.runtime.context import Context
 from services.core.error import KeyScopeError, UnauthenticatedError
 from services.core.rate_limit import LimitUsage, limit_usage
+from telemetry import log_fields
 from web.credential import token_of
 
 
@@ -39,6 +40,7 @@ async def sign_in(context: Context, request: Request, field: str) -> None:
         raise UnauthenticatedError
     context.credential.token = token
     await context.authenticate()
+    log_fields.add(user=context.require_viewer().id)
     key = context.require_viewer().acting_key
     if key is not None and not scope.allows(key.scope, field):
         raise KeyScopeError

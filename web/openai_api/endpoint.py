@@ -12,6 +12,7 @@ from starlette.routing import Route
 from models import Generation
 from models.enum import ErrorCode, MediaKind
 from schema.runtime.context import Context
+from schema.runtime.instrumentation import Instrumentation, count_error
 from services.core.error import Refusal, RefusalGroup, UnavailableError
 from services.core.message import message
 from web.body import MAX_JSON_BYTES, TooLargeError, limited
@@ -28,6 +29,9 @@ from web.outage_response import is_unavailable
 from web.upload_slots import UploadSlots, announced_bytes
 
 log = structlog.get_logger(__name__)
+
+OPERATIONS = ("/v1/images/generations", "/v1/images/edits", "/v1/models")
+KIND = "openai"  # the type of these operations, as metrics and log lines name it
 
 _MAX_FILES, _MAX_FIELDS = 4, 40  # of a form; a mask beside the picture is refused by its name
 _NO_FORM = message("The body must be a form: multipart/form-data.")
@@ -52,9 +56,9 @@ class OpenAIEndpoints:
     def routes(self) -> list[Route]:
         """Return the routes below /v1."""
         return [
-            Route("/v1/images/generations", _answered(self._generate), methods=["POST"]),
-            Route("/v1/images/edits", _answered(self._edit), methods=["POST"]),
-            Route("/v1/models", _answered(_models), methods=["GET"]),
+            _route("POST", OPERATIONS[0], self._generate),
+            _route("POST", OPERATIONS[1], self._edit),
+            _route("GET", OPERATIONS[2], _models),
         ]
 
     async def _generate(self, request: Request, context: Context, stack: AsyncExitStack) -> Response:
@@ -118,21 +122,24 @@ def _limited(request: Request, max_bytes: int) -> Request:
     return Request(request.scope, limited(request.receive, request.headers, max_bytes))
 
 
-def _answered(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
-    """Return a handler that answers every refusal with an error in OpenAI's form."""
+def _route(method: str, path: str, answer: Answer) -> Route:
+    """Return a route that answers every refusal with an error in OpenAI's form."""
 
     async def handle(request: Request) -> Response:
-        return await _answer(answer, request)
+        return await _answer(answer, request, path)
 
-    return handle
+    return Route(path, handle, methods=[method])
 
 
-async def _answer(answer: Answer, request: Request) -> Response:
+async def _answer(answer: Answer, request: Request, path: str) -> Response:
     context = context_of(request)
     async with AsyncExitStack() as stack:
+        operation = stack.enter_context(Instrumentation(None, None))
+        operation.identify(KIND, path, None, None)
         try:
             response = await answer(request, context, stack)
         except ClientDisconnect:
+            operation.is_disconnected = True
             return Response(status_code=400)  # not delivered; ends the request without an error in the log
         except ApiError as error:
             response = _error_response(context, error)
@@ -153,5 +160,6 @@ async def _answer(answer: Answer, request: Request) -> Response:
 
 
 def _error_response(context: Context, error: ApiError, status: int | None = None) -> Response:
+    count_error(error.error_code)
     log.info("images.refused", code=error.error_code.value, parameter=error.parameter)
     return JSONResponse(error.body(context.translate(error.message)), status or error.status, error.headers())

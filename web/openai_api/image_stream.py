@@ -9,6 +9,7 @@ from models import Generation
 from models.enum import ErrorCode, GenerationStatus
 from models.generation_row import GenerationRow
 from schema.runtime.context import Context
+from schema.runtime.instrumentation import count_error
 from services.core.error import Refusal, UnavailableError
 from services.core.message import message
 from services.events.generation_states import states
@@ -58,13 +59,13 @@ async def _events(context: Context, body: ImageBody, submitted: Generation, kind
         made = await picture(context, body, last)
         yield _event(f"{kind}.completed", made | _shape(last))
     except ApiError as error:
-        yield _error(context, error)
+        yield _failed(context, error)
     except Refusal as refusal:
-        yield _error(context, refused(refusal))
+        yield _failed(context, refused(refusal))
     except Exception as error:
         if not is_unavailable(error):
             raise
-        yield _error(context, refused(UnavailableError()))
+        yield _failed(context, refused(UnavailableError()))
 
 
 def _partial(preview: str, number: int) -> dict[str, Any]:
@@ -86,6 +87,11 @@ def _shape(row: GenerationRow) -> dict[str, Any]:
 
 def _event(kind: str, fields: dict[str, Any]) -> str:
     return f"event: {kind}\ndata: {json.dumps({'type': kind} | fields, separators=(',', ':'))}\n\n"
+
+
+def _failed(context: Context, error: ApiError) -> str:
+    count_error(error.error_code)
+    return _error(context, error)
 
 
 def _error(context: Context, error: ApiError) -> str:
