@@ -64,7 +64,8 @@ def _format(error: GraphQLError, context: Context | None) -> None:
     if isinstance(original, RefusalGroup):
         original = original.refusals[0]
     if isinstance(original, Refusal):
-        _set(error, original.code, context.translate(original.message) if context else original.message.text)
+        text = context.translate(original.message) if context else original.message.text
+        _set(error, original.code, text, is_outage=original.is_outage)
         if original.field:
             error.extensions = {**(error.extensions or {}), "field": [cut(part) for part in original.field]}
         if isinstance(original, RateLimitedError):
@@ -102,7 +103,7 @@ def _without_value(found: re.Match[str]) -> str:
     return "" if found.string[: found.start()].endswith("?") else "."  # a suggestion
 
 
-def _set(error: GraphQLError, code: ErrorCode, text: str) -> None:
-    count_error(code)
+def _set(error: GraphQLError, code: ErrorCode, text: str, *, is_outage: bool = False) -> None:
+    count_error(code, is_outage=is_outage)
     error.message = text
     error.extensions = {"code": code.value}

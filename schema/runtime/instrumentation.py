@@ -38,12 +38,12 @@ _OK = "ok"
 _codes: ContextVar[set[ErrorCode] | None] = ContextVar("codes", default=None)  # returned by this operation
 
 
-def count_error(code: ErrorCode) -> None:
-    """Count an error that is returned to the client."""
+def count_error(code: ErrorCode, *, is_outage: bool = False) -> None:
+    """Count an error that is returned to the client. `is_outage`: as of a Refusal; its operation has failed."""
     metric.graphql_errors.labels(code.value).inc()
     codes = _codes.get()
     if codes is not None:
-        codes.add(code)
+        codes.update((code, ErrorCode.UNAVAILABLE) if is_outage else (code,))
 
 
 @contextlib.contextmanager

@@ -63,7 +63,7 @@ def user_errors(refusal: error.Refusal | error.RefusalGroup, context: Context) -
 
 def _user_error(refusal: error.Refusal, context: Context) -> UserError:
     code: enum.ErrorCode = refusal.code
-    count_error(code)
+    count_error(code, is_outage=refusal.is_outage)
     message = context.translate(refusal.message)
     field = [cut(part) for part in refusal.field] if refusal.field else None
     if isinstance(refusal, error.InsufficientCreditsError):

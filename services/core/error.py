@@ -14,10 +14,12 @@ from services.core.message import Message, message
 class Refusal(Exception):  # noqa: N818 - the project's term for an expected outcome; `...Error` types are what a client sees
     """Base class of all refusals.
 
-    `field` is the path within the input, in the API's spelling (`("variables", "costumeColor")`).
+    `field` is the path within the input, in the API's spelling (`("variables", "costumeColor")`). `is_outage`: one
+    is the cause, which the code alone does not say: it counts as a failure, not as the user's mistake.
     """
 
     code = ErrorCode.INTERNAL
+    is_outage = False
 
     def __init__(self, text: Message, field: tuple[str, ...] | None = None) -> None:
         super().__init__(text.text)
@@ -207,12 +209,13 @@ class TooManySubscriptionsError(Refusal):
 
 
 class PaymentsUnavailableError(Refusal):
-    """No payment provider is configured, or it does not respond; nothing was charged."""
+    """No payment provider is configured, or it does not respond (`is_outage`); nothing was charged."""
 
     code = ErrorCode.PAYMENTS_UNAVAILABLE
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_outage: bool = False) -> None:
         super().__init__(message("Payments are unavailable right now. Please try again later."))
+        self.is_outage = is_outage
 
 
 class UnavailableError(Refusal):

@@ -169,7 +169,7 @@ async def _open_session(provider: PaymentProvider, checkout: Checkout, request: 
     try:
         session = await provider.create_checkout(request)
     except PaymentProviderError:
-        raise PaymentsUnavailableError from None
+        raise PaymentsUnavailableError(is_outage=True) from None
     # Compare-and-set: where a duplicate in another process opened a session first, every client gets that one.
     unopened = Checkout.filter(id=checkout.id, provider_id=checkout.provider_id)
     await unopened.update(provider_id=session.provider_id, url=session.url, expires_at=session.expires_at)

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from models import CreditTransaction, ExternalEvent, Pass, Purchase, User
 from services.core.chore import Lane
@@ -227,7 +228,11 @@ async def test_checkout_is_opened_once_per_idempotency_key(polar_store: Running,
     for input, code in refusals:
         assert (await ada.refused(CHECKOUT, input=input))["code"] == code, input
     polar.fail(500)
-    assert (await ada.refused(CHECKOUT, input={"package": "credits-50"}))["code"] == "PAYMENTS_UNAVAILABLE"
+    with capture_logs() as lines:
+        assert (await ada.refused(CHECKOUT, input={"package": "credits-50"}))["code"] == "PAYMENTS_UNAVAILABLE"
+        assert (await ada.refused(CHECKOUT, input={"package": "credits-200"}))["code"] == "PAYMENTS_UNAVAILABLE"
+    outcomes = [line["outcome"] for line in lines if line["event"] == "graphql.operation"]
+    assert outcomes == ["failed", "refused"], "an outage is no mistake of the user"
     assert (await polar_store.api.refused(CHECKOUT, input=wanted))["code"] == "UNAUTHENTICATED"
 
 
