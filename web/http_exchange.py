@@ -49,6 +49,10 @@ Header = tuple[bytes, bytes]
 log = logging.getLogger("uvicorn.error")
 
 
+class ResponseCutOffError(Exception):
+    """The rest of a response cannot be sent, as the log says already: closes the connection in the middle of it."""
+
+
 def _line(name: bytes, value: bytes) -> bytes:
     """Return the line of a header. Raises RuntimeError if it would not be one."""
     beginning = _beginning(name)
@@ -166,6 +170,8 @@ class HttpExchange:
             log.warning("Request canceled: %s", self.scope["path"])
             self._is_stopping = True
             await self._fail(_STOPPED)
+        except ResponseCutOffError:
+            await self._fail()
         except BaseException as error:
             log.error("Exception in ASGI application\n", exc_info=error)
             await self._fail()

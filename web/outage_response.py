@@ -11,6 +11,7 @@ from services.core.error import UnavailableError
 from services.core.message import message
 from services.integrations.storage.protocol import StorageError
 from web.html import Reader, message_page
+from web.http_exchange import ResponseCutOffError
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +25,10 @@ def is_unavailable(error: Exception) -> bool:
 
 
 class OutageResponses:
-    """Answers requests whose handler was ended by an outage; GraphQL's errors are in its own responses."""
+    """Answers requests whose handler was ended by an outage; GraphQL's errors are in its own responses.
+
+    Raises ResponseCutOffError where the outage has begun in the middle of a response.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -43,9 +47,11 @@ class OutageResponses:
         try:
             await self._app(scope, receive, send_noting_start)
         except Exception as error:
-            if has_started or not is_unavailable(error):
+            if not is_unavailable(error):
                 raise
             log.warning("http.unavailable", error=error)
+            if has_started:
+                raise ResponseCutOffError from None
             await _response(Request(scope))(scope, receive, send)
 
 

@@ -14,6 +14,7 @@ from telemetry import crash, log_fields, metric
 from telemetry.log_level import logs_debug
 from telemetry.outage import is_any_on
 from telemetry.redaction import Target, redact_in_errors
+from web.http_exchange import ResponseCutOffError
 
 log = structlog.get_logger(__name__)
 
@@ -63,6 +64,9 @@ class RequestLog:
             await self._app(scope, receive, send_with_id)
         except ClientDisconnect:
             pass  # before the response, or in the middle of it
+        except ResponseCutOffError:
+            status = HTTPStatus.SERVICE_UNAVAILABLE  # as before the beginning of the response
+            raise
         except Exception as error:
             status = 500  # sent by Starlette; uvicorn logs the traceback
             crash.report(error, request=request_id)

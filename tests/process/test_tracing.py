@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gzip
 import json
+import os
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,13 +14,18 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from models import File
 from models.database.connection import rows
+from models.enum import FileKind
 from telemetry.crash import report, reporting
 from telemetry.trace import span, tracing, tracing_to
 from tests.conftest import Running
 from tests.support.client import Api, photo
+from tests.support.raw_http import connection, request
+from tests.web.test_metrics import read_metrics, sample
 
 PROMPT = "a secret garden behind the mill"
+LARGE = 64 << 20  # bytes: more than a connection that is not read takes up
 
 
 class Ingest:
@@ -154,6 +160,37 @@ async def test_crash_report_has_the_reference_and_no_user_input(scripted: Runnin
     for secret in (PROMPT, "ada@example.com", ada.token or ""):
         assert secret not in reports
     report(ValueError(PROMPT))  # disabled
+
+
+@pytest.mark.any_database
+async def test_download_that_an_outage_cuts_off_is_no_crash(
+    scripted: Running, ingest: Ingest, caplog: pytest.LogCaptureFixture
+) -> None:
+    ada = await scripted.api.sign_up()
+    made = await create_and_wait(ada)
+    await ada.one('mutation($id: ID!) { shareGeneration(id: $id, slug: "the-fox") { errors { code } } }', id=made)
+    file = await File.get(kind=FileKind.RESULT)
+    folder = scripted.settings.data_dir / "files"
+    os.truncate(folder / file.key, LARGE)
+    await File.filter(id=file.id).update(byte_size=LARGE)
+    before = await read_metrics(scripted.api.http)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(reporting(f"http://public@127.0.0.1:{ingest.port}/1", "production", "1.2.3"))
+        async with connection(scripted.api.address) as raw:
+            await raw.send(request("GET", "/s/the-fox/picture"))
+            assert b" 200 OK" in await raw.reader.readuntil(b"\r\n\r\n")
+            folder.rename(folder.with_name("files-elsewhere"))
+            folder.write_bytes(b"a file where the folder should be")
+            assert len(await raw.rest()) < LARGE
+        report(ValueError(PROMPT), generation="gen_1")
+        await asyncio.to_thread(stack.close)
+    assert [event_in(body)["tags"].get("generation") for _, body in ingest.posts] == ["gen_1"], "no other report"
+    assert "Exception in ASGI application" not in caplog.text
+    after = await read_metrics(scripted.api.http)
+    for status, times in (("500", 0), ("503", 1)):
+        labels = {"route": "/s", "method": "GET", "status": status}
+        increase = sample(after, "http_requests_total", **labels) - sample(before, "http_requests_total", **labels)
+        assert (status, increase) == (status, times)
 
 
 def event_in(envelope: bytes) -> dict[str, Any]:
