@@ -302,6 +302,11 @@ invariant_violations = _shared(
     "Rows that violated an invariant in the last audit; kind: broken, or backlog if they are only late.",
     ["invariant", "kind"],
 )
+invariant_unknown = _shared(
+    "darkroom_invariant_unknown",
+    "1 if the last audit could not check this invariant, which then counts as not violated.",
+    ["invariant"],
+)
 clock_skew = _shared(
     "darkroom_clock_skew_seconds", "By how much the clock of this process is ahead of the database's; negative: behind."
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from tortoise.exceptions import IntegrityError
+from tortoise.expressions import F, Q
 
 from models import JobRun
 from models.database.connection import database_time
@@ -41,7 +42,12 @@ async def run_every_hour(
 
 
 async def claim(job: str, now: datetime) -> JobRun | None:
-    """Claim this hour's run of `job`; return None if a worker has claimed it already."""
+    """Claim this hour's run of `job`; return None if a worker has claimed it already.
+
+    Runs that a wrong clock has dated are removed: when their hour begins, it would count as done.
+    """
+    if removed := await JobRun.filter(_is_misdated(await database_time()), job=job).delete():
+        log.error("hourly_job.future_runs", job=job, runs=removed, hint="a worker's or the database's clock was wrong")
     run = JobRun(job=job, hour=now.replace(minute=0, second=0, microsecond=0))
     if await JobRun.exists(job=job, hour=run.hour):
         return None
@@ -54,12 +60,7 @@ async def claim(job: str, now: datetime) -> JobRun | None:
 
 async def complete(run: JobRun, result: dict[str, Any]) -> None:
     """Store the result of a run."""
-    now = await database_time()
-    await JobRun.filter(id=run.id).update(state=JobState.COMPLETED, result=result, finished_at=now)
-    if future := await JobRun.filter(job=run.job, hour__gt=now).count():
-        log.error(
-            "hourly_job.future_runs", job=run.job, runs=future, hint="a worker's or the database's clock was wrong"
-        )
+    await JobRun.filter(id=run.id).update(state=JobState.COMPLETED, result=result, finished_at=await database_time())
 
 
 async def fail(run: JobRun, error: Exception) -> None:
@@ -70,6 +71,11 @@ async def fail(run: JobRun, error: Exception) -> None:
 
 
 async def last_completed(job: str) -> JobRun | None:
-    """Return the newest completed run of `job`, or None; runs of hours that have not begun are ignored."""
-    completed = JobRun.filter(job=job, state=JobState.COMPLETED, hour__lte=await database_time())
+    """Return the newest completed run of `job`, or None; those that a wrong clock has dated are ignored."""
+    completed = JobRun.filter(~_is_misdated(await database_time()), job=job, state=JobState.COMPLETED)
     return await completed.order_by("-hour").first()
+
+
+def _is_misdated(now: datetime) -> Q:
+    """Return the condition that a run's hour has not begun, or that it ended before its hour or has yet to end."""
+    return Q(hour__gt=now) | Q(finished_at__lt=F("hour")) | Q(finished_at__gt=now)

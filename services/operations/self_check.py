@@ -99,6 +99,7 @@ class SelfCheck:
             return
         for name, kind in _KINDS.items():
             metric.invariant_violations.labels(name, kind).set(newest.violated.get(name, 0))
+            metric.invariant_unknown.labels(name).set(name in newest.unknown)
         metric.audit_age.set((await database_time() - newest.at).total_seconds())
 
 

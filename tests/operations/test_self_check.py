@@ -11,7 +11,7 @@ from models.database.connection import database_time, rows, run_tx
 from models.database.read_only import QueryTimeoutError, ReadOnlyDatabase
 from models.enum import JobState
 from services.operations.integrity_audit import IntegrityAudit
-from services.operations.self_check import JOB, SelfCheck
+from services.operations.self_check import JOB, SelfCheck, newest_audit
 from telemetry import metric
 from tests.conftest import Running
 from tests.support.bus_subscribers import first_activity_event
@@ -38,8 +38,25 @@ async def test_a_run_of_a_worker_with_a_wrong_clock_hides_no_audit(idle_server: 
         assert await check.check_when_due(now) == {}
     (line,) = [line for line in logs if line["event"] == "hourly_job.future_runs"]
     assert (line["job"], line["runs"]) == (JOB, 1)
+    assert not await JobRun.filter(hour=tomorrow).exists(), "tomorrow, it would stand for an audit"
     await check.export_metrics()
     assert 0 <= (metric.REGISTRY.get_sample_value("darkroom_audit_age_seconds") or -1) < 3600
+
+
+@pytest.mark.parametrize("finished", [-60.0, 4000.0])
+async def test_a_run_that_ended_outside_its_hour_is_made_again(idle_server: Running, finished: float) -> None:
+    check = idle_server.services.operations.self_check
+    now = await database_time()
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    wrong = hour + timedelta(seconds=finished)
+    result = {"broken": {"M1": 7}, "unknown": []}
+    await JobRun.create(job=JOB, hour=hour, state=JobState.COMPLETED, result=result, finished_at=wrong)
+    assert await newest_audit() is None
+    assert await check.check_when_due(now) == {}
+    assert await check.check_when_due(now) is None, "an audit of this hour has been made"
+    found = await newest_audit()
+    assert found is not None
+    assert now <= found.at <= await database_time()
 
 
 async def test_a_new_violation_is_reported_once_by_one_worker_an_hour(idle_server: Running) -> None:
@@ -124,6 +141,10 @@ async def test_an_audit_has_a_deadline_and_reports_incomplete_checks(idle_server
     (run,) = await JobRun.filter(job=JOB)
     assert run.result
     assert set(run.result["unknown"]) == unknown
+    await idle_server.services.operations.gauges.refresh()
+    exported = (await idle_server.api.http.get("/metrics")).text
+    for name, value in (("B1", 1), ("B2", 1), ("M6", 1), ("A3", 1), ("M1", 0)):
+        assert f'darkroom_invariant_unknown{{invariant="{name}"}} {value}.0' in exported
 
 
 async def test_an_audit_reads_beside_a_writer_and_cannot_write(idle_server: Running) -> None:
