@@ -57,6 +57,13 @@ def test_units_run_commands_that_exist_from_one_place() -> None:
     assert timers == {"darkroom-backup", "darkroom-verify"}
 
 
+def test_upgrade_makes_its_backup_with_the_release_that_runs_and_before_the_migrations() -> None:
+    assert value(DEPLOY / "systemd" / "darkroom-migrate.service", "After") == "darkroom-backup.service"
+    (upgrade,) = re.findall(r"^- \*\*Upgrade\*\*(?:.*\n)(?:  .*\n)*", GUIDE, re.MULTILINE)
+    steps = ("start darkroom-backup`", "unpack", "start darkroom-migrate`", "restart workers")
+    assert sorted(steps, key=upgrade.index) == list(steps)
+
+
 def test_units_stop_later_than_the_processes_do_and_children_after_their_parents() -> None:
     assert value(COMMON, "KillMode") == "mixed"
     worker, server = (DEPLOY / "systemd" / f"darkroom-{name}@.service" for name in ("worker", "server"))
