@@ -14,7 +14,7 @@ from models.enum import ErrorCode
 from schema.runtime.context import Context
 from schema.runtime.instrumentation import NO_OPERATION, count_error
 from services.core.error import RateLimitedError, Refusal, RefusalGroup, UnavailableError
-from services.core.message import message
+from services.core.message import Message, message
 from services.core.rate_limit import note_retry
 from services.core.text import cut, shortened
 from services.integrations.storage.protocol import StorageError
@@ -88,13 +88,18 @@ def _format(error: GraphQLError, context: Context | None) -> None:
         refusal = UnavailableError()
         _set(error, refusal.code, context.translate(refusal.message) if context else refusal.message.text)
     else:
-        reference = secrets.token_hex(6)
-        log.error("graphql.crashed", reference=reference, path=error.path, exc_info=original or error)
-        crash.report(original or error, reference=reference)
-        internal = message("Something went wrong on our side. Reference: {reference}", reference=reference)
+        internal = record_crash("graphql.crashed", original or error, path=error.path)
         text = context.translate(internal) if context else internal.text.format(**internal.values)
         _set(error, ErrorCode.INTERNAL, text)
-        error.extensions = {**(error.extensions or {}), "reference": reference}
+        error.extensions = {**(error.extensions or {}), "reference": internal.values["reference"]}
+
+
+def record_crash(event: str, error: BaseException, **fields: object) -> Message:
+    """Log and report a bug, and return the message to the client, with the reference under which both have it."""
+    reference = secrets.token_hex(6)
+    log.error(event, reference=reference, **fields, exc_info=error)
+    crash.report(error, reference=reference)
+    return message("Something went wrong on our side. Reference: {reference}", reference=reference)
 
 
 def _without_value(found: re.Match[str]) -> str:

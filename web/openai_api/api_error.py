@@ -30,7 +30,7 @@ _KINDS: Mapping[ErrorCode, tuple[int, str, str]] = {
     ErrorCode.UNAVAILABLE: (503, _SERVER, "unavailable"),
 }
 _INTERNAL = (500, _SERVER, "internal_error")
-_REPEATABLE = {ErrorCode.RATE_LIMITED, ErrorCode.UNAVAILABLE, ErrorCode.UPLOAD_FAILED}  # nothing was charged
+_REPEATABLE = {ErrorCode.RATE_LIMITED, ErrorCode.UNAVAILABLE, ErrorCode.UPLOAD_FAILED}  # may go well later
 
 # How OpenAI's API calls the fields of an input.
 _PARAMETERS = {
@@ -45,7 +45,8 @@ _PARAMETERS = {
 class ApiError(Exception):
     """A request that is answered with an error.
 
-    `may_repeat`: whether a client that repeats the request by itself, as OpenAI's do, is not charged twice.
+    `may_repeat`: whether clients may repeat the request by themselves, as OpenAI's do. Once the request is charged,
+    only where it has an idempotency key.
     """
 
     def __init__(self, code: ErrorCode, text: Message, parameter: str | None = None, *, may_repeat: bool) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 import structlog
 from starlette.exceptions import HTTPException as FormError
@@ -12,6 +13,7 @@ from starlette.routing import Route
 from models import Generation
 from models.enum import ErrorCode, MediaKind
 from schema.runtime.context import Context
+from schema.runtime.error_formatting import record_crash
 from schema.runtime.instrumentation import Instrumentation, count_error
 from services.core.error import Refusal, RefusalGroup, UnavailableError
 from services.core.message import message
@@ -38,7 +40,16 @@ _NO_FORM = message("The body must be a form: multipart/form-data.")
 _TOO_MANY = message("Too many connections are open. Please close some of them.")
 _GONE = message("The pictures of the first request with this Idempotency-Key were deleted.")
 
-Answer = Callable[[Request, Context, AsyncExitStack], Awaitable[Response]]
+
+@dataclass
+class Order:
+    """One request. `held`: closed when it is answered. `is_charged`: a repetition could be charged again."""
+
+    held: AsyncExitStack
+    is_charged: bool = False
+
+
+Answer = Callable[[Request, Context, Order], Awaitable[Response]]
 
 
 class OpenAIEndpoints:
@@ -61,12 +72,12 @@ class OpenAIEndpoints:
             _route("GET", OPERATIONS[2], _models),
         ]
 
-    async def _generate(self, request: Request, context: Context, stack: AsyncExitStack) -> Response:
+    async def _generate(self, request: Request, context: Context, order: Order) -> Response:
         await sign_in(context, request, "Mutation.createGeneration")
         received = _limited(request, MAX_JSON_BYTES)
-        return await self._order(request, context, stack, read_json(await received.body()), None)
+        return await self._order(request, context, order, read_json(await received.body()), None)
 
-    async def _edit(self, request: Request, context: Context, stack: AsyncExitStack) -> Response:
+    async def _edit(self, request: Request, context: Context, order: Order) -> Response:
         await sign_in(context, request, "Mutation.createGeneration")
         most = form_bytes(context.services.media.files.limits.max_bytes)
         size = announced_bytes(request.headers, most)
@@ -80,36 +91,41 @@ class OpenAIEndpoints:
                     data = await photo.read()
             except (FormError, ValueError):
                 raise invalid(None, _NO_FORM) from None
-        return await self._order(request, context, stack, body, data)
+        return await self._order(request, context, order, body, data)
 
     async def _order(
-        self, request: Request, context: Context, stack: AsyncExitStack, body: ImageBody, photo: bytes | None
+        self, request: Request, context: Context, order: Order, body: ImageBody, photo: bytes | None
     ) -> Response:
         viewer, services = context.require_viewer(), context.services
         services.operations.maintenance.check_writable()
         key = request.headers.get("idempotency-key")
-        order = generation_request(body, photo, key)
-        stack.enter_context(self._connections.client(context.client))
+        wanted = generation_request(body, photo, key)
+        order.held.enter_context(self._connections.client(context.client))
         most = services.products.profile.limits.connections_per_account
-        stack.enter_context(self._connections.account(viewer.id, most))
-        submitted: list[Generation] = await services.generations.requests.create(viewer, order)
+        order.held.enter_context(self._connections.account(viewer.id, most))
+        order.is_charged = key is None  # an outage may come after the commit
+        try:
+            submitted: list[Generation] = await services.generations.requests.create(viewer, wanted)
+        except (Refusal, RefusalGroup):
+            order.is_charged = False
+            raise
         if not submitted:
             raise ApiError(ErrorCode.NOT_FOUND, _GONE, may_repeat=False)
         log.info("images.ordered", generations=[row.id for row in submitted], stream=bool(body.stream))
         stopping = request.scope["extensions"][STOPPING]["event"]
         if body.stream:
             kind = "image_generation" if photo is None else "image_edit"
-            held = stack.pop_all()  # until the stream has ended
+            held = order.held.pop_all()  # until the stream has ended
             return StreamingResponse(
                 events(context, body, submitted[0], kind, stopping, held),
                 media_type="text/event-stream",
                 headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"},
             )
-        ended = await wait_for_ends(context, submitted, stopping, may_repeat=key is not None, patience=self._patience)
+        ended = await wait_for_ends(context, submitted, stopping, patience=self._patience)
         return JSONResponse(await images_response(context, body, ended))
 
 
-async def _models(request: Request, context: Context, stack: AsyncExitStack) -> Response:
+async def _models(request: Request, context: Context, order: Order) -> Response:
     """Answer with the models that make images."""
     await sign_in(context, request, "Query.models")
     offered = context.services.catalogue.models.models(MediaKind.IMAGE)
@@ -136,27 +152,35 @@ async def _answer(answer: Answer, request: Request, path: str) -> Response:
     async with AsyncExitStack() as stack:
         operation = stack.enter_context(Instrumentation(None, None))
         operation.identify(KIND, path, None, None)
+        order = Order(stack)
         try:
-            response = await answer(request, context, stack)
+            response = await answer(request, context, order)
         except ClientDisconnect:
             operation.is_disconnected = True
             return Response(status_code=400)  # not delivered; ends the request without an error in the log
-        except ApiError as error:
-            response = _error_response(context, error)
-        except (Refusal, RefusalGroup) as refusal:
-            response = _error_response(context, refused(refusal))
         except TooLargeError as error:
             response = _error_response(context, invalid(None, error.message), status=413)
-        except TooManyConnectionsError:
-            response = _error_response(context, ApiError(ErrorCode.RATE_LIMITED, _TOO_MANY, may_repeat=True))
-        except Exception as error:
-            if not is_unavailable(error):
-                raise
-            log.warning("http.unavailable", error=error)
-            response = _error_response(context, refused(UnavailableError()))
+        except Exception as raised:  # noqa: BLE001 - a bug is logged and reported by `_api_error`
+            refusal = _api_error(raised)
+            refusal.may_repeat = refusal.may_repeat and not order.is_charged
+            response = _error_response(context, refusal)
     if context.limits:
         response.raw_headers.extend(limit_headers(context.limits))
     return response
+
+
+def _api_error(raised: Exception) -> ApiError:
+    """Return the error that answers a request; an outage and a bug are logged."""
+    if isinstance(raised, ApiError):
+        return raised
+    if isinstance(raised, Refusal | RefusalGroup):
+        return refused(raised)
+    if isinstance(raised, TooManyConnectionsError):
+        return ApiError(ErrorCode.RATE_LIMITED, _TOO_MANY, may_repeat=True)
+    if is_unavailable(raised):
+        log.warning("http.unavailable", error=raised)
+        return refused(UnavailableError())
+    return ApiError(ErrorCode.INTERNAL, record_crash("images.crashed", raised), may_repeat=True)
 
 
 def _error_response(context: Context, error: ApiError, status: int | None = None) -> Response:

@@ -32,10 +32,9 @@ async def wait_for_ends(
     submitted: Sequence[Generation],
     stopping: LazyEvent,
     *,
-    may_repeat: bool,
     patience: float,
 ) -> list[GenerationRow]:
-    """Return those that were completed, once all have ended. `may_repeat`: the request has an idempotency key.
+    """Return those that were completed, once all have ended.
 
     Raises:
         ApiError: none was completed, or they did not end within `patience` seconds or before the server stops.
@@ -46,7 +45,7 @@ async def wait_for_ends(
     try:
         await asyncio.wait(waiting, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
         if not ends.done():
-            raise ApiError(ErrorCode.GENERATION_TIMEOUT, _STILL_MADE, may_repeat=may_repeat)
+            raise ApiError(ErrorCode.GENERATION_TIMEOUT, _STILL_MADE, may_repeat=True)
         found = [row for row in ends.result() if row is not None]
     finally:
         stop.cancel()
