@@ -31,7 +31,7 @@ class WebhookEndpoint(Model):
     # The secret before the last rotation, which signs as well until then.
     previous_salt = fields.CharField(max_length=64, null=True)
     previous_until = fields.DatetimeField(null=True)
-    failing_since = fields.DatetimeField(null=True)  # the first failed attempt since the last delivery
+    failing_since = fields.DatetimeField(null=True)  # the first failed attempt since the last delivery, while any waits
     disabled_at = fields.DatetimeField(null=True)  # nothing is sent, and no events are kept for it
     disabled_reason: fields.Field[DisabledReason | None] = fields.CharEnumField(  # type: ignore[assignment]  # null=True is untyped there
         DisabledReason, "models/enum.py", max_length=16, null=True

@@ -80,7 +80,7 @@ class WebhookEndpoint(Node):
     disabled_reason: WebhookDisabledReason | None
     disabled_at: datetime | None
     failing_since: datetime | None = strawberry.field(
-        description="The first failed attempt since the last delivery; null: the last attempt did not fail."
+        description="The first failed attempt since the last delivery; null: there is none, or nothing waits."
     )
     previous_secret_until: datetime | None = strawberry.field(
         description="Until when the secret before the last rotation signs as well; null: it does not."

@@ -17,6 +17,8 @@ MAX_LOG = 20  # attempts that are kept of a delivery
 _FACTOR = 3  # between two pauses
 _LONGEST_PAUSE = 4 * 3600.0  # seconds
 _JITTER = 0.2  # of a pause, so that what failed together does not come again together
+# After its dispatch, by which a delivery was attempted once, also if the process of its first claim died.
+_FIRST_SECONDS = 2 * LEASE_SECONDS
 _HELD = "id = $1 AND fence = $2 AND state = 'WAITING'"
 
 
@@ -129,12 +131,13 @@ async def record_failed(
 ) -> DisabledReason | None:
     """Record a failed attempt; the next one is after `pause` seconds, unless it is time to give up.
 
-    An endpoint of an account is disabled for `reason`, or if every attempt has failed for `give_up_seconds`; those of
-    the deployment never are. Returns why it was disabled. Raises LeaseLostError.
+    An endpoint of an account is disabled for `reason`, or if every attempt has failed for `give_up_seconds`: at the
+    latest with the last attempt of the first delivery. Those of the deployment never are. Returns why it was disabled.
+    Raises LeaseLostError.
     """
 
     async def work() -> DisabledReason | None:
-        disabled = await _fail_endpoint(claim.endpoint, reason, give_up_seconds)
+        disabled = await _fail_endpoint(claim, reason, give_up_seconds)
         await claim.lease.update(
             "state = CASE WHEN give_up_at <= NOW() THEN 'DEAD' ELSE 'WAITING' END, lease_until = NULL,"
             " next_attempt_at = CASE WHEN give_up_at < LATER($3) THEN give_up_at ELSE LATER($3) END, attempt_log = $4",
@@ -148,14 +151,19 @@ async def record_failed(
     return await run_tx(work)
 
 
-async def _fail_endpoint(
-    endpoint: WebhookEndpoint, reason: DisabledReason | None, give_up_seconds: float
-) -> DisabledReason | None:
+async def _fail_endpoint(claim: Claim, reason: DisabledReason | None, give_up_seconds: float) -> DisabledReason | None:
+    endpoint = claim.endpoint
+    # A delivery's time begins with its dispatch, and that of its endpoint with the end of an attempt, a little later.
+    first_seconds = min(_FIRST_SECONDS, give_up_seconds / 2)
     found = await rows(
         "UPDATE webhook_endpoints SET failing_since = COALESCE(failing_since, NOW()) WHERE id = $1"
-        " RETURNING CASE WHEN failing_since <= LATER($2) THEN 1 ELSE 0 END AS is_over",
+        " RETURNING CASE WHEN failing_since <= LATER($2) OR (failing_since <= LATER($3)"
+        " AND EXISTS (SELECT 1 FROM webhook_deliveries WHERE id = $4 AND give_up_at <= NOW()))"
+        " THEN 1 ELSE 0 END AS is_over",
         endpoint.id,
         -give_up_seconds,
+        first_seconds - give_up_seconds,
+        claim.delivery.id,
     )
     if not found:
         raise LeaseLostError
@@ -189,6 +197,17 @@ async def end_overdue(limit: int = 500) -> int:
         " AND (lease_until IS NULL OR lease_until < NOW()) LIMIT $2) RETURNING id",
         -LEASE_SECONDS,
         limit,
+    )
+    return len(found)
+
+
+async def end_failures() -> int:
+    """Let endpoints of accounts for which nothing waits fail no longer: the next event has all its attempts again."""
+    found = await rows(
+        "UPDATE webhook_endpoints SET failing_since = NULL WHERE failing_since IS NOT NULL AND user_id IS NOT NULL"
+        " AND disabled_at IS NULL AND NOT EXISTS"
+        " (SELECT 1 FROM webhook_deliveries d WHERE d.endpoint_id = webhook_endpoints.id AND d.state = 'WAITING')"
+        " RETURNING id"
     )
     return len(found)
 

@@ -8,7 +8,7 @@ from services.core.chore import Chore, Lane, chore_for_each
 from services.core.wiring import Core
 from services.events.wiring import Events
 from services.integrations.wiring import Integrations
-from services.webhooks.delivery import end_overdue
+from services.webhooks.delivery import end_failures, end_overdue
 from services.webhooks.delivery_log import DeliveryLog
 from services.webhooks.endpoint import WebhookEndpointService
 from services.webhooks.notice import DisabledNotices
@@ -45,6 +45,7 @@ class Webhooks:
     def chores(self) -> tuple[Chore, ...]:
         return (
             Chore(Lane.SETTLEMENT, end_overdue),
+            Chore(Lane.SETTLEMENT, end_failures),
             chore_for_each("webhook_notice", Lane.CLEAN_UP, self.notices.find, self.notices.send),
         )
 

@@ -1,12 +1,13 @@
 """Deliveries: what happens to an account reaches its endpoints, signed, at least once."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from standardwebhooks import WebhookVerificationError
 
-from models import WebhookDelivery, WebhookEvent
+from models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 from models.database.connection import rows
 from services.core.lease import LeaseLostError
 from services.webhooks import delivery, outbox
@@ -46,6 +47,28 @@ async def age(seconds: float) -> None:
     await rows(
         "UPDATE webhook_deliveries SET give_up_at = LATER($1) WHERE state = 'WAITING' RETURNING id", DAY - seconds
     )
+
+
+async def pass_time(seconds: float) -> None:
+    """Let time pass: move the times of endpoints and of deliveries that wait into the past."""
+    span = timedelta(seconds=seconds)
+    for endpoint in await WebhookEndpoint.exclude(failing_since=None):
+        assert endpoint.failing_since is not None
+        endpoint.failing_since -= span
+        await endpoint.save(update_fields=["failing_since"])
+    for row in await WebhookDelivery.filter(state="WAITING"):
+        row.next_attempt_at -= span
+        row.give_up_at -= span
+        await row.save(update_fields=["next_attempt_at", "give_up_at"])
+
+
+async def pass_until_due() -> bool:
+    """Let time pass until a delivery is due that waits; False: none waits."""
+    row = await WebhookDelivery.filter(state="WAITING").order_by("next_attempt_at").first()
+    if row is None:
+        return False
+    await pass_time(max((row.next_attempt_at - datetime.now(UTC)).total_seconds(), 0.0))
+    return True
 
 
 async def send_test(api: Api, made: Any) -> dict[str, Any]:
@@ -168,6 +191,53 @@ async def test_endpoint_that_fails_for_a_day_is_disabled_and_its_owner_is_mailed
         enabled = await ada.one(UPDATE_ENDPOINT, id=made["endpoint"]["id"], input={"isEnabled": True})
         assert enabled["endpoint"]["isEnabled"]
         assert enabled["endpoint"]["failingSince"] is None
+
+
+async def test_endpoint_of_one_event_is_disabled_with_the_last_attempt_of_its_day(
+    idle_server: Running, receiver: WebhookReceiver
+) -> None:
+    ada, webhooks = await idle_server.api.sign_up(), idle_server.services.webhooks
+    made = await create_endpoint(ada, receiver.url)
+    receiver.otherwise = FAILED
+    await send_test(ada, made)
+    await pass_time(5)  # until the first attempt has failed: longer than the last one takes
+    while await pass_until_due():
+        [endpoint] = await ada.one("{ webhookEndpoints { isEnabled } }")
+        assert endpoint["isEnabled"]
+        await webhooks.worker.drain()
+    assert len(receiver.received) > 10
+    [endpoint] = await ada.one("{ webhookEndpoints { isEnabled disabledReason } }")
+    assert endpoint == {"isEnabled": False, "disabledReason": "FAILING"}
+    assert await webhooks.notices.find(10) == [made["endpoint"]["id"]]
+
+
+async def test_event_after_an_earlier_failure_has_all_its_attempts(
+    idle_server: Running, receiver: WebhookReceiver
+) -> None:
+    ada, services = await idle_server.api.sign_up(), idle_server.services
+    made = await create_endpoint(ada, receiver.url)
+    receiver.otherwise = FAILED
+    sent = await send_test(ada, made)
+    for _ in range(5):  # some minutes
+        await pass_until_due()
+        await services.webhooks.worker.drain()
+    receiver.script = [raw_response(204, "text/plain", b"")]
+    await send_test(ada, made)
+    await services.webhooks.worker.drain()
+    assert len(await deliveries(ada, "DELIVERED")) == 1
+    while await pass_until_due():
+        await services.webhooks.worker.drain()
+        await services.background.sweeper.sweep()
+    assert [each["id"] for each in await deliveries(ada, "DEAD")] == [sent["id"]]
+    [endpoint] = await ada.one("{ webhookEndpoints { isEnabled failingSince } }")
+    assert endpoint == {"isEnabled": True, "failingSince": None}
+    await pass_time(30 * DAY)
+    await send_test(ada, made)
+    await services.webhooks.worker.drain()
+    [endpoint] = await ada.one("{ webhookEndpoints { isEnabled failingSince } }")
+    assert endpoint["isEnabled"]
+    assert endpoint["failingSince"]
+    assert len(await deliveries(ada, "WAITING")) == 1
 
 
 async def test_410_disables_the_endpoint_at_once(idle_server: Running, receiver: WebhookReceiver) -> None:
