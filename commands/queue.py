@@ -10,7 +10,7 @@ from models import User
 from models.enum import Role
 from services.accounts.credential import find_user, parse_email
 from services.core.error import Refusal
-from services.operations.maintenance import MaintenanceChange
+from services.operations.maintenance import MaintenanceChange, ProviderSwitch
 from services.operations.queue_report import failed_generations, waiting_accounts, waiting_generations
 from services.services import Services
 
@@ -72,9 +72,8 @@ async def _find_admin(email: str) -> User:
 async def _act(services: Services, arguments: argparse.Namespace, admin: User) -> None:
     maintenance, provider = services.operations.maintenance, services.integrations.provider.name
     if arguments.action in ("pause", "resume"):
-        off = set((await maintenance.read()).providers_off)
-        off = off | {provider} if arguments.action == "pause" else off - {provider}
-        await maintenance.set(admin, MaintenanceChange(providers_off=sorted(off)))
+        switch = ProviderSwitch(provider, is_off=arguments.action == "pause")
+        await maintenance.set(admin, MaintenanceChange(provider=switch))
         if arguments.action == "resume":
             await _end_pauses(services, admin)
         print(f"{provider} is {'paused' if arguments.action == 'pause' else 'in use'}.")

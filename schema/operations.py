@@ -62,11 +62,20 @@ class Maintenance:
         )
 
 
+@strawberry.input
+class ProviderSwitchInput:
+    name: str
+    is_off: bool
+
+
 @strawberry.input(description="Omitted fields stay unchanged.")
 class MaintenanceInput:
     read_only: bool | None = strawberry.UNSET
     providers_off: list[str] | None = strawberry.field(
         default=strawberry.UNSET, description="The names of all providers to switch off; an empty list switches all on."
+    )
+    provider: ProviderSwitchInput | None = strawberry.field(
+        default=strawberry.UNSET, description="One provider to switch off or on; the others stay as they are."
     )
     daily_spend_cap: float | None = strawberry.field(
         default=strawberry.UNSET, description="US dollars in one UTC day; null: no cap."

@@ -44,11 +44,23 @@ class MaintenanceState:
 
 
 @dataclass(frozen=True)
+class ProviderSwitch:
+    """One provider that is switched off or on."""
+
+    name: str
+    is_off: bool
+
+
+@dataclass(frozen=True)
 class MaintenanceChange:
-    """What an admin changes, each named as its column; UNSET: unchanged. Only `daily_spend_cap` may be None: no cap."""
+    """What an admin changes, most named as their columns; UNSET: unchanged. Only `daily_spend_cap` may be None: no cap.
+
+    `provider`: the others stay as they are in the database, whatever the admin has seen.
+    """
 
     read_only: bool | Unset | None = UNSET
     providers_off: Sequence[str] | Unset | None = UNSET
+    provider: ProviderSwitch | Unset | None = UNSET
     daily_spend_cap: float | Unset | None = UNSET  # US dollars in one UTC day
 
 
@@ -113,25 +125,31 @@ class MaintenanceService:
         return await self.read()
 
     def _validate(self, change: MaintenanceChange) -> dict[str, Any]:
-        """Return the columns to write, validated."""
-        for value, field in ((change.read_only, "readOnly"), (change.providers_off, "providersOff")):
+        """Return what is set, validated."""
+        for value, field in (
+            (change.read_only, "readOnly"),
+            (change.providers_off, "providersOff"),
+            (change.provider, "provider"),
+        ):
             if value is None:
                 raise InvalidInputError(message("This must not be empty."), field=(field,))
         values = set_fields(change)
         if "providers_off" in values:
-            values["providers_off"] = self._validate_providers(values["providers_off"])
+            for index, name in enumerate(values["providers_off"]):
+                self._check_known(name, ("providersOff", str(index)))
+            values["providers_off"] = sorted(set(values["providers_off"]))
+        if "provider" in values:
+            self._check_known(values["provider"].name, ("provider", "name"))
         cap = values.get("daily_spend_cap")
         if cap is not None and not 0 <= cap <= MAX_CAP:
             text = message("This must be from 0 to {count}.", count=int(MAX_CAP))
             raise InvalidInputError(text, field=("dailySpendCap",))
         return values
 
-    def _validate_providers(self, given: Sequence[str]) -> list[str]:
-        for index, name in enumerate(given):
-            if name not in self._known:
-                text = message("Unknown provider. Choose from: {providers}.", providers=", ".join(self._known))
-                raise InvalidInputError(text, field=("providersOff", str(index)))
-        return sorted(set(given))
+    def _check_known(self, name: str, field: tuple[str, ...]) -> None:
+        if name not in self._known:
+            text = message("Unknown provider. Choose from: {providers}.", providers=", ".join(self._known))
+            raise InvalidInputError(text, field=field)
 
     @staticmethod
     async def _set(admin_id: str, changes: dict[str, Any], reason: str | None) -> AuditEntry | None:
@@ -139,10 +157,13 @@ class MaintenanceService:
         await rows("UPDATE maintenance SET updated_at = updated_at WHERE id = 1 RETURNING id")  # one admin at a time
         row = await Maintenance.get(id=1)
         before = {name: getattr(row, name) for name in ("read_only", "providers_off", "daily_spend_cap")}
-        after = before | changes
+        after = before | {name: value for name, value in changes.items() if name in before}
+        if (switch := changes.get("provider")) is not None:
+            others = set(after["providers_off"]) - {switch.name}
+            after["providers_off"] = sorted(others | {switch.name} if switch.is_off else others)
         if after == before:
             return None
-        await row.update_from_dict(changes).save()
+        await row.update_from_dict(after).save()
         return await audit_log.record(
             admin_id, AdminAction.SET_MAINTENANCE, None, before=before, after=after, reason=reason
         )

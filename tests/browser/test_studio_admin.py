@@ -25,6 +25,10 @@ PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch":
 VIEWS = ("", "/people", "/pictures", "/payments", "/activity", "/figures", "/catalogue", "/maintenance", "/audit")
 SHARE = "mutation($id: ID!) { shareGeneration(id: $id) { generation { shareUrl } errors { code } } }"
 
+SWITCH = """mutation($provider: ProviderSwitchInput!) {
+  adminSetMaintenance(input: {provider: $provider}) { errors { message } }
+}"""
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -248,6 +252,22 @@ async def _maintain(desk: Desk, ada: Api) -> None:
     await page.get_by_role("switch", name="Read-only").press("Space")
     await desk.give_reason("Moved", "End read-only", "The switches were changed.")
     assert (await ada.one(rename))["errors"] == []
+
+
+async def test_switch_of_a_provider_leaves_what_another_admin_has_switched(chromium: "Browser", server: Server) -> None:
+    await new_admin(server, "hedy@example.com")
+    async with server.api() as api, open_studio(chromium, server) as studio:
+        other = await signed_in(api, "hedy@example.com")
+        await open_desk(studio, "hedy@example.com")
+        desk = Desk(studio)
+        await desk.section("Maintenance")
+        await studio.page.get_by_role("switch", name="Provider demo").press("Space")
+        await other.execute(SWITCH, provider={"name": "openrouter", "isOff": True})
+        await desk.give_reason("It is down", "Switch off", "The switches were changed.")
+        found = await other.one("{ admin { maintenance { providersOff } } }")
+        assert found["maintenance"]["providersOff"] == ["demo", "openrouter"]
+        for name in ("demo", "openrouter"):
+            await other.execute(SWITCH, provider={"name": name, "isOff": False})
 
 
 async def _read_the_audit_log(desk: Desk) -> None:

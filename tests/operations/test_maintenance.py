@@ -115,6 +115,21 @@ async def test_admins_see_which_providers_can_be_switched_off(idle_server: Runni
     assert [error["code"] for error in unknown] == ["INVALID_INPUT"]
 
 
+@pytest.mark.any_database
+async def test_one_provider_is_switched_and_the_others_stay(idle_server: Running) -> None:
+    admin, other = await make_admin(idle_server.api), await make_admin(idle_server.api, "other@example.com")
+    assert (await switch(admin, provider={"name": "openrouter", "isOff": True}))["providersOff"] == ["openrouter"]
+    assert (await switch(other, provider={"name": "demo", "isOff": True}))["providersOff"] == ["demo", "openrouter"]
+    for _ in range(2):
+        assert (await switch(admin, provider={"name": "openrouter", "isOff": False}))["providersOff"] == ["demo"]
+    assert await AuditEntry.filter(action="SET_MAINTENANCE").count() == 3
+    mixed = {"providersOff": ["huggingface"], "provider": {"name": "demo", "isOff": True}}
+    assert (await switch(admin, **mixed))["providersOff"] == ["demo", "huggingface"]
+    for wrong, field in (({"name": "dalle", "isOff": True}, ["provider", "name"]), (None, ["provider"])):
+        refused = await admin.refused(SET, input={"provider": wrong})
+        assert (refused["code"], refused["field"]) == ("INVALID_INPUT", field)
+
+
 async def test_a_disabled_provider_refuses_new_generations_and_keeps_pending_ones(
     idle_server: Running, openrouter: ScriptedOpenRouter
 ) -> None:

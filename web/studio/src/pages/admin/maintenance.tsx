@@ -92,11 +92,9 @@ function SwitchDialog({ state, change, onClose }: DialogProps & { readonly chang
   const a = useText(adminActs);
   const set = useSet();
   const name = change.of === "provider" ? change.name : "";
-  const off = state.providersOff;
-  const isOff = off.includes(name);
+  const isOff = state.providersOff.includes(name);
   const text = change.of === "readOnly" ? a.readOnly[state.readOnly ? "off" : "on"] : a.provider[isOff ? "on" : "off"];
-  const input: MaintenanceInput =
-    change.of === "readOnly" ? { readOnly: !state.readOnly } : { providersOff: isOff ? off.filter((one) => one !== name) : [...off, name] };
+  const input: MaintenanceInput = change.of === "readOnly" ? { readOnly: !state.readOnly } : { provider: { name, isOff: !isOff } };
   const isDanger = change.of === "readOnly" ? !state.readOnly : !isOff;
   return (
     <ActDialog
