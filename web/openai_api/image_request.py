@@ -24,6 +24,8 @@ _QUALITIES = {
     "hd": Quality.HD,
     "high": Quality.HD,
     "ultra": Quality.ULTRA,
+    "xhigh": Quality.ULTRA,
+    "max": Quality.ULTRA,
 }
 _SIZE = re.compile(r"([1-9][0-9]{1,3})x([1-9][0-9]{1,3})")
 _HD_SIDE, _ULTRA_SIDE = 2048, 4096  # pixels of the long side from which a size asks for that quality
@@ -43,7 +45,7 @@ class ImageBody(BaseModel):
     model: str | None = None  # None: the first that can do what is asked for
     n: int | None = None
     size: str | None = None
-    quality: Literal["auto", "standard", "low", "medium", "hd", "high", "ultra"] | None = None
+    quality: Literal["auto", "standard", "low", "medium", "hd", "high", "ultra", "xhigh", "max"] | None = None
     response_format: Literal["b64_json", "url"] | None = None
     output_format: Literal["png", "jpeg", "webp"] | None = None
     output_compression: Annotated[int, Field(ge=0, le=100)] | None = None

@@ -34,7 +34,7 @@ async def wait_for_ends(
     *,
     patience: float,
 ) -> list[GenerationRow]:
-    """Return those that were completed, once all have ended.
+    """Return the generations once all have ended, without those that were deleted. At least one was completed.
 
     Raises:
         ApiError: none was completed, or they did not end within `patience` seconds or before the server stops.
@@ -50,10 +50,9 @@ async def wait_for_ends(
     finally:
         stop.cancel()
         ends.cancel()
-    completed = [row for row in found if row.status is GenerationStatus.COMPLETED]
-    if not completed:
+    if not any(row.status is GenerationStatus.COMPLETED for row in found):
         raise failed(found[0] if found else None)
-    return completed
+    return found
 
 
 async def _ends(context: Context, submitted: Sequence[Generation]) -> list[GenerationRow | None]:
@@ -79,14 +78,21 @@ def failed(row: GenerationRow | None) -> ApiError:
 
 
 async def images_response(context: Context, body: ImageBody, rows: Sequence[GenerationRow]) -> dict[str, Any]:
-    """Return the body of the response. Raises UnavailableError."""
-    pictures = [await picture(context, body, row) for row in rows]
+    """Return the body of the response: the pictures that were made, and what all of `rows` cost.
+
+    Raises:
+        UnavailableError: the storage does not respond.
+    """
+    pictures = [await picture(context, body, row) for row in rows if row.status is GenerationStatus.COMPLETED]
     viewer = await context.services.accounts.users.get(context.require_viewer().id)
     return {
         "created": int(rows[0].created_at.timestamp()),
         "data": [{name: value for name, value in each.items() if name != "output_format"} for each in pictures],
         "output_format": pictures[0]["output_format"],
-        "credits": {"spent": sum(0 if row.refunded else row.cost for row in rows), "balance": viewer.credits},
+        "credits": {
+            "spent": sum(0 if row.refunded else row.cost - row.size_refund for row in rows),
+            "balance": viewer.credits,
+        },
     }
 
 

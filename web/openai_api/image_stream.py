@@ -1,12 +1,13 @@
 """The events of one picture while it is made, as OpenAI's API streams them."""
 
 import json
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
 from models import Generation
-from models.enum import ErrorCode, GenerationStatus
+from models.enum import ErrorCode, GenerationStatus, Quality
 from models.generation_row import GenerationRow
 from schema.runtime.context import Context
 from schema.runtime.instrumentation import count_error
@@ -20,6 +21,15 @@ from web.openai_api.image_result import failed, picture
 from web.outage_response import is_unavailable
 from web.streaming import until_stop
 
+# How OpenAI's API calls the qualities in its events.
+_QUALITIES = {Quality.STANDARD: "medium", Quality.HD: "high", Quality.ULTRA: "max"}
+# Its clients require the field; pictures are paid for in credits, and no tokens are counted.
+_NO_TOKENS = {
+    "input_tokens": 0,
+    "input_tokens_details": {"image_tokens": 0, "text_tokens": 0},
+    "output_tokens": 0,
+    "total_tokens": 0,
+}
 _STOPPING = message("The server restarts. The picture is still being made: find it in the gallery.")
 
 
@@ -52,12 +62,12 @@ async def _events(context: Context, body: ImageBody, submitted: Generation, kind
                 last = row
                 if row.preview is not None and row.preview != shown and number < left:
                     shown = row.preview
-                    yield _event(f"{kind}.partial_image", _partial(shown, number))
+                    yield _event(f"{kind}.partial_image", _settings(body, row) | _partial(shown, number))
                     number += 1
         if last is None or last.status is not GenerationStatus.COMPLETED:
             raise failed(last)
         made = await picture(context, body, last)
-        yield _event(f"{kind}.completed", made | _shape(last))
+        yield _event(f"{kind}.completed", _settings(body, last) | made | _completed(last))
     except ApiError as error:
         yield _failed(context, error)
     except Refusal as refusal:
@@ -77,11 +87,17 @@ def _partial(preview: str, number: int) -> dict[str, Any]:
     }
 
 
-def _shape(row: GenerationRow) -> dict[str, Any]:
+def _completed(row: GenerationRow) -> dict[str, Any]:
+    return {"size": f"{row.result.width}x{row.result.height}", "usage": _NO_TOKENS}
+
+
+def _settings(body: ImageBody, row: GenerationRow) -> dict[str, Any]:
+    """Return what every event has of the request."""
     return {
-        "created_at": int(row.created_at.timestamp()),
-        "size": f"{row.result.width}x{row.result.height}",
-        "quality": row.quality.value.lower(),
+        "created_at": int(time.time()),
+        "size": body.size or "auto",
+        "quality": _QUALITIES[row.quality],
+        "background": body.background or "auto",
     }
 
 

@@ -2,20 +2,32 @@
 
 import asyncio
 import base64
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import openai
 import pytest
 from openai import AsyncOpenAI
+from openai.types import (
+    ImageEditCompletedEvent,
+    ImageEditPartialImageEvent,
+    ImageGenCompletedEvent,
+    ImageGenPartialImageEvent,
+)
+from pydantic import BaseModel
 
 from models import Generation
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import Api, photo, until
+from tests.support.fakes import openrouter_images as images
 from tests.support.fakes import openrouter_response as answer
 from tests.support.fakes.openrouter import ScriptedOpenRouter
+from tests.support.fakes.raw_server import Ending, Response
 from tests.web.openai_api.conftest import NewClient
+
+CANCEL = "mutation($id: ID!) { cancelGeneration(id: $id) { errors { code } } }"
 
 
 async def test_stream_shows_previews_and_then_the_picture(
@@ -35,6 +47,44 @@ async def test_stream_shows_previews_and_then_the_picture(
     for event in events:
         assert base64.b64decode(event.b64_json)
     assert (await Generation.get()).status == "COMPLETED"
+
+
+async def streamed(client: AsyncOpenAI, *, is_edit: bool, **order: Any) -> AsyncIterator[dict[str, Any]]:
+    """Yield the events of an order with one preview."""
+    image = {"image": ("me.jpg", photo(), "image/jpeg")} if is_edit else {}
+    ordered: Any = client.images.edit if is_edit else client.images.generate
+    async for event in await ordered(prompt="A fox", stream=True, partial_images=1, **image, **order):
+        yield event.to_dict()
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize(
+    ("is_edit", "kinds"),
+    [
+        (False, (ImageGenPartialImageEvent, ImageGenCompletedEvent)),
+        (True, (ImageEditPartialImageEvent, ImageEditCompletedEvent)),
+    ],
+)
+async def test_events_have_all_that_the_types_of_the_client_require(
+    scripted: Running,
+    openrouter: ScriptedOpenRouter,
+    client_of: NewClient,
+    is_edit: bool,
+    kinds: tuple[type[BaseModel], type[BaseModel]],
+) -> None:
+    whole = images.streamed(answer.good_picture()).wire
+    before = whole[: whole.index(b'data: {"type": "image_generation.completed"')]
+    ada = await scripted.api.sign_up()
+    async with client_of(ada, str(ada.token)) as client:
+        openrouter.script(Response(before, ending=Ending.SILENCE))
+        preview = await anext(streamed(client, is_edit=is_edit, model="openai/gpt-image-2", quality="low"))
+        await ada.execute(CANCEL, id=(await Generation.get()).id)  # its answer has no end
+        openrouter.script(answer.picture())
+        for quality, shown in (("low", "medium"), ("hd", "high"), ("max", "max")):
+            *_, completed = [event async for event in streamed(client, is_edit=is_edit, quality=quality)]
+            assert kinds[1].model_validate(completed, strict=True)
+            assert completed["quality"] == shown
+    assert kinds[0].model_validate(preview, strict=True)
 
 
 @pytest.mark.any_database

@@ -12,6 +12,8 @@ from PIL import Image
 from models import Generation
 from tests.conftest import Running
 from tests.support.client import Api, photo
+from tests.support.fakes import openrouter_response as answer
+from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.web.openai_api.conftest import NewClient, create_key
 
 
@@ -31,6 +33,28 @@ async def test_prompt_makes_a_picture_that_is_charged_once_and_in_the_gallery(ad
     assert extra["credits"]["spent"] > 0
     generation = await ada.generation(found.model_extra["id"])  # type: ignore[index]  # a field of this API
     assert (generation["status"], generation["prompt"]) == ("COMPLETED", "A fox in the snow")
+
+
+@pytest.mark.any_database
+async def test_credits_spent_are_those_that_were_not_refunded(
+    scripted: Running, openrouter: ScriptedOpenRouter, client_of: NewClient
+) -> None:
+    ada = await scripted.api.sign_up()
+    hero = await ada.style("noir", "avenger")  # a failure after the call of the provider is not refunded
+    openrouter.script(answer.refusal(), answer.picture(answer.good_picture(1024, 1024)))  # smaller than ordered
+    before = await ada.credits()
+    async with client_of(ada, str(ada.token)) as client:
+        sent = {"style_id": hero}
+        made = await client.images.edit(
+            image=("me.jpg", photo(), "image/jpeg"), prompt="", n=2, quality="high", extra_body=sent
+        )
+    assert len(made.data or []) == 1
+    rows = await Generation.all()
+    assert sorted(row.status.value for row in rows) == ["COMPLETED", "FAILED"]
+    assert not any(row.refunded for row in rows)
+    assert any(row.size_refund for row in rows)
+    extra: Any = made.model_extra
+    assert extra["credits"] == {"spent": before - await ada.credits(), "balance": await ada.credits()}
 
 
 async def test_several_pictures_come_as_signed_addresses(client: AsyncOpenAI) -> None:
