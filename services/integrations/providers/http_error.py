@@ -54,13 +54,13 @@ def connection_error(error: BaseException | None) -> ProviderError:
     return ProviderError(ErrorCode.PROVIDER_UNAVAILABLE, detail, cause=cause)
 
 
-def retry_after(value: str | None) -> float | None:
-    """Parse a Retry-After header, in seconds or as a date, to 0 to MAX_RETRY_AFTER seconds; None if it is invalid."""
+def retry_after(value: str | None, longest: float = MAX_RETRY_AFTER) -> float | None:
+    """Parse a Retry-After header, in seconds or as a date, to 0 to `longest` seconds; None if it is invalid."""
     text = (value or "").strip()
-    if re.fullmatch(r"\d{1,12}(\.\d{1,6})?", text, re.ASCII):
-        return min(float(text), MAX_RETRY_AFTER)
+    if re.fullmatch(r"\d+(\.\d+)?", text, re.ASCII):
+        return min(float(text), longest)
     try:
         seconds = parsedate_to_datetime(text).timestamp() - time.time()
     except (ValueError, OverflowError):
         return None
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
+    return min(max(seconds, 0.0), longest)

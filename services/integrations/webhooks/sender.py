@@ -10,6 +10,7 @@ import httpcore2
 
 from models.enum import AttemptFailure
 from services.integrations.providers.http_client import trusted_certificates
+from services.integrations.providers.http_error import retry_after
 from services.integrations.providers.safe_fetch import Resolver, is_global, pinned_stream
 from services.integrations.webhooks.outcome import Response, SendError
 from services.integrations.webhooks.target import BadTargetError, Target, is_loopback, parse_target
@@ -19,6 +20,7 @@ _BODY_SECONDS = 1.0  # for the beginning of the body, after the status
 _BODY_BYTES = 4096  # that are read of it
 _MAX_EXCERPT = 500  # characters that are kept of it
 _MAX_ADDRESSES = 4
+_MAX_RETRY_AFTER = 999_999_999.0  # seconds; a plausibility limit, the caller's is far shorter
 _RESOLVING = 64  # names at once: a resolver that does not answer holds a thread for longer than an attempt lasts
 _USER_AGENT = "Darkroom-Webhooks/1"
 _CERTIFICATES = (ssl.SSLError, ssl.CertificateError)
@@ -119,7 +121,8 @@ class WebhookSender:
             received = {name.lower(): value for name, value in response.headers}
             limit.reschedule(None)  # the status decides; a body that does not end changes nothing
             excerpt = _printable(await _beginning(response))
-            return Response(response.status, excerpt, _seconds(received.get(b"retry-after")))
+            asked = retry_after(received.get(b"retry-after", b"").decode("latin-1"), _MAX_RETRY_AFTER)
+            return Response(response.status, excerpt, asked)
 
     async def _resolve(self, host: str) -> Sequence[str]:
         """Resolve `host` by the system's resolver. Raises OSError."""
@@ -151,11 +154,6 @@ async def _beginning(response: httpcore2.Response) -> bytes:
 def _printable(body: bytes) -> str:
     text = " ".join(body.decode("utf-8", "replace").split())
     return "".join(letter for letter in text if letter.isprintable())[:_MAX_EXCERPT]
-
-
-def _seconds(header: bytes | None) -> float | None:
-    """Return the seconds of a Retry-After; a date, or anything else, counts as none."""
-    return float(header[:9]) if header is not None and header.isdigit() else None
 
 
 def _failure(error: BaseException) -> AttemptFailure:

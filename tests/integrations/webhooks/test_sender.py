@@ -1,6 +1,7 @@
 """WebhookSender: public addresses are reached, all others cause no network access, and no answer holds it up."""
 
 import asyncio
+import email.utils
 import ssl
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -146,6 +147,16 @@ async def test_excerpt_and_pause_of_an_answer_are_bounded() -> None:
         assert response.retry_after == 999_999_999
         receiver.otherwise = Response(raw_head(503, "text/plain", **{"Retry-After": "soon"}))
         assert (await WebhookSender(is_development=True).send(receiver.url, {}, BODY)).retry_after is None
+
+
+@pytest.mark.parametrize(("ahead", "least", "most"), [(7200, 7100, 7200), (-7200, 0, 0)])
+async def test_pause_may_be_given_as_a_date(ahead: float, least: float, most: float) -> None:
+    async with WebhookReceiver() as receiver:
+        date = email.utils.formatdate(time.time() + ahead, usegmt=True)
+        receiver.otherwise = raw_response(503, "text/plain", b"", **{"Retry-After": date})
+        response = await WebhookSender(is_development=True).send(receiver.url, {}, BODY)
+        assert response.retry_after is not None
+        assert least <= response.retry_after <= most
 
 
 @pytest.mark.parametrize(
