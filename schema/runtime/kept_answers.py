@@ -133,6 +133,7 @@ class KeptAnswers:
         return (
             viewer.id,
             viewer.version,
+            viewer.updated_at,  # after a failover that lost a change, another one may get its version
             epoch,
             context.locale,
             *rights,

@@ -95,6 +95,18 @@ async def test_unchanged_answer_is_kept_and_a_change_is_seen_at_once(
     assert hits == [False, True, False, False]
 
 
+async def test_version_that_a_failover_gives_again_is_another_one(server: Running, ada: Api, hits: list[bool]) -> None:
+    id = await completed(ada)
+    await ada.execute("mutation($id: ID!) { setFavorite(id: $id, isFavorite: true) { generation { id } } }", id=id)
+    for _ in range(2):
+        assert (await ada.execute(ONE, id=id))["viewer"]["generation"]["isFavorite"] is True
+    assert hits == [False, True]
+    # The standby lacks the favorite, and a later change gets its version.
+    await rows("UPDATE generations SET is_favorite = (1 = 0) WHERE id = $1 RETURNING id", id)
+    await rows("UPDATE users SET updated_at = LATER($2) WHERE id = $1 RETURNING id", ada.user["id"], 1.0)
+    assert (await ada.execute(ONE, id=id))["viewer"]["generation"]["isFavorite"] is False
+
+
 async def test_generation_that_has_not_ended_is_not_kept(settings: Settings, hits: list[bool]) -> None:
     async with running(settings, idle=True) as server:
         ada = await server.api.sign_up()
