@@ -17,6 +17,7 @@ from models.enum import Role
 from services.accounts.identity import identity_table
 from services.accounts.secret_token import TokenTable, hash_token, is_well_formed, new_token
 from services.accounts.sign_ins.origin import UNKNOWN_ORIGIN, KeptPlace, SignInOrigin
+from services.billing.key_budget import month_of, next_month
 from services.core.error import ForbiddenError, NotFoundError, SuspendedError, UnauthenticatedError
 from services.core.message import message
 from services.integrations.device_token import DeviceTokens
@@ -68,7 +69,10 @@ class SessionRead:
 
 @dataclass(frozen=True, slots=True)
 class SeenSession:
-    """A session that was valid when it was read. `until`: when it ends, or when its next use is to be recorded."""
+    """A session that was valid when it was read.
+
+    `until`: when it ends, when its next use is to be recorded, or when a month begins, with a refill perhaps.
+    """
 
     values: tuple[object, ...]
     until: datetime
@@ -154,7 +158,8 @@ class SessionService:
         row = next(iter(read.rows.result()), None) if is_read else None
         if row is None or row.last_seen_at is None:
             return None
-        until = min(as_datetime(row.expires_at), as_datetime(row.last_seen_at) + SEEN_PRECISION)
+        used_at = as_datetime(row.last_seen_at)
+        until = min(as_datetime(row.expires_at), used_at + SEEN_PRECISION, next_month(month_of(used_at)))
         return SeenSession(_SESSIONS.values(row), until)
 
     @staticmethod

@@ -3,7 +3,8 @@
 import asyncio
 import itertools
 import tracemalloc
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,11 +16,16 @@ from models import ProviderPause
 from models.database.connection import rows
 from schema.root import schema
 from schema.runtime.kept_answers import Answer, Found, KeptAnswers, KnownRequest, SeenResponse
+from services.accounts import session
 from services.accounts.secret_token import TokenTable, hash_token
 from services.accounts.session import SeenSession
+from services.billing.grants import refill
+from services.billing.key_budget import month_of
 from services.operations.query_slots import QuerySlots
-from tests.conftest import Running
+from settings import Settings
+from tests.conftest import Running, running
 from tests.support.client import Api
+from tests.support.expiring_profile import write_profile
 from tests.web.test_json_request import ORIGIN, TYPE, Both, Headers
 from tests.web.test_metrics import read_metrics, sample
 
@@ -156,6 +162,32 @@ async def test_session_ends_in_time_and_its_use_is_recorded(ada: Api, looked_up:
     await ada.raw(QUERY)
     (session,) = await rows("SELECT last_seen_at FROM sessions WHERE user_id = $1", ada.user["id"])
     assert str(session["last_seen_at"]) > str(long_ago + timedelta(minutes=1))
+
+
+async def test_refill_of_a_new_month_is_granted_by_its_first_request(
+    scripted_settings: Settings, tmp_path: Path, looked_up: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    month = month_of(datetime.now(UTC))  # that of the database's clock
+
+    class Clock(datetime):
+        """A clock that was set to the end of the month before."""
+
+        shift = month - timedelta(seconds=60) - datetime.now(UTC)
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Any:
+            return datetime.now(tz) + cls.shift
+
+    for module in (session, refill):
+        monkeypatch.setattr(module, "datetime", Clock)
+    changes = {"profile": write_profile(tmp_path, "\n[refill]\ncredits = 25\n"), "signup_credits": 10}
+    async with running(scripted_settings.model_copy(update=changes), idle=True) as server:
+        ada = await server.api.sign_up()
+        earlier = f"{Clock.now(UTC):%Y-%m}"
+        await rows("UPDATE users SET refill_month = $1 WHERE id = $2 RETURNING id", earlier, ada.user["id"])
+        assert (await repeated(ada, looked_up)).json()["data"]["viewer"]["credits"] == 10
+        Clock.shift += timedelta(seconds=61)
+        assert (await ada.one(QUERY))["credits"] == 25
 
 
 async def test_only_sessions_are_answered_so(server: Running, ada: Api, looked_up: list[object]) -> None:
