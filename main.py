@@ -24,6 +24,7 @@ import uvicorn
 
 from adapters import server_limits
 from commands import backup, queue, second_factor, webhooks
+from commands.whole_number import whole_number
 from composition import build_audit, open_server, open_services, running_worker, web_options
 from logs import configure_logs
 from models.database.migrate import DatabaseUnreachableError, MigrationError, migrate
@@ -234,8 +235,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     server.add_argument(
         "--workers",
         metavar="N",
-        type=int,
-        choices=range(1, 257),
+        type=whole_number(1, 256),
         default=1,
         help="server processes on the port; more than one requires REDIS_URL",
     )
@@ -243,8 +243,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     worker.add_argument(
         "--concurrency",
         metavar="N",
-        type=int,
-        choices=range(1, 257),
+        type=whole_number(1, 256),
         help="generations at once, instead of WORKER_CONCURRENCY",
     )
     commands.add_parser("migrate", help="apply missing database migrations")

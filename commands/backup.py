@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adapters import open_storage
-from models.database.connection import open_database
-from models.database.migrate import all_migrations, applied_migrations
+from commands.whole_number import whole_number
+from models.database.connection import is_lost_database, open_database
+from models.database.migrate import DatabaseUnreachableError, all_migrations, applied_migrations
 from models.database.postgres import MIGRATION_LIMITS
 from services.operations.backup.backup import Backup
 from services.operations.backup.manifest import BackupError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 NAMES = ("backup", "restore", "orphans")
 _SHOWN = 20  # keys
+_MOST = 1_000_000_000  # objects that --remove may name
 
 
 def add_arguments(commands: "Subparsers") -> None:
@@ -34,7 +36,10 @@ def add_arguments(commands: "Subparsers") -> None:
     restore.add_argument("--force", action="store_true", help="also if the database is not empty")
     orphans = commands.add_parser("orphans", help="list stored objects that no row refers to")
     orphans.add_argument(
-        "--remove", metavar="N", type=int, help="remove them, if they are not more than N, as they were listed"
+        "--remove",
+        metavar="N",
+        type=whole_number(0, _MOST),
+        help="remove them, if they are not more than N, as they were listed",
     )
 
 
@@ -47,8 +52,15 @@ async def execute(settings: Settings, arguments: argparse.Namespace) -> int:
             return await _restore(settings, arguments.folder, force=arguments.force)
         return await _handle_orphans(settings, arguments.remove)
     except BackupError as error:
-        print(f"{arguments.command}: {error}.", file=sys.stderr)
-        return 1
+        problem = str(error)
+    except DatabaseUnreachableError:
+        raise
+    except Exception as error:
+        if not is_lost_database(error):
+            raise
+        problem = f"the database does not respond: {type(error).__name__}: {error}"
+    print(f"{arguments.command}: {problem}.", file=sys.stderr)
+    return 1
 
 
 async def _back_up(settings: Settings, folder: Path, *, with_files: bool) -> int:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from commands.whole_number import whole_number
 from models import User
 from models.enum import Role
 from services.accounts.credential import find_user, parse_email
@@ -20,13 +21,15 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _ADMINS = (Role.ADMIN, Role.SUPER_ADMIN)
-_SHOWN = 20  # rows of each table, unless --limit is given
+_SHOWN, _MOST = 20, 10_000  # rows of each table: unless --limit is given, and what it may be
 
 
 def add_arguments(commands: "Subparsers") -> None:
     """Add the command to those of main.py."""
     queue = commands.add_parser("queue", help="show what waits and what failed; pause, resume, retry, cancel")
-    queue.add_argument("--limit", metavar="N", type=int, default=_SHOWN, help="rows of each table (default: 20)")
+    queue.add_argument(
+        "--limit", metavar="N", type=whole_number(1, _MOST), default=_SHOWN, help="rows of each table (default: 20)"
+    )
     actions = queue.add_subparsers(dest="action", metavar="ACTION")
     actions.add_parser("failed", help="generations that failed in the last 24 hours, and why")
     for name, about in (

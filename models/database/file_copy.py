@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,22 @@ _DONE = 101  # SQLITE_DONE, which Python's module does not name
 _PATIENCE = 10.0  # seconds to wait for transactions of other processes
 
 
-class CopyBusyError(Exception):
+class CopyError(Exception):
+    """A database cannot be copied; the message is one line with the reason."""
+
+
+class CopyBusyError(CopyError):
     """Other processes have kept the database locked for too long."""
+
+
+@contextlib.contextmanager
+def _as_copy_errors(path: Path) -> Iterator[None]:
+    import sqlite3  # 1.3 MiB, which a server on PostgreSQL does not need
+
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise CopyError(f"{path}: {' '.join(str(error).split())}") from error
 
 
 async def copy_database(source: Path, target: Path) -> None:
@@ -22,13 +36,13 @@ async def copy_database(source: Path, target: Path) -> None:
 
     Raises:
         CopyBusyError: another process does not release its lock.
-        sqlite3.Error: a file is no database, or cannot be written.
+        CopyError: a file is no database, or cannot be written.
     """
     await asyncio.to_thread(_copy, source, target)
 
 
 def _copy(source: Path, target: Path) -> None:
-    import sqlite3  # 1.3 MiB, which a server on PostgreSQL does not need
+    import sqlite3
 
     deadline = time.monotonic() + _PATIENCE
 
@@ -37,6 +51,7 @@ def _copy(source: Path, target: Path) -> None:
             raise CopyBusyError
 
     with (
+        _as_copy_errors(target),
         contextlib.closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=rw", uri=True)) as read,
         contextlib.closing(sqlite3.connect(target)) as written,
     ):
@@ -45,14 +60,14 @@ def _copy(source: Path, target: Path) -> None:
 
 
 async def seal(path: Path) -> None:
-    """Make a copy one file that needs no other beside it, and check it. Raises sqlite3.Error."""
+    """Make a copy one file that needs no other beside it, and check it. Raises CopyError."""
     await asyncio.to_thread(_seal, path)
 
 
 def _seal(path: Path) -> None:
     import sqlite3
 
-    with contextlib.closing(sqlite3.connect(path)) as connection:
+    with _as_copy_errors(path), contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
         ((found,),) = connection.execute("PRAGMA quick_check(1)")
         if found != "ok":
@@ -66,7 +81,7 @@ class CopiedDatabase:
         self._path = path
 
     async def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
-        """Return the rows of one SELECT, in the syntax of `models.database.connection.rows`."""
+        """Return the rows of one SELECT, in the syntax of `models.database.connection.rows`. Raises CopyError."""
         return await asyncio.to_thread(self._rows, in_dialect(sql, "sqlite"), values)
 
     async def counts(self, names: Collection[str]) -> dict[str, int]:
@@ -81,6 +96,6 @@ class CopiedDatabase:
         import sqlite3
 
         address = f"{self._path.absolute().as_uri()}?mode=ro&immutable=1"
-        with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
+        with _as_copy_errors(self._path), contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute(sql, values)]

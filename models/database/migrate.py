@@ -82,6 +82,8 @@ async def _applied_in_postgres(url: str) -> set[str]:
         return {row["version"] for row in await connection.fetch(_APPLIED, timeout=_CONNECT_SECONDS)}
     except asyncpg.UndefinedTableError:
         return set()
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise DatabaseUnreachableError(error) from error
     finally:
         await connection.close()
 

@@ -1,7 +1,6 @@
 """Copies of all tables of PostgreSQL: written from one snapshot, and loaded in one transaction, by COPY."""
 
 import contextlib
-import re
 from collections.abc import AsyncIterator, Collection, Iterable
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import asyncpg
 
 from models.database.connection import in_dialect
+from models.database.file_copy import CopyError
 from models.database.migrate import connect
 
 _LOCK = "10s"  # to wait for transactions of processes that should have been stopped
@@ -28,6 +28,16 @@ _SEQUENCES = """
     SELECT a.attname AS name, pg_get_serial_sequence(quote_ident($1), a.attname) AS sequence
     FROM pg_attribute a WHERE a.attrelid = to_regclass(quote_ident($1)) AND a.attnum > 0 AND NOT a.attisdropped
 """
+# What a role must be able to change for a restore, with the migrations that come with it.
+_CLOSED = """
+    SELECT current_user || ' may not create tables' AS problem
+    WHERE NOT COALESCE(has_schema_privilege(current_schema(), 'CREATE'), FALSE)
+    UNION ALL
+    SELECT current_user || ' does not own ' || relname FROM pg_class
+    WHERE relnamespace = current_schema()::regnamespace AND relname = ANY($1) AND NOT pg_has_role(relowner, 'USAGE')
+    LIMIT 1
+"""
+_LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError)
 
 
 class Snapshot:
@@ -53,13 +63,20 @@ class Snapshot:
 
 @contextlib.asynccontextmanager
 async def snapshot(url: str) -> AsyncIterator[Snapshot]:
-    """Open a snapshot, while the server works. Raises DatabaseUnreachableError."""
+    """Open a snapshot, while the server works.
+
+    Raises:
+        CopyError: the connection was lost, or the role may not read a table.
+        DatabaseUnreachableError: the database cannot be opened.
+    """
     connection = await connect(url)
     try:
         await _without_limits(connection)
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             await connection.execute("SELECT 1")  # the snapshot is of the first statement
             yield Snapshot(connection)
+    except _LOST as error:
+        raise _copy_error(error) from error
     finally:
         await connection.close()
 
@@ -68,7 +85,7 @@ async def load(url: str, folder: Path, expected: dict[str, int]) -> None:
     """Replace the rows of all tables by those in `folder`, in one transaction: all of them or none.
 
     Raises:
-        ValueError: a file has another number of rows than `expected`, or does not fit to its table.
+        CopyError: a file has another number of rows than `expected`, or does not fit to its table.
         DatabaseUnreachableError: the database cannot be opened.
     """
     connection = await connect(url)
@@ -78,7 +95,7 @@ async def load(url: str, folder: Path, expected: dict[str, int]) -> None:
             await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK}'")
             tables = await _in_order(connection, expected)
             if set(tables) != set(expected):
-                raise ValueError(f"other tables: {', '.join(sorted(set(tables) ^ set(expected)))}")
+                raise CopyError(f"other tables: {', '.join(sorted(set(tables) ^ set(expected)))}")
             # Triggers guard changes, of which loading is none; foreign keys are still checked.
             for name in tables:
                 await connection.execute(f"ALTER TABLE {_quoted([name])} DISABLE TRIGGER USER")
@@ -87,16 +104,37 @@ async def load(url: str, folder: Path, expected: dict[str, int]) -> None:
                 columns = (folder / f"{name}.columns").read_text(encoding="utf-8").split("\n")
                 status = await connection.copy_to_table(name, source=folder / f"{name}.copy", columns=columns)
                 if int(status.split()[-1]) != expected[name]:
-                    raise ValueError(f"{name} has {status.split()[-1]} rows instead of {expected[name]}")
+                    raise CopyError(f"{name} has {status.split()[-1]} rows instead of {expected[name]}")
             for name in tables:
                 await _advance_sequences(connection, name)
                 await connection.execute(f"ALTER TABLE {_quoted([name])} ENABLE TRIGGER USER")
     except asyncpg.LockNotAvailableError:
-        raise ValueError("the tables are in use: stop every server and worker first") from None
-    except asyncpg.PostgresError as error:
-        raise ValueError(re.sub(r"\s+", " ", str(error))) from error
+        raise CopyError("the tables are in use: stop every server and worker first") from None
+    except _LOST as error:
+        raise _copy_error(error) from error
     finally:
         await connection.close()
+
+
+async def check_owner(url: str, names: Iterable[str]) -> None:
+    """Check that the role can replace these tables, as far as they exist, and apply migrations.
+
+    Raises:
+        CopyError: it is another role.
+        DatabaseUnreachableError: the database cannot be opened.
+    """
+    connection = await connect(url)
+    try:
+        if problem := await connection.fetchval(_CLOSED, list(names)):
+            raise CopyError(f"{problem}: restore as the role that applies migrations")
+    except _LOST as error:
+        raise _copy_error(error) from error
+    finally:
+        await connection.close()
+
+
+def _copy_error(error: Exception) -> CopyError:
+    return CopyError(" ".join(str(error).split()) or type(error).__name__)
 
 
 async def _without_limits(connection: asyncpg.Connection) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from commands.backup import execute
 from main import parse_arguments, prepare
-from models.database.migrate import MigrationError, all_migrations, migrate
+from models.database.migrate import DatabaseUnreachableError, MigrationError, all_migrations, migrate
 from settings import ROOT, Settings
 from tests.conftest import quick_settings, running
 from tests.support.client import photo
@@ -116,7 +116,7 @@ async def test_everything_but_migrations_and_restores_works_with_the_limited_rol
 
 
 async def test_a_restore_is_made_by_the_owner_and_then_served_with_the_limited_role(
-    cluster: Cluster, tmp_path: Path
+    cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     limited = quick_settings(cluster.url("darkroom"), tmp_path)
     owner = limited.model_copy(update={"database_url": cluster.url("darkroom_owner")})
@@ -124,9 +124,33 @@ async def test_a_restore_is_made_by_the_owner_and_then_served_with_the_limited_r
     await use(limited, "first")
     backup = str(tmp_path / "backup")
     assert await run(limited, "backup", backup) == 0
-    assert await run(limited, "restore", backup, "--force") == 1
+    files = limited.data_dir / "files"
+    files.rename(tmp_path / "lost")
+    for refused in (limited, limited.model_copy(update={"database_url": cluster.url("darkroom", "postgres")})):
+        capsys.readouterr()
+        assert await run(refused, "restore", backup, "--force") == 1
+        assert capsys.readouterr().err.startswith("restore: darkroom may not create tables: ")
+    assert [path for path in files.rglob("*") if path.is_file()] == [], "nothing was stored"
     assert await run(owner, "restore", backup, "--force") == 0
     await use(limited, "restored")
+
+
+@pytest.mark.parametrize("table", ["users", "aerich"])
+async def test_backup_without_the_right_to_read_a_table_says_so(
+    cluster: Cluster, tmp_path: Path, table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limited = quick_settings(cluster.url("darkroom"), tmp_path)
+    await migrate(cluster.url("darkroom_owner"))
+    async with cluster.connected("darkroom_owner") as connection:
+        await connection.execute(f"REVOKE SELECT ON {table} FROM darkroom")  # noqa: S608 - one of the two above
+    if table == "aerich":  # which every command reads first; main prints it
+        with pytest.raises(DatabaseUnreachableError, match="permission denied for table aerich"):
+            await run(limited, "backup", str(tmp_path / "backup"))
+    else:
+        assert await run(limited, "backup", str(tmp_path / "backup")) == 1
+        problem = "backup: the database cannot be copied: permission denied for table users.\n"
+        assert capsys.readouterr().err == problem
+    assert not (tmp_path / "backup").exists()
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from commands.backup import execute
-from main import parse_arguments, prepare
+from main import prepare
 from models.database.connection import is_postgres, open_database, rows
 from models.database.migrate import all_migrations, migrate
 from services.integrations.storage.local import LocalStorage
@@ -21,6 +20,7 @@ from services.operations.backup.backup import Backup
 from services.operations.backup.manifest import Manifest, read_objects
 from settings import ROOT, Settings
 from tests.conftest import Running, running
+from tests.operations.conftest import Run
 from tests.support.client import Api, photo, until
 from tests.support.integrity import assert_invariants, stored_keys
 from tests.support.s3_server import BUCKET, KEY_ID, REGION, SECRET, S3Server, s3_server
@@ -31,21 +31,6 @@ DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds err
 SEEN = """
 { viewer { credits version generations { totalCount nodes {
   id status media prompt isFavorite shareUrl original { id } result { id byteSize width height } } } } }"""
-
-Run = Callable[..., Any]
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command, and return its exit code, output and errors."""
-
-    async def run(settings: Settings, *arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = await execute(settings, parse_arguments(list(arguments)))
-        found = capsys.readouterr()
-        return code, found.out, found.err
-
-    return run
 
 
 async def fill(api: Api) -> Api:

@@ -146,6 +146,25 @@ async def test_unknown_command_lists_the_known_ones(main: Commands) -> None:
         assert name in ended.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "limits"),
+    [
+        (("queue", "--limit", "-1"), "1 to 10000"),
+        (("queue", "--limit", "9223372036854775808"), "1 to 10000"),
+        (("orphans", "--remove", "-1"), "0 to 1000000000"),
+        (("worker", "--concurrency", "0"), "1 to 256"),
+        (("serve", "--workers", "two"), "1 to 256"),
+    ],
+)
+def test_number_that_cannot_be_meant_is_refused(
+    arguments: tuple[str, str, str], limits: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        parse_arguments(list(arguments))
+    problem = f"argument {arguments[1]}: {arguments[2]!r} is no whole number from {limits}\n"
+    assert capsys.readouterr().err.endswith(problem)
+
+
 async def test_check_fails_until_the_database_is_migrated(main: Commands, empty: str) -> None:
     before = await main.run("check", DATABASE_URL=empty)
     assert before.code == 1

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import models
 from models.database.connection import is_postgres, sqlite_path
-from models.database.file_copy import CopiedDatabase, CopyBusyError, copy_database, seal
+from models.database.file_copy import CopiedDatabase, CopyBusyError, CopyError, copy_database, seal
 from models.database.migrate import all_migrations
 from models.database.table_copy import snapshot
 from services.integrations.storage.protocol import MissingObjectError, Storage, StorageError
@@ -60,8 +60,8 @@ class Backup:
     def __init__(self, url: str, storage: Storage | None, folder: Path) -> None:
         self._url = url
         self._storage = storage
-        self._target = folder
-        self._folder = folder.with_name(f"{folder.name}.incomplete")
+        self._target = folder.resolve()
+        self._folder = self._target.parent / f"{self._target.name}.incomplete"
         self._read: dict[str, StoredCopy] = {}
 
     async def make(self) -> Manifest:
@@ -71,18 +71,31 @@ class Backup:
             BackupError: the folder is not empty, or something cannot be read or written.
             DatabaseUnreachableError: the database cannot be opened.
         """
-        if self._target.exists() and (not self._target.is_dir() or any(self._target.iterdir())):
-            raise BackupError(f"{self._target} exists and is not empty")
         try:
+            self._check_target()
             with self._own_folder():
                 copy = await self._copy_until_complete()
                 manifest = self._finish(copy)
                 manifest.write(self._folder)
                 self._folder.replace(self._target)
                 _sync_folder(self._target.parent)
+        except CopyBusyError:
+            raise BackupError("the database is locked by another process") from None
+        except CopyError as error:
+            raise BackupError(f"the database cannot be copied: {error}") from error
         except OSError as error:
             raise BackupError(f"{self._folder} cannot be written: {error.strerror or error}") from error
         return manifest
+
+    def _check_target(self) -> None:
+        """Raise BackupError if the folder is not empty, or if none that was written beside it can take its place."""
+        if not self._target.exists():
+            return
+        if self._target.is_mount() or self._target == Path.cwd():
+            kind = "a mount point" if self._target.is_mount() else "the working folder"
+            raise BackupError(f"{self._target} is {kind}, which a backup cannot replace: name a folder in it")
+        if not self._target.is_dir() or any(self._target.iterdir()):
+            raise BackupError(f"{self._target} exists and is not empty")
 
     @contextlib.contextmanager
     def _own_folder(self) -> Iterator[None]:
@@ -120,11 +133,8 @@ class Backup:
                 return await _describe(opened.rows, made_at, rows)
         path = self._folder / SQLITE_COPY
         path.unlink(missing_ok=True)
-        try:
-            await copy_database(sqlite_path(self._url), path)
-            await seal(path)
-        except CopyBusyError:
-            raise BackupError("the database is locked by another process") from None
+        await copy_database(sqlite_path(self._url), path)
+        await seal(path)
         copied = CopiedDatabase(path)
         return await _describe(copied.rows, made_at, await copied.counts(ALL_TABLES))
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.database.connection import is_postgres, open_database, rows, sqlite_path
-from models.database.file_copy import CopyBusyError, copy_database
+from models.database.file_copy import CopyBusyError, CopyError, copy_database
 from models.database.migrate import all_migrations, applied_migrations, migrate
-from models.database.table_copy import load
+from models.database.table_copy import check_owner, load
 from services.integrations.storage.protocol import Storage, StorageError
 from services.operations.backup.backup import together, violations
 from services.operations.backup.manifest import (
@@ -54,17 +54,15 @@ class Restore:
         """Replace the database by the backup's, after storing its files. `force`: also if the database is not empty.
 
         Raises:
-            BackupError: nothing was changed, but for files that were stored.
+            BackupError: nothing was changed, but for files that were stored; or what was restored cannot be verified.
             DatabaseUnreachableError: the database cannot be opened.
             MigrationError: a migration failed.
         """
         manifest = Manifest.read(self._folder)
         self._check_backup(manifest)
-        applied = await applied_migrations(self._url)
-        self._check_migrations(manifest, applied)
-        if applied:
-            await self._check_target(force=force)
+        await self._check_database(manifest, force=force)
         stored = await self._store_objects()
+        applied = await self._check_database(manifest, force=force)  # again: storing files may have taken hours
         await self._load(manifest, applied)
         added = await migrate(self._url)
         return await self._verify(stored, added)
@@ -76,6 +74,19 @@ class Restore:
             raise BackupError(f"the backup is of {manifest.database}, the database is {kind}")
         if unknown := [name for name in manifest.migrations if name not in all_migrations()]:
             raise BackupError(f"the backup was made by a later release, which had {unknown[-1]}")
+
+    async def _check_database(self, manifest: Manifest, *, force: bool) -> set[str]:
+        """Check that the database can and may be replaced; return the migrations that it has."""
+        applied = await applied_migrations(self._url)
+        self._check_migrations(manifest, applied)
+        if is_postgres(self._url):
+            try:
+                await check_owner(self._url, manifest.rows)
+            except CopyError as error:
+                raise BackupError(str(error)) from error
+        if applied:
+            await self._check_target(force=force)
+        return applied
 
     def _check_migrations(self, manifest: Manifest, applied: set[str]) -> None:
         if is_postgres(self._url) and (later := sorted(applied - set(manifest.migrations))):
@@ -134,8 +145,8 @@ class Restore:
                 await copy_database(self._folder / SQLITE_COPY, path)
         except CopyBusyError:
             raise BackupError("the database is locked: stop every server and worker first") from None
-        except ValueError as error:
-            raise BackupError(f"the tables were not loaded: {error}") from error
+        except (CopyError, OSError) as error:
+            raise BackupError(f"the database was not replaced: {error}") from error
 
     async def _verify(self, stored: int, added: list[str]) -> Restored:
         async with open_database(self._url):
@@ -143,5 +154,8 @@ class Restore:
             await rows("UPDATE data_exports SET state = 'DELETING' WHERE state = 'READY' RETURNING id")
             await rows("DELETE FROM workers RETURNING name")  # of the time of the backup
             found = await violations(rows)
-            orphans, missing = await compare_storage(self._storage.keys)
+            try:
+                orphans, missing = await compare_storage(self._storage.keys)
+            except StorageError as error:
+                raise BackupError(f"restored, but the storage cannot be compared with it: {error}") from error
         return Restored(stored, added, found, missing, len(orphans))
