@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from generation_settings import GenerationSettings
 from identity_settings import IdentitySettings
-from secret_files import SecretFileError, SecretFiles
+from secret_files import IN_FILES, SecretFileError, SecretFiles
 from server_settings import ServerSettings
 from setting_types import (
     Addresses,
@@ -325,7 +325,7 @@ def load_settings(**given: object) -> Settings:
 
 def misspelt_settings() -> dict[str, str]:
     """Return the names in the environment and .env that are no setting, but nearly one: with the one that was meant."""
-    known = [name.upper() for name in Settings.model_fields]
+    known = [name.upper() for name in (*Settings.model_fields, *(f"{name}_file" for name in IN_FILES))]
     file = Path(".env")
     lines = file.read_text(errors="replace").splitlines() if file.is_file() else []
     in_file = (

@@ -10,6 +10,7 @@ from main import main, verify
 from models.database.connection import database_time, rows
 from models.enum import MediaKind
 from provider_adapters import load_product
+from secret_files import IN_FILES
 from services.integrations.providers.failure_cause import FailureCause
 from services.integrations.providers.route_table import RouteTable
 from services.operations.provider_pause import Pause
@@ -191,10 +192,15 @@ def test_check_warns_of_misspelt_settings_and_of_settings_that_contradict_each_o
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert settings_lines(settings)[1:] == []
+    for name in IN_FILES:
+        monkeypatch.setenv(f"{name.upper()}_FILE", "/run/secrets/one")
+    assert settings_lines(settings)[1:] == []
+    monkeypatch.setenv("POLAR_WEBHOOK_SECRETS_FILE", "/run/secrets/one")
     monkeypatch.setenv("SUBSCRIPTION_REREAD_SECOND", "5")
     monkeypatch.setenv("DATABASE_URL_OLD", "kept for later")
     (tmp_path / ".env").write_text("# WORKER_CONCURENCY=3\nexport WORKER_CONCURRENY=3\nPORT=8000\n")
     assert settings_lines(settings)[1:] == [
+        "low   settings   POLAR_WEBHOOK_SECRETS_FILE is no setting: POLAR_WEBHOOK_SECRET_FILE is meant?",
         "low   settings   SUBSCRIPTION_REREAD_SECOND is no setting: SUBSCRIPTION_REREAD_SECONDS is meant?",
         "low   settings   WORKER_CONCURRENY is no setting: WORKER_CONCURRENCY is meant?",
     ]
