@@ -310,6 +310,10 @@ invariant_unknown = _shared(
 clock_skew = _shared(
     "darkroom_clock_skew_seconds", "By how much the clock of this process is ahead of the database's; negative: behind."
 )
+worker_clock_skew = _shared(
+    "darkroom_worker_clock_skew_seconds",
+    "The largest difference of a live worker's clock from the database's, by the workers' table.",
+)
 audit_age = _shared(
     "darkroom_audit_age_seconds",
     "Time since the last completed audit of any process; before the first, since this process started.",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from models.accounts import ActingKey
-from models.database.connection import placeholders, rows
+from models.database.connection import database_time, placeholders, rows
 from services.core.error import QuotaExceededError
 from services.core.message import message
 
@@ -30,7 +30,7 @@ def next_month(start: datetime) -> datetime:
 async def spent_by(key_ids: Sequence[str]) -> dict[str, int]:
     """Return the credits that keys have spent in this month, without refunds; those that spent none are left out."""
     sql = _SPENT.format(placeholders(key_ids, first=2))
-    found = await rows(sql, month_of(datetime.now(UTC)), *key_ids)
+    found = await rows(sql, month_of(await database_time()), *key_ids)
     return {row["api_key_id"]: int(row["spent"]) for row in found}
 
 
@@ -47,4 +47,4 @@ async def check(key: ActingKey | None, credits: int) -> None:
     spent = (await spent_by([key.id])).get(key.id, 0)
     if spent + credits > key.monthly_credits:
         text = message("This API key may spend {limit} credits in a month.", limit=key.monthly_credits)
-        raise QuotaExceededError(text, next_month(month_of(datetime.now(UTC))))
+        raise QuotaExceededError(text, next_month(month_of(await database_time())))

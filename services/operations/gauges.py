@@ -164,6 +164,7 @@ class GaugeUpdater:
         metric.queue_oldest.set(max((now - queue.oldest).total_seconds(), 0) if queue.oldest else 0)
         workers = await self._worker_registry.workers()
         metric.worker_slots.set(sum(worker.slots for worker in workers))
+        metric.worker_clock_skew.set(max((abs(worker.clock_skew or 0.0) for worker in workers), default=0.0))
         metric.workers.labels("live").set(len(workers))
         metric.workers.labels("lost").set(await self._worker_registry.lost())
         await _export_payments()

@@ -2,13 +2,14 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import pytest
 
 from models import ApiKey, CreditTransaction
 from models.database.connection import rows
+from services.billing import key_budget
 from services.billing.key_budget import month_of, next_month
 from tests.conftest import Running
 from tests.support.client import CREDITS, Api
@@ -92,6 +93,21 @@ async def test_cap_counts_the_calendar_month_only(idle_server: Running) -> None:
     )  # fmt: skip
     assert await spent(ada) == 2
     assert len((await script.one(CREATE, count=1))["generations"]) == 1
+
+
+async def test_month_of_the_cap_is_that_of_the_database(idle_server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    class NextMonth(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Any:
+            return datetime.now(tz) + timedelta(days=31)
+
+    ada = await idle_server.api.sign_up()
+    script = await key_of(ada, monthlyCredits=2)
+    await script.one(CREATE, count=2)
+    monkeypatch.setattr(key_budget, "datetime", NextMonth)
+    assert await spent(ada) == 2
+    (error,) = (await script.one(CREATE, count=1))["errors"]
+    assert datetime.fromisoformat(error["resetsAt"]) == next_month(month_of(datetime.now(UTC)))
 
 
 async def test_cap_is_not_passed_by_another_field_of_the_same_operation(idle_server: Running) -> None:

@@ -1,7 +1,7 @@
 """Maintenance: switched-off functions are refused before any effect, and accepted requests are completed."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ from graphql import GraphQLObjectType
 
 from models import AuditEntry, File, Generation
 from schema.root import schema
+from services.operations import maintenance
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import CREATE, CREDITS, REFINE, REGENERATE, Api, photo, until
@@ -169,6 +170,20 @@ async def test_workers_resume_when_their_provider_is_enabled(settings: Settings)
         await server.services.integrations.wake_ups.publish(waiting)
         await switch(admin, providersOff=[])
         assert (await ada.wait_for_end(waiting))["status"] == "COMPLETED"
+
+
+async def test_day_of_the_cap_is_that_of_the_database(idle_server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Tomorrow(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Any:
+            return datetime.now(tz) + timedelta(days=1)
+
+    ada, admin = await idle_server.api.sign_up("ada@example.com"), await make_admin(idle_server.api)
+    made = await create_in_another_process(idle_server.services, ada)
+    await Generation.filter(id=made).update(**FAILED, provider_cost=0.25, completed_at=datetime.now(UTC))
+    monkeypatch.setattr(maintenance, "datetime", Tomorrow, raising=False)  # it has no clock of this process
+    assert (await switch(admin, dailySpendCap=0.25))["spentToday"] == 0.25
+    assert (await ada.refused(CREATE, input={"prompt": "A crow"}))["code"] == "UNAVAILABLE"
 
 
 async def test_a_reached_daily_cap_refuses_new_generations(idle_server: Running) -> None:

@@ -6,6 +6,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from models.database.connection import rows
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import photo, until
@@ -104,6 +105,20 @@ async def test_queue_metrics_are_read_from_the_database(idle_server: Running) ->
     await until(is_refreshed)
     found = await read_metrics(idle_server.api.http)
     assert sample(found, "queue_depth", status="PROCESSING") == sample(found, "worker_slots") == 0
+
+
+async def test_largest_clock_skew_of_a_worker_is_exported_by_servers(idle_server: Running) -> None:
+    for name, seconds in (("right", 0), ("behind", -600), ("ahead", 60)):
+        await rows(
+            "INSERT INTO workers (name, concurrency, seen_at, clock) VALUES ($1, 1, NOW(), LATER($2)) RETURNING name",
+            name,
+            seconds,
+        )
+
+    async def is_exported() -> bool:  # the values are read at most every two seconds
+        return 599 < sample(await read_metrics(idle_server.api.http), "worker_clock_skew_seconds") < 601
+
+    await until(is_exported)
 
 
 @pytest.mark.any_database
