@@ -12,6 +12,7 @@ from provider_adapters import load_product, make_enhancer, make_moderator, make_
 from services.generations.prompts.enhancement import SECONDS as ENHANCEMENT_SECONDS
 from services.integrations.identity.issuer import IssuerUnavailableError
 from services.integrations.images.sanitizer import ImageSanitizer, SanitizerUnavailableError
+from services.integrations.messaging.bus import Bus
 from services.integrations.providers.protocol import ProviderError
 from services.integrations.rate_limiter import RateLimiter
 from services.integrations.redis_client import ping
@@ -54,6 +55,8 @@ async def check(settings: Settings) -> int:
     async def redis() -> str:
         if settings.redis_url is not None:
             await ping(settings.redis_url)
+            async with Bus.open(settings.redis_url) as bus:
+                await bus.check()
             async with contextlib.aclosing(RateLimiter(settings.redis_url)) as limiter:
                 await limiter.check()  # a write
         return ""

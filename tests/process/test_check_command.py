@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from health_check import check, connections_line, settings_lines
 from main import main, verify
@@ -25,6 +26,7 @@ from tests.support.fakes import openrouter_response as answer
 from tests.support.fakes.openrouter import KEY, ScriptedOpenRouter
 from tests.support.fakes.openrouter_response import status
 from tests.support.fakes.signed_store import signed_store
+from tests.support.servers import RedisServer
 
 pytestmark = pytest.mark.any_database
 
@@ -76,6 +78,22 @@ async def test_check_tries_uploads_and_names_the_setting_that_works(
     async with signed_store(has_forms=True) as store:
         assert await run_check(at_store(settings, store), capsys, "uploads") == (0, "ok    uploads    post")
         assert list(store.objects) == ["darkroom/health/probe"]
+
+
+async def test_check_fails_if_no_message_arrives_over_redis(
+    settings: Settings, redis: RedisServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    redis.start()
+    address = settings.model_copy(update={"redis_url": redis.url})
+    place = redis.url.split("@")[-1]
+    assert await run_check(address, capsys, "redis") == (0, f"ok    redis      {place}")
+    with Redis.from_url(redis.url) as client:
+        client.execute_command("ACL", "SETUSER", "default", "-publish")
+        try:
+            code, line = await run_check(address, capsys, "redis")
+        finally:
+            client.execute_command("ACL", "SETUSER", "default", "+publish")
+    assert (code, line.startswith(f"FAIL  redis      {place}: "), "NoPermission" in line) == (1, True, True), line
 
 
 async def test_check_asks_the_provider_about_its_key(

@@ -24,6 +24,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from services.integrations.storage.measurement import measured
 from services.integrations.storage.protocol import (
     KEPT_LINKS,
+    PROBE_BODY,
     Link,
     MissingObjectError,
     StorageError,
@@ -252,9 +253,12 @@ class LocalStorage:
         self._folder.mkdir(parents=True, exist_ok=True)
         # An unnamed file: a process that is killed here leaves no file without a row.
         with tempfile.TemporaryFile(dir=self._folder) as file:
-            file.write(b"darkroom")
+            file.write(PROBE_BODY)
             file.flush()
             os.fsync(file.fileno())
+            file.seek(0)
+            if file.read() != PROBE_BODY:
+                raise StorageError("other bytes were read than stored")
 
     async def keys(self) -> set[str]:
         with _operation("list"):

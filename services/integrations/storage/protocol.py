@@ -14,6 +14,7 @@ _KEY = re.compile(r"(?=.{1,120}\Z)[a-z0-9_-]+(/[a-z0-9_-]+)*")
 
 # Signed links that a process keeps, since each stays the same for a while: about 13 MiB.
 KEPT_LINKS = 20_000
+PROBE_BODY = b"darkroom"  # what `check` stores
 
 
 class StorageError(Exception):
@@ -150,7 +151,7 @@ class Storage(Protocol):
         ...
 
     async def check(self) -> None:
-        """Raise StorageError if nothing can be stored at the moment."""
+        """Store a small object and read it back. Raises StorageError if that fails at the moment."""
         ...
 
     async def keys(self) -> set[str]:

@@ -19,6 +19,7 @@ from botocore.handlers import add_expect_header
 from services.integrations.storage.measurement import measured
 from services.integrations.storage.protocol import (
     KEPT_LINKS,
+    PROBE_BODY,
     Link,
     MissingObjectError,
     StorageError,
@@ -251,14 +252,20 @@ class S3Storage:
 
     async def check(self) -> None:
         async with self._operation("check"):
+            name = self._prefix + PROBE
             try:
-                await self._client.put_object(
-                    Bucket=self._bucket, Key=self._prefix + PROBE, Body=b"darkroom", ContentType="text/plain"
-                )
+                await self._client.put_object(Bucket=self._bucket, Key=name, Body=PROBE_BODY, ContentType="text/plain")
+                response = await self._client.get_object(Bucket=self._bucket, Key=name)
             except ClientError as error:
                 if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
                     raise
+                if error.response["Error"].get("Code") == "NoSuchKey":
+                    raise StorageError("S3 check: what was stored is not there") from None
                 raise StorageError(f"no such bucket: {self._bucket!r}") from None
+            body = response["Body"]
+            async with body:
+                if await _read(body, len(PROBE_BODY) + 1) != PROBE_BODY:
+                    raise StorageError("S3 check: other bytes were read than stored")
 
     async def keys(self) -> set[str]:
         found: set[str] = set()

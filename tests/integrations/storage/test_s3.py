@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 from services.integrations.storage.protocol import MissingObjectError, StorageError, TooLargeError
 from services.integrations.storage.s3 import S3Storage
+from telemetry.outage import Cause
+from tests.campaigns.chaos_proxy import faulty_proxy
 from tests.support.client import PATIENCE
 from tests.support.s3_server import (
     BUCKET,
@@ -197,6 +200,21 @@ async def test_check_reports_a_missing_bucket(s3: S3Server) -> None:
             await storage.check()
         with pytest.raises(StorageError, match="NoSuchBucket"):
             await storage.delete(KEY)
+
+
+async def test_check_reads_back_what_it_stored(s3: S3Server) -> None:
+    async with faulty_proxy(s3.url, random.Random(1)) as proxy, open_s3(proxy.url) as storage:
+        await storage.check()
+        proxy.refuses.add("GET")
+        with pytest.raises(StorageError, match="AccessDenied") as refused:
+            await storage.check()
+        assert refused.value.cause is Cause.REFUSED
+        proxy.refusal = error_response("404 Not Found", "NoSuchKey")
+        with pytest.raises(StorageError, match="what was stored is not there"):
+            await storage.check()
+        proxy.refusal = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nother"
+        with pytest.raises(StorageError, match="other bytes were read than stored"):
+            await storage.check()
 
 
 async def test_server_error_is_retried_once_and_refusal_is_not(fake: ScriptedS3) -> None:
