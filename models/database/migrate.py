@@ -11,6 +11,7 @@ import asyncpg
 from tortoise.exceptions import OperationalError
 
 from models.database.connection import is_postgres, rows, sqlite_path
+from models.database.postgres import server_settings
 
 ROOT = Path(__file__).parents[2]
 LOCATION = ROOT / "migrations"
@@ -71,7 +72,7 @@ async def applied_migrations(url: str) -> set[str]:
 async def connect(url: str) -> asyncpg.Connection:
     """Open a connection to PostgreSQL. Raises DatabaseUnreachableError."""
     try:
-        return await asyncpg.connect(url, timeout=_CONNECT_SECONDS)
+        return await asyncpg.connect(url, timeout=_CONNECT_SECONDS, server_settings=server_settings(url))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise DatabaseUnreachableError(error) from error
 

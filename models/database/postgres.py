@@ -125,14 +125,15 @@ class PostgresClient(AsyncpgDBClient):
         return _Transaction(TransactionWrapper(self), self._pool_init_lock)
 
 
-def server_settings(dsn: str, limits: Limits) -> dict[str, str]:
-    """Return the settings of each connection; those in the DATABASE_URL take precedence."""
-    defaults = {
-        "application_name": f"darkroom {process_kind()}",
-        "statement_timeout": f"{limits.statement * 1000:.0f}",
-        "lock_timeout": f"{limits.lock * 1000:.0f}",
-        "idle_in_transaction_session_timeout": f"{limits.idle * 1000:.0f}",
-    }
+def server_settings(dsn: str, limits: Limits | None = None) -> dict[str, str]:
+    """Return the settings of each connection; those in the DATABASE_URL take precedence. `limits` None: the role's."""
+    defaults = {"application_name": f"darkroom {process_kind()}"}
+    if limits is not None:
+        defaults |= {
+            "statement_timeout": f"{limits.statement * 1000:.0f}",
+            "lock_timeout": f"{limits.lock * 1000:.0f}",
+            "idle_in_transaction_session_timeout": f"{limits.idle * 1000:.0f}",
+        }
     given = parse_qs(urlsplit(dsn).query)
     return {name: value for name, value in defaults.items() if name not in given}
 

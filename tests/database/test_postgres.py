@@ -12,6 +12,7 @@ from tortoise.connection import get_connections
 from models.database.connection import is_outage, open_database, rows, run_tx
 from models.database.connection_pool import NoConnectionError
 from models.database.postgres import REQUEST_LIMITS, Limits, server_settings
+from models.database.table_copy import snapshot
 from tests.support.server_process import free_port
 
 POOL = 3
@@ -188,6 +189,12 @@ async def test_settings_in_the_url_take_precedence(opened: str) -> None:
     assert await rows(shown) == [{"name": "darkroom command", "timeout": "600ms"}]
     dsn = f"{opened}?sslmode=disable&application_name=studio&statement_timeout=700"
     assert "statement_timeout" not in server_settings(dsn, REQUEST_LIMITS)
+
+
+async def test_connections_of_backups_are_named(url: str) -> None:
+    for address, name in ((url, "darkroom command"), (f"{url}?application_name=studio", "studio")):
+        async with snapshot(address) as opened:
+            assert await opened.rows("SELECT current_setting('application_name') AS name") == [{"name": name}]
 
 
 @pytest.mark.parametrize("query", ["sslmode=disable&application_name=studio", "application_name=studio"])
