@@ -7,6 +7,7 @@ from graphql import GraphQLObjectType
 from models.enum import FINAL, ErrorCode, GenerationStage, GenerationStatus, TransactionType, WebhookEventType
 from schema.root import schema
 from services.generations.status_message import FAILURES
+from services.integrations.providers.failure_cause import FailureCause
 from services.integrations.storage.measurement import initialize_series as initialize_storage
 from services.operations.release import VERSION
 from telemetry import metric
@@ -47,8 +48,14 @@ def initialize_process(providers: Iterable[str]) -> None:
     for provider in providers:
         for outcome in _CALL_OUTCOMES:
             metric.provider_calls.labels(provider, outcome)
+        for cause in FailureCause:
+            metric.provider_failures.labels(provider, cause.value)
         metric.provider_seconds.labels(provider)
         metric.provider_dollars.labels(provider)
+    for outcome in ("blocklist", "rejected", "accepted", "outage"):
+        metric.content_checks.labels(outcome)
+    for outcome in ("replica", "behind", "down", "failed"):
+        metric.replica_reads.labels(outcome)
     for event in WebhookEventType:
         metric.webhook_events.labels(event.value)
     for scope in ("account", "deployment"):
@@ -75,6 +82,8 @@ def initialize_server() -> None:
         metric.operation_timer(path)
     for code in ErrorCode:
         metric.graphql_errors.labels(code.value)
+    for reason in ("client", "account", "messages", "fragments"):
+        metric.sockets_refused.labels(reason)
     for status in (200, 500, 503):
         metric.response_counter("/graphql", "POST", status)
 

@@ -7,6 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from models.database.connection import rows
+from services.integrations.providers.failure_cause import FailureCause
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import photo, until
@@ -91,6 +92,20 @@ async def test_metrics_count_operations_generations_and_credits(
     assert increase("generation_stage_seconds_count", stage="GENERATING") == 2
     assert increase("generation_stage_seconds_count", stage="STORING") == 1
     assert sample(after, "bus_connected") == sample(after, "database_up") == 1
+
+
+@pytest.mark.any_database
+async def test_failures_are_exported_before_they_happen(server: Running) -> None:
+    exported = set(await read_metrics(server.api.http))
+    for name, label, values in (
+        ("provider_failures_total", "cause", [cause.value for cause in FailureCause]),
+        ("content_checks_total", "outcome", ["blocklist", "rejected", "accepted", "outage"]),
+        ("sockets_refused_total", "reason", ["client", "account", "messages", "fragments"]),
+        ("database_replica_reads_total", "outcome", ["replica", "behind", "down", "failed"]),
+    ):
+        more = {"provider": "openrouter"} if name == "provider_failures_total" else {}
+        for value in values:
+            assert (f"darkroom_{name}", frozenset({label: value, **more}.items())) in exported, (name, value)
 
 
 async def test_queue_metrics_are_read_from_the_database(idle_server: Running) -> None:
