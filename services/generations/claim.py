@@ -78,11 +78,24 @@ class Claim:
         self.generation = generation
         self.account = account
         self.lease = Lease("generations", _HELD, generation.id, generation.fence, float(lease_seconds))
-        self.stage_timer = StageTimer()
+        # A job is resumed, with its result to be fetched, whatever the claim before had begun.
+        self.stage_timer = (
+            StageTimer()
+            if generation.provider_job_id is None
+            else StageTimer(GenerationStage.GENERATING, self.seconds_since_call)
+        )
         self.enhancement_cost: float | None = None  # US dollars, a part of the generation's
         self._is_enhanced = False  # and not yet written
         self.may_hand_back = generation.provider_called_at is None and generation.provider_job_id is None
         self.path = ProviderPath(generation.provider_path)
+
+    @property
+    def seconds_since_call(self) -> float:
+        """Seconds between the first request and the last write of this claim, by the database's clock."""
+        row = self.generation
+        if row.provider_called_at is None:
+            return 0.0
+        return max((row.updated_at - row.provider_called_at).total_seconds(), 0.0)
 
     @classmethod
     async def take(cls, generation_id: str, worker: str, lease_seconds: float, per_user: int) -> Self | None:

@@ -16,12 +16,20 @@ _CRASHED = "crashed"
 
 
 class StageTimer:
-    """Measures the stages of one claim, from the moment it was made."""
+    """Measures the stages of one claim, from the moment it was made.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    `stage`: in which it begins, `elapsed`: seconds that earlier claims of a video have spent in it.
+    """
+
+    def __init__(
+        self,
+        stage: GenerationStage = GenerationStage.VALIDATING,
+        elapsed: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._clock = clock
-        self._stage = GenerationStage.VALIDATING
-        self._since = clock()
+        self._stage = stage
+        self._since = clock() - elapsed
         self._seconds: dict[str, float] = {}
 
     def enter(self, stage: GenerationStage) -> None:
@@ -32,12 +40,18 @@ class StageTimer:
         self._seconds[self._stage.value] = now - self._since
         self._stage, self._since = stage, now
 
+    def pause(self) -> None:
+        """Observe the stages that are over; a later claim goes on with the current one."""
+        for stage, seconds in self._seconds.items():
+            metric.stage_seconds.labels(stage).observe(seconds)
+        self._seconds.clear()
+
     def stop(self) -> dict[str, float]:
         """Observe the metric of every stage, and return the seconds by stage."""
         self._seconds[self._stage.value] = self._clock() - self._since
-        for stage, seconds in self._seconds.items():
-            metric.stage_seconds.labels(stage).observe(seconds)
-        return {stage.lower(): round(seconds, 3) for stage, seconds in self._seconds.items()}
+        found = {stage.lower(): round(seconds, 3) for stage, seconds in self._seconds.items()}
+        self.pause()
+        return found
 
 
 @contextlib.contextmanager

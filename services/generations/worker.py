@@ -137,6 +137,8 @@ class GenerationWorker:
         generation = claim.generation
         bound = log.bind(generation=generation.id, user=generation.user_id, attempt=generation.attempts)
         started = time.monotonic()
+        if generation.started_at is not None and generation.provider_job_id is not None:
+            started -= (generation.updated_at - generation.started_at).total_seconds()  # of earlier claims
         if generation.started_at is not None and generation.attempts == 1 and generation.provider_job_id is None:
             waited = generation.started_at - generation.created_at
             metric.stage_seconds.labels(GenerationStage.QUEUED.value).observe(max(waited.total_seconds(), 0))
@@ -154,6 +156,7 @@ class GenerationWorker:
             if ended.status is GenerationStatus.PENDING:
                 await self._publish(claim, ended)
             else:
+                claim.stage_timer.pause()
                 await self._events.generation_changed(ended)
             return
         crashpoint("worker.ended")

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from models.database.connection import rows
 from models.enum import ErrorCode
@@ -19,6 +20,7 @@ from tests.support.fakes.openrouter_videos import CANCELLED, COST, EXPIRED, Scri
 from tests.support.fakes.raw_server import Response
 from tests.support.integrity import assert_invariants
 from tests.support.video_orders import ended, go_on, make_due, order, row_of, work
+from tests.web.test_metrics import read_metrics, sample
 
 PRICE = 20
 PROGRESS = """
@@ -94,6 +96,29 @@ async def test_progress_is_published_until_the_video_is_ready(studio: Running, v
     assert stages.count("GENERATING") >= 2
     progress = [event["progress"] for event in events]
     assert progress == sorted(progress)
+
+
+async def test_time_of_a_video_is_that_of_all_its_claims(idle: Running, videos: ScriptedVideos) -> None:
+    videos.ends_after(1)
+    id = await order(await idle.api.sign_up("ada@example.com"))
+    before = await read_metrics(idle.api.http)
+    await work(idle.services)
+    earlier = {"started_at": -22.0, "provider_called_at": -20.0}
+    for column, seconds in earlier.items():
+        await rows(f"UPDATE generations SET {column} = LATER($2) WHERE id = $1 RETURNING id", id, seconds)  # noqa: S608 - one of the two above
+    assert (await go_on(idle.services, id)).status == "PROCESSING"
+    with capture_logs() as logs:
+        assert (await go_on(idle.services, id)).status == "COMPLETED"
+    (line,) = [line for line in logs if line["event"] == "generation.ended"]
+    assert 22 <= line["seconds"] < 30
+    assert 20 <= line["stages"]["generating"] < 28
+    assert set(line["stages"]) == {"generating", "storing"}
+    after = await read_metrics(idle.api.http)
+    for stage in ("VALIDATING", "GENERATING", "STORING"):
+        count = "generation_stage_seconds_count"
+        assert sample(after, count, stage=stage) - sample(before, count, stage=stage) == 1, stage
+    total = "generation_stage_seconds_sum"
+    assert 20 <= sample(after, total, stage="GENERATING") - sample(before, total, stage="GENERATING") < 28
 
 
 async def test_waiting_job_holds_no_slot(idle: Running, videos: ScriptedVideos) -> None:

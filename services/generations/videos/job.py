@@ -76,7 +76,7 @@ class _Job:
 
     def failed(self, error: ProviderError) -> GenerationFailedError:
         """Write the end into the path, count it, and return how the generation ends."""
-        self.claim.path.end_job(error.code, _elapsed(self.claim))
+        self.claim.path.end_job(error.code, self.claim.seconds_since_call)
         self.routes.circuit(self.provider.name, self.model).count_failure(error)
         request_id = error.request_id or self.named.id
         return GenerationFailedError(error.code, called=True, cost=error.cost, request_id=request_id)
@@ -199,7 +199,7 @@ class VideoJobs:
             await asyncio.sleep(step.pause)
 
     async def _ask(self, job: _Job, read: ReadReference) -> Waiting | FinalImage:
-        claim, elapsed = job.claim, _elapsed(job.claim)
+        claim, elapsed = job.claim, job.claim.seconds_since_call
         is_late = elapsed >= self._times.deadline
         try:
             # Late, it is asked about for the last time, whether a slot is free or not: the video may be ready.
@@ -243,7 +243,7 @@ class VideoJobs:
         request, name = replace(request_of(job.claim, None), model=job.model), job.provider.name
         data = await job.provider.fetch(job.named, done, request, read)
         crashpoint("video.fetched")
-        job.claim.path.end_job(None, _elapsed(job.claim))
+        job.claim.path.end_job(None, job.claim.seconds_since_call)
         if done.cost is not None and done.cost > 0:
             metric.provider_dollars.labels(name).inc(done.cost)
         return FinalImage(data, done.model or job.model or name, done.cost, done.request_id or job.named.id)
@@ -260,14 +260,6 @@ class VideoJobs:
 
 def _job_of(job_id: str, claim: Claim) -> VideoJob:
     return VideoJob(job_id, claim.generation.provider_job_url)
-
-
-def _elapsed(claim: Claim) -> float:
-    """Return the seconds between the first request and the last write of this claim, by the database's clock."""
-    row = claim.generation
-    if row.provider_called_at is None:
-        return 0.0
-    return max((row.updated_at - row.provider_called_at).total_seconds(), 0.0)
 
 
 def _progress(state: JobRunning, elapsed: float) -> float:
