@@ -14,6 +14,7 @@ _HEAD = """\
 """
 _COMPOSE = """
 # --- compose.yaml requires these, and sets ENVIRONMENT, HOST, PORT, DATABASE_URL, REDIS_URL and the S3_... itself.
+# It takes SECRET_KEY and these as values, not as files.
 # `openssl rand -hex 24` makes one. GRAFANA_PASSWORD and METRICS_TOKEN are for `--profile monitoring`.
 """
 
