@@ -54,11 +54,7 @@ async def check(settings: Settings) -> int:
 
     async def redis() -> str:
         if settings.redis_url is not None:
-            await ping(settings.redis_url)
-            async with Bus.open(settings.redis_url) as bus:
-                await bus.check()
-            async with contextlib.aclosing(RateLimiter(settings.redis_url)) as limiter:
-                await limiter.check()  # a write
+            await _check_redis(settings.redis_url)
         return ""
 
     address = settings.database_replica_url
@@ -259,6 +255,14 @@ async def find_replica_problem(url: str) -> str:
     if lag is None:
         return "its lag is unknown, because the primary does not respond"
     return f"it lags by more than {MAX_LAG:.0f} s" if lag > MAX_LAG else ""
+
+
+async def _check_redis(url: str) -> None:
+    await ping(url)
+    async with Bus.open(url) as bus:
+        await bus.check()
+    async with contextlib.aclosing(RateLimiter(url)) as limiter:
+        await limiter.check()  # a write
 
 
 async def _check_uploads(settings: Settings) -> str:

@@ -23,9 +23,7 @@ from tests.support.client import Api
 from tests.support.integrity import assert_invariants
 
 ACTIVE, PAST_DUE, ENDED = MembershipStatus.ACTIVE, MembershipStatus.PAST_DUE, MembershipStatus.ENDED
-VIEWER = """{ viewer {
-  version isMember maxBatch membership { startedAt renewsAt endsAt plan { slug } }
-} }"""
+VIEWER = "{ viewer { version isMember maxBatch membership { startedAt renewsAt endsAt plan { slug } } } }"
 STYLE = "subscription($id: ID!) { generationProgress(id: $id) { isFavorite style { locked } } }"
 FAVORITE = "mutation($id: ID!) { setFavorite(id: $id, isFavorite: true) { errors { code } } }"
 LOCKED = '{ style(slug: "cyberpunk-street", collection: "scenes") { id locked } }'
@@ -350,15 +348,14 @@ async def test_subscriber_receives_start_and_end_of_membership(idle_server: Runn
 async def test_events_lock_a_style_for_whom_membership_has_ended(idle_server: Running, offer: Offer) -> None:
     ada = await idle_server.api.sign_up()
     await apply_state(idle_server.services, event(ada, offer.fast))
-    style = (await ada.one(LOCKED))["id"]
-    (made,) = (await ada.create(prompt="Rain", styleId=style))["generations"]
+    (made,) = (await ada.create(prompt="Rain", styleId=(await ada.one(LOCKED))["id"]))["generations"]
     async with ada.socket() as socket, ada.socket() as other:
         before = await socket.subscribe(STYLE, id=made["id"])
         assert (await before.next()) == {"isFavorite": False, "style": {"locked": False}}
         await apply_state(idle_server.services, event(ada, offer.fast, status=ENDED, reported_at=NOW))
         after = await other.subscribe(STYLE, id=made["id"])
         assert (await after.next()) == {"isFavorite": False, "style": {"locked": True}}
-        assert (await ada.one(FAVORITE, id=made["id"]))["errors"] == []
+        await ada.one(FAVORITE, id=made["id"])
         assert (await after.next()) == {"isFavorite": True, "style": {"locked": True}}
 
 
