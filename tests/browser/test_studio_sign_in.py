@@ -116,6 +116,31 @@ async def test_guest_is_asked_to_keep_its_pictures_and_signs_up_once(chromium: "
         assert await page.get_by_role("listitem").count() == 1, "the guest's session has ended"
 
 
+async def test_guest_is_asked_before_it_signs_out(chromium: "Browser", world: World) -> None:
+    async with open_studio(chromium, world.server) as studio:
+        page = studio.page
+        await make_as_guest(studio)
+
+        async def begin_to_sign_out() -> None:
+            await page.get_by_role("banner").get_by_role("button").last.click()
+            await page.get_by_role("menuitem", name="Sign out").click()
+            await page.get_by_text("your pictures, albums and 2 credits.").wait_for()
+
+        await begin_to_sign_out()
+        await studio.check()
+        question = page.get_by_role("alertdialog")
+        await question.get_by_role("button", name="Cancel").click()
+        await question.wait_for(state="detached")
+        await begin_to_sign_out()
+        await question.get_by_role("button", name="Keep my pictures").click()
+        await page.get_by_role("dialog", name="Keep your pictures").wait_for()
+        await page.keyboard.press("Escape")
+        await begin_to_sign_out()
+        await studio.button("Sign out and delete all").click()
+        await page.get_by_role("banner").get_by_role("button", name="Sign in").wait_for()
+        await question.wait_for(state="detached")
+
+
 async def test_provider_signs_in_by_its_page(chromium: "Browser", world: World) -> None:
     world.provider.user = {"sub": "grace", "email": "grace@example.com", "email_verified": True, "name": "Grace"}
     async with open_studio(chromium, world.server, others=(world.provider.address,)) as studio:

@@ -1,4 +1,5 @@
 // The bar at the top: where one is, what one has, and the ways in and out.
+import { Suspense, useState } from "react";
 import { useQuery } from "urql";
 import { Link, useLocation, useRoute } from "wouter";
 import icon from "../assets/icon.svg";
@@ -10,10 +11,13 @@ import { DeploymentDocument } from "../gql/graphql.ts";
 import { common } from "../locales/common.ts";
 import style from "./app.module.css";
 import { useDeveloperPages } from "./developers.ts";
+import { lazily } from "./lazily.ts";
 import { LOCALES, useLocale, useText } from "./locale.tsx";
 import { useChooseLocale } from "./choose-locale.ts";
 import { isAdmin, useSession, type Viewer } from "./session.tsx";
 import { setTheme, useTheme } from "./theme.ts";
+
+const GuestSignOutDialog = lazily(() => import("../features/auth/guest-sign-out.tsx"));
 
 export const title = document.documentElement.dataset["title"] ?? "Darkroom";
 
@@ -113,42 +117,51 @@ function Preferences() {
   const { viewer, signOut } = useSession();
   const { open } = useSignIn();
   const [, navigate] = useLocation();
+  const [isAsking, setAsking] = useState(false);
+  const leave = () => signOut().then(() => navigate("/"));
   return (
-    <Menu label={t.account} trigger={<IconButton icon={viewer ? "person" : "menu"} label={viewer?.name ?? viewer?.email ?? t.account} />}>
-      {viewer?.isGuest && (
-        <Item icon="heart" onAction={() => open("signUp")}>
-          {t.keep}
+    <>
+      <Menu label={t.account} trigger={<IconButton icon={viewer ? "person" : "menu"} label={viewer?.name ?? viewer?.email ?? t.account} />}>
+        {viewer?.isGuest && (
+          <Item icon="heart" onAction={() => open("signUp")}>
+            {t.keep}
+          </Item>
+        )}
+        {viewer ? (
+          <Item icon="person" href="/account">
+            {t.account}
+          </Item>
+        ) : null}
+        {isAdmin(viewer) && (
+          <Item icon="shield" href="/admin">
+            {t.admin}
+          </Item>
+        )}
+        <Item icon={theme === "dark" ? "sun" : "moon"} onAction={() => setTheme(theme === "dark" ? "light" : "dark")}>
+          {theme === "dark" ? t.light : t.dark}
         </Item>
-      )}
-      {viewer ? (
-        <Item icon="person" href="/account">
-          {t.account}
-        </Item>
-      ) : null}
-      {isAdmin(viewer) && (
-        <Item icon="shield" href="/admin">
-          {t.admin}
-        </Item>
-      )}
-      <Item icon={theme === "dark" ? "sun" : "moon"} onAction={() => setTheme(theme === "dark" ? "light" : "dark")}>
-        {theme === "dark" ? t.light : t.dark}
-      </Item>
-      {LOCALES.map(({ id, name }) => (
-        <Item key={id} icon="language" isMarked={id === locale} onAction={() => choose(id)}>
-          {name}
-        </Item>
-      ))}
-      {pages.map(({ href, icon: name, label }) => (
-        <Item key={href} icon={name} href={href} target="_blank">
-          {label}
-        </Item>
-      ))}
-      {viewer ? <Divider /> : null}
-      {viewer ? (
-        <Item icon="arrowRight" onAction={() => void signOut().then(() => navigate("/"))}>
-          {t.signOut}
-        </Item>
-      ) : null}
-    </Menu>
+        {LOCALES.map(({ id, name }) => (
+          <Item key={id} icon="language" isMarked={id === locale} onAction={() => choose(id)}>
+            {name}
+          </Item>
+        ))}
+        {pages.map(({ href, icon: name, label }) => (
+          <Item key={href} icon={name} href={href} target="_blank">
+            {label}
+          </Item>
+        ))}
+        {viewer ? <Divider /> : null}
+        {viewer ? (
+          <Item icon="arrowRight" onAction={() => (viewer.isGuest ? setAsking(true) : void leave())}>
+            {t.signOut}
+          </Item>
+        ) : null}
+      </Menu>
+      <Suspense>
+        {isAsking && viewer?.isGuest && (
+          <GuestSignOutDialog credits={viewer.credits} onSignOut={leave} onClose={() => setAsking(false)} />
+        )}
+      </Suspense>
+    </>
   );
 }

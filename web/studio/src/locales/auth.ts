@@ -32,6 +32,10 @@ export const auth = texts({
       ].join(" "),
     leftBehind: "What you made as a guest could not be brought along:",
     kept: "Your pictures are yours to keep.",
+    leaveTitle: "Sign out and lose your pictures?",
+    leaveText: (credits: string | null) =>
+      `A guest cannot sign in again. All that you made here is deleted for good${credits ? `: your pictures, albums and ${credits}` : ": your pictures and albums"}. An address and a password keep it.`,
+    leaveDo: "Sign out and delete all",
     signInAt: (name: string) => `Continue with ${name}`,
     linkAt: (name: string) => `Link ${name}`,
     linked: "The sign-in is linked to your account.",
@@ -66,6 +70,10 @@ export const auth = texts({
       [...(pictures ? [`已转入 ${pictures} 张图片。`] : []), ...(credits ? [`已转入 ${credits} 积分。`] : [])].join(""),
     leftBehind: "未能转入您作为访客创作的内容：",
     kept: "图片已归您保留。",
+    leaveTitle: "退出登录将失去您的图片，确定吗？",
+    leaveText: (credits: string | null) =>
+      `访客退出后无法再次登录。您在这里创作的一切都会被永久删除，包括图片、相册${credits ? `和 ${credits}` : ""}。设置邮箱和密码即可保留。`,
+    leaveDo: "退出并全部删除",
     signInAt: (name: string) => `使用 ${name} 继续`,
     linkAt: (name: string) => `关联 ${name}`,
     linked: "登录方式已关联到您的账户。",
