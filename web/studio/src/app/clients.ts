@@ -14,6 +14,7 @@ import {
   type PicturesChangedSubscription,
 } from "../gql/graphql.ts";
 import { addLine } from "./ledger-cache.ts";
+import { renewing } from "./links.ts";
 import { rereading } from "./reachability.ts";
 
 export type Clients = {
@@ -21,6 +22,8 @@ export type Clients = {
   readonly urql: Client;
   /** Connect again and read what is shown, after the server was away. */
   readonly resume: () => void;
+  /** Begin to renew the links to what is shown; return a function that stops it. */
+  readonly renewLinks: () => () => void;
 };
 
 const LISTS = ["Pictures", "Ledger"];
@@ -29,17 +32,18 @@ const LISTS = ["Pictures", "Ledger"];
 export function createClients(locale: string): Clients {
   const darkroom = new Darkroom({ url: new URL("/graphql", location.href).href, locale });
   const { exchange, reread } = rereading(LISTS);
+  const links = renewing();
   const urql = new Client({
     url: "/graphql",
     preferGetMethod: false,
-    exchanges: [exchange, cacheExchange(studioCache()), newestOnly(), liveExchange(darkroom), fetchExchange],
+    exchanges: [exchange, links.exchange, cacheExchange(studioCache()), newestOnly(), liveExchange(darkroom), fetchExchange],
     fetchOptions: () => requestOptions(darkroom),
   });
   const resume = () => {
     darkroom.reconnect();
     reread(urql);
   };
-  return { darkroom, urql, resume };
+  return { darkroom, urql, resume, renewLinks: () => links.keep(urql) };
 }
 
 /** The options of each request; those of a single operation replace them all. */

@@ -56,6 +56,7 @@ export function SessionProvider({ children }: { readonly children: ReactNode }) 
   const { clients } = state;
   useEffect(() => () => clients.darkroom.close(), [clients]);
   useEffect(() => onReachability(() => serverIsAway() || clients.resume()), [clients]);
+  useEffect(() => clients.renewLinks(), [clients]);
   return (
     <UrqlProvider value={clients.urql}>
       <Actions clients={clients} restart={restart}>

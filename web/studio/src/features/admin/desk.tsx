@@ -4,6 +4,7 @@ import { createContext, Suspense, useCallback, useContext, useEffect, useMemo, u
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
 import { InputRefusedError, RefusedError } from "@darkroom/client/errors.ts";
 import { lazily } from "../../app/lazily.ts";
+import { onFilesFailed } from "../../app/links.ts";
 import { isOffline } from "../../app/problem.ts";
 import { onReachability, serverIsAway, suspectServer } from "../../app/reachability.ts";
 import { useSession } from "../../app/session.tsx";
@@ -58,6 +59,7 @@ export function DeskProvider({ children }: { readonly children: ReactNode }) {
   );
   const changed = useCallback(() => setRevision((found) => found + 1), []);
   useEffect(() => onReachability(() => serverIsAway() || changed()), [changed]);
+  useEffect(() => onFilesFailed(changed), [changed]); // their links have ended
   const desk = useMemo<Desk>(
     () => ({
       attempt,

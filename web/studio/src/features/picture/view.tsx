@@ -74,7 +74,7 @@ function Result({ picture, isFresh }: { readonly picture: Shown; readonly isFres
   if (picture.media === "VIDEO") {
     return (
       <div className={style["plain"]}>
-        <video src={result.url} poster={result.posterUrl ?? ""} controls loop playsInline aria-label={alt} />
+        <Video src={result.url} poster={result.posterUrl ?? ""} label={alt} />
       </div>
     );
   }
@@ -85,6 +85,12 @@ function Result({ picture, isFresh }: { readonly picture: Shown; readonly isFres
       <img src={result.url} alt={alt} width={width ?? undefined} height={height ?? undefined} />
     </div>
   );
+}
+
+/** Another link begins a video anew: it keeps its first one until that fails. */
+function Video({ src, poster, label }: { readonly src: string; readonly poster: string; readonly label: string }) {
+  const [kept, setKept] = useState<string | null>(src);
+  return <video src={kept ?? src} poster={poster} controls loop playsInline aria-label={label} onError={() => setKept(null)} />;
 }
 
 function Acts({ picture, actions }: { readonly picture: Shown; readonly actions: Actions }) {
