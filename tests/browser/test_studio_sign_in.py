@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 NEW_PASSWORD = "battery staple"
+SET_LANGUAGE = "mutation($locale: String!) { updateProfile(input: { locale: $locale }) { errors { code } } }"
 MAIL_LINK = "mutation($email: String!) { requestSignInLink(email: $email) { sent errors { code } } }"
 
 
@@ -308,7 +309,7 @@ async def test_page_says_why_nothing_of_the_guest_came_along(chromium: "Browser"
 
 async def test_language_of_the_account_is_taken_where_none_was_chosen(chromium: "Browser", world: World) -> None:
     email, api = await world.account("chinese")
-    await api.one('mutation { updateProfile(input: { locale: "zh-CN" }) { errors { code } } }')
+    await api.one(SET_LANGUAGE, locale="zh-CN")
     async with open_studio(chromium, world.server) as studio:
         page = studio.page
         await sign_in(studio, email)
@@ -320,3 +321,30 @@ async def test_language_of_the_account_is_taken_where_none_was_chosen(chromium: 
         await page.get_by_role("heading", name="Account").wait_for()
         await page.reload()
         await page.get_by_role("heading", name="Account").wait_for()
+
+
+async def test_page_speaks_the_language_of_the_account(chromium: "Browser", world: World) -> None:
+    email, api = await world.account("two-languages")
+    await api.one(SET_LANGUAGE, locale="zh-CN")
+    async with open_studio(chromium, world.server, locale="zh-CN") as studio:
+        page = studio.page
+        await studio.button("账户").click()
+        await page.get_by_role("menuitem", name="English").click()  # of this browser
+        await studio.button("Sign in").click()
+        await studio.sign_in(email)
+        await page.get_by_role("heading", name="风格").wait_for()
+        await page.get_by_role("link", name=re.compile("星空夜景")).wait_for()
+        await page.reload()
+        await page.get_by_role("heading", name="风格").wait_for()
+
+        await page.get_by_role("banner").get_by_role("button").last.click()
+        await page.route("**/graphql", lambda route: route.fulfill(status=500, body=""))
+        await page.get_by_role("menuitem", name="English").click()
+        await page.get_by_role("alertdialog").wait_for()  # it was not saved
+        await page.unroute("**/graphql")
+        await page.get_by_role("heading", name="风格").wait_for()
+        studio.problems = [one for one in studio.problems if "500" not in one]
+        await page.get_by_role("banner").get_by_role("button").last.click()
+        await page.get_by_role("menuitem", name="English").click()
+        await page.get_by_role("link", name=re.compile("Starry Night")).wait_for()
+        assert (await api.one("{ viewer { locale } }"))["locale"] == "en"

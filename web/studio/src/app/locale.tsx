@@ -1,4 +1,4 @@
-// The page's language: chosen by the visitor, else the browser's. Texts are in src/locales, both languages side by side.
+// The page's language: the account's, in which the server writes, else chosen by the visitor, else the browser's. Texts are in src/locales, both languages side by side.
 import { createContext, useCallback, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
 import { I18nProvider } from "react-aria-components/I18nProvider";
 import type { Texts } from "../locales/texts.ts";
@@ -13,7 +13,7 @@ const KEY = "studio.locale";
 type Value = {
   readonly locale: Locale;
   readonly setLocale: (locale: Locale) => void;
-  /** Take an account's language, where none was chosen in this browser. */
+  /** Take an account's language, if there are texts in it. */
   readonly adopt: (locale: string) => void;
 };
 const Context = createContext<Value | null>(null);
@@ -29,21 +29,18 @@ export function LocaleProvider({ children }: { readonly children: ReactNode }) {
   useEffect(() => {
     document.documentElement.lang = locale;
   }, [locale]);
-  const adopt = useCallback((wanted: string) => {
-    const known = LOCALES.find(({ id }) => id === wanted);
-    if (known && !localStorage.getItem(KEY)) setState(known.id);
+  const setLocale = useCallback((next: Locale) => {
+    localStorage.setItem(KEY, next);
+    setState(next);
   }, []);
-  const value = useMemo(
-    () => ({
-      locale,
-      setLocale: (next: Locale) => {
-        localStorage.setItem(KEY, next);
-        setState(next);
-      },
-      adopt,
-    }),
-    [locale, adopt],
+  const adopt = useCallback(
+    (wanted: string) => {
+      const known = LOCALES.find(({ id }) => id === wanted);
+      if (known) setLocale(known.id);
+    },
+    [setLocale],
   );
+  const value = useMemo(() => ({ locale, setLocale, adopt }), [locale, setLocale, adopt]);
   return (
     <Context value={value}>
       <I18nProvider locale={locale}>{children}</I18nProvider>
