@@ -165,6 +165,20 @@ async def test_batch_develops_side_by_side_and_can_be_canceled_and_deleted(chrom
         await studio.check()
 
 
+async def test_batch_counts_what_was_canceled_apart(chromium: "Browser", tmp_path: Path) -> None:
+    async with run_server(tmp_path, DEMO_SECONDS="60", RATE_LIMITS="off") as server, server.api() as api:
+        ada = await api.sign_up("batch@example.com", PASSWORD)
+        made = await ada.create(prompt="A fox", count=2)
+        async with open_studio(chromium, server) as studio:
+            page = studio.page
+            await studio.button("Sign in").click()
+            await studio.sign_in("batch@example.com")
+            await studio.open(f"/batches/{made['generations'][0]['batchId']}")
+            await page.get_by_text("0 of 2 are ready", exact=True).wait_for()
+            await studio.button("Cancel").first.click()
+            await page.get_by_text("0 of 2 are ready, 1 canceled").wait_for()
+
+
 async def test_demo_account_is_one_click(chromium: "Browser", server: Server) -> None:
     async with open_studio(chromium, server) as studio:
         await studio.button("Sign in").click()

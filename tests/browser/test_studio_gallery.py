@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.test_studio_albums import PHONE, open_gallery, pictures_of
+from tests.browser.test_studio_albums import PHONE, open_gallery, pictures_of, select
 from tests.gallery.test_share import SHARE
 from tests.support.client import CANCEL, Api, photo
 from tests.support.graphiql_page import PASSWORD, Server, run_server
@@ -18,9 +18,16 @@ from tests.support.named_lists import add_tags
 from tests.support.studio_page import StudioPage, open_studio
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser
+    from playwright.async_api import Browser, Response, Route
 
 pytestmark = pytest.mark.browser
+
+SOON = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"  # what changed is drawn
+
+
+def is_albums(response: "Response") -> bool:
+    """Return whether albums were read again, as after a deletion."""
+    return "query Albums" in (response.request.post_data or "")
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +153,37 @@ async def test_first_500_are_selected_of_more(chromium: "Browser", tmp_path: Pat
             await studio.page.get_by_text("502 pictures").wait_for()
             said = "The first 500 of 502 are selected: so many can be changed at a time."
             await mark_all(studio, ada, said, 500)
+
+
+async def hold_further_pages(route: "Route") -> None:
+    """Leave what is asked for after the first page of the gallery without an answer."""
+    body = route.request.post_data_json or {}
+    if not (body.get("operationName") == "Pictures" and body["variables"].get("after")):
+        await route.continue_()
+
+
+async def test_count_is_right_while_pictures_are_deleted_and_afterwards(chromium: "Browser", tmp_path: Path) -> None:
+    settings = {"DEMO_SECONDS": "0", "RATE_LIMITS": "off"}
+    async with run_server(tmp_path, **settings) as server, server.api() as api:
+        _, (made,) = await pictures_of(api, "count@example.com", 1)
+        copy_generation(tmp_path / "darkroom.sqlite3", made, 59)
+        async with open_studio(chromium, server) as studio:
+            page = studio.page
+            await page.route("**/graphql", hold_further_pages)
+            await open_gallery(studio, "count@example.com")
+            for path, before in (("/gallery", 60), ("/gallery?search=fox", 57)):
+                await studio.open(path)
+                await page.get_by_text(f"{before} pictures").wait_for()
+                await select(studio, 0, 1, 2)
+                await studio.button("Delete").click()
+                count = page.get_by_role("status").filter(has_text=re.compile("pictures$"))
+                await count.get_by_text(f"{before - 3} pictures").wait_for()
+                async with page.expect_response(is_albums):  # after the deletion
+                    await studio.close_toasts()
+                await page.evaluate(SOON)
+                assert await count.inner_text() == f"{before - 3} pictures"
+                await page.reload()
+                await page.get_by_text(f"{before - 3} pictures").wait_for()
 
 
 async def test_tag_is_renamed_and_merged(chromium: "Browser", server: Server) -> None:

@@ -104,16 +104,16 @@ function generationLists(cache: Cache): { user: string; field: FieldInfo }[] {
 /** Take a generation out of every page. Whether a page has it, and not the entity, says whether it was counted. */
 function removeGeneration(cache: Cache, id: string): void {
   const key = cache.keyOfEntity({ __typename: "Generation", id });
-  let isKnown = false;
+  const counted = new Set<string>(); // the filters of the lists that had it
   for (const { user, field } of generationLists(cache)) {
     const list = cache.resolve(user, field.fieldKey) as string | null;
     const edges = (list && (cache.resolve(list, "edges") as string[] | null)) || [];
     const others = edges.filter((edge) => cache.resolve(edge, "node") !== key);
     if (!list || others.length === edges.length) continue;
     cache.link(list, "edges", others);
-    isKnown = true;
+    counted.add(filterOf(field));
   }
-  if (isKnown) count(cache, -1);
+  if (counted.size) count(cache, -1, counted.add(EVERYTHING));
   cache.invalidate({ __typename: "Generation", id });
 }
 
@@ -134,13 +134,19 @@ function addGeneration(cache: Cache, id: string): void {
     cache.link(list, "edges", [cache.keyOfEntity(edge), ...edges]);
     isNew = true;
   }
-  if (isNew) count(cache, 1);
+  if (isNew) count(cache, 1, new Set([EVERYTHING]));
 }
 
-/** Move the count of the unfiltered lists; each page has it. */
-function count(cache: Cache, change: number): void {
+const EVERYTHING = "null"; // no filter
+
+function filterOf({ arguments: given }: FieldInfo): string {
+  return JSON.stringify(given?.["filter"] ?? null);
+}
+
+/** Move the count of the lists with these filters; each page has it. */
+function count(cache: Cache, change: number, filters: ReadonlySet<string>): void {
   for (const { field } of generationLists(cache)) {
-    if (field.arguments?.["filter"]) continue;
+    if (!filters.has(filterOf(field))) continue;
     cache.updateQuery<CountQuery>({ query: countQuery, variables: field.arguments ?? {} }, (found) => {
       if (!found?.viewer) return null;
       const { generations } = found.viewer;
@@ -152,8 +158,8 @@ function count(cache: Cache, change: number): void {
 type CountQuery = { viewer: { id: string; generations: { totalCount: number } } | null };
 
 const countQuery = lazyDocument<CountQuery, Variables>(
-  `query Count($first: Int, $after: String, $last: Int, $before: String, $orderBy: GenerationOrder) {
-    viewer { id generations(first: $first, after: $after, last: $last, before: $before, orderBy: $orderBy) { totalCount } }
+  `query Count($first: Int, $after: String, $last: Int, $before: String, $filter: GenerationFilter, $orderBy: GenerationOrder) {
+    viewer { id generations(first: $first, after: $after, last: $last, before: $before, filter: $filter, orderBy: $orderBy) { totalCount } }
   }`,
 );
 

@@ -70,7 +70,8 @@ export const picture = texts({
     made: "Made",
     sizeRefund: (credits: number) => `It came smaller than ordered: ${credits} credits were returned.`,
     batch: "Made together",
-    progress: (done: number, all: number) => `${done} of ${all} are ready`,
+    progress: (done: number, all: number, failed: number, canceled: number) =>
+      [`${done} of ${all} are ready`, ...(failed ? [`${failed} failed`] : []), ...(canceled ? [`${canceled} canceled`] : [])].join(", "),
     openPicture: "Open",
   },
   zh: {
@@ -141,7 +142,8 @@ export const picture = texts({
     made: "时间",
     sizeRefund: (credits: number) => `成品小于所订尺寸：已退回 ${credits} 积分。`,
     batch: "一起创作的图片",
-    progress: (done: number, all: number) => `${all} 张中已完成 ${done} 张`,
+    progress: (done: number, all: number, failed: number, canceled: number) =>
+      [`${all} 张中已完成 ${done} 张`, ...(failed ? [`${failed} 张失败`] : []), ...(canceled ? [`${canceled} 张已取消`] : [])].join("，"),
     openPicture: "打开",
   },
 });

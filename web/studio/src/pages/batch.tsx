@@ -47,12 +47,12 @@ export default function BatchPage() {
       </Empty>
     );
   }
-  const done = shown.filter(isEnded).length;
+  const count = (wanted: Shown["status"]) => shown.filter(({ status }) => status === wanted).length;
   return (
     <>
       <header className={style["head"]}>
         <h1>{nameOf(first, t.batch)}</h1>
-        <p role="status">{t.progress(done, shown.length)}</p>
+        <p role="status">{t.progress(count("COMPLETED"), shown.length, count("FAILED"), count("CANCELED"))}</p>
       </header>
       <ul className={style["grid"]}>
         {shown.map((one) => (

@@ -165,9 +165,10 @@ export function useList(choice: Choice): List {
   });
 
   const pictures = (list?.edges ?? []).map(({ node }) => node).filter(({ id }) => !hidden.has(id));
+  const hiddenHere = loaded - pictures.length; // those that are deleted already are not counted any more
   return {
     pictures,
-    total: Math.max(pictures.length, (list?.totalCount ?? 0) - hidden.size),
+    total: Math.max(pictures.length, (list?.totalCount ?? 0) - hiddenHere),
     isFirstLoad: !list && !error,
     isLoadingMore: more.isLoading,
     error: list ? null : error,
