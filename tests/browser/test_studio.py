@@ -20,6 +20,26 @@ pytestmark = pytest.mark.browser
 
 ADJUST = """mutation($input: AdjustCreditsInput!) { adminAdjustCredits(input: $input) { errors { message } } }"""
 
+TITLES = {
+    "/": "Watch your picture develop",
+    "/create/sandbox/free": "Free prompt",
+    "/create/own/new": "Your own style",
+    "/gallery": "Gallery",
+    "/account": "Profile",
+    "/account/security": "Sign-in and security",
+    "/credits": "Credits",
+    "/verify-email": "Confirm your e-mail address",
+    "/sign-in/callback": "The sign-in did not work",
+    "/admin": "This desk is for admins",
+    "/account/elsewhere": "This page does not exist",
+}
+CHINESE_TITLES = {
+    "/": "看着您的图片显影",
+    "/create/sandbox/free": "自由提示词",
+    "/gallery": "图库",
+    "/account": "资料",
+}
+
 
 @pytest.fixture(scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
@@ -123,7 +143,9 @@ async def test_studio_is_chinese_for_chinese_browsers_and_switches(chromium: "Br
         await page.get_by_label("您的补充").wait_for()
         await studio.check()
         await studio.button("账户").click()
-        await page.get_by_role("menuitem", name="English").click()
+        await page.get_by_role("menuitemradio", name="简体中文", checked=True).wait_for()
+        await studio.check()
+        await page.get_by_role("menuitemradio", name="English").click()
         await page.get_by_role("heading", name="Starry Night").wait_for()
         await page.reload()
         await page.get_by_role("heading", name="Starry Night").wait_for()
@@ -177,6 +199,42 @@ async def test_batch_counts_what_was_canceled_apart(chromium: "Browser", tmp_pat
             await page.get_by_text("0 of 2 are ready", exact=True).wait_for()
             await studio.button("Cancel").first.click()
             await page.get_by_text("0 of 2 are ready, 1 canceled").wait_for()
+
+
+@pytest.mark.parametrize(
+    ("locale", "words", "site", "titles"),
+    [("en", "Sign in", "Darkroom Studio", TITLES), ("zh-CN", "登录", "暗房影像工作室", CHINESE_TITLES)],
+    ids=["English", "Chinese"],
+)
+async def test_window_has_the_title_of_the_view(
+    locale: str, words: str, site: str, titles: dict[str, str], chromium: "Browser", server: Server
+) -> None:
+    async with server.api() as api:
+        ada = await api.sign_up(f"titles-{locale}@example.com", PASSWORD)
+        (made,) = (await ada.create(prompt="A comet over the sea"))["generations"]
+    async with open_studio(chromium, server, locale=locale) as studio:
+        page = studio.page
+        await studio.button(words).click()
+        await studio.sign_in(f"titles-{locale}@example.com")
+        for path, title in {**titles, f"/pictures/{made['id']}": titles["/create/sandbox/free"]}.items():
+            await studio.open(path)
+            await page.wait_for_function("title => document.title === title", arg=f"{title} · {site}")
+        await page.get_by_role("navigation").first.get_by_role("link").first.click()
+        await page.wait_for_function("title => document.title === title", arg=f"{titles['/']} · {site}")
+
+
+async def test_screen_reader_is_told_that_the_picture_is_ready(chromium: "Browser", server: Server) -> None:
+    async with open_studio(chromium, server) as studio:
+        page = studio.page
+        await studio.open("/create/sandbox/free")
+        await page.get_by_label("Describe your picture").fill("A comet over the sea")
+        await studio.order()
+        region = await page.get_by_role("main").get_by_role("status").element_handle()
+        await studio.wait_for_picture()
+        assert region is not None
+        assert await region.evaluate("one => one.isConnected"), "another region would not be read out"
+        assert await region.inner_text() == "Your picture is ready."
+        await studio.check()
 
 
 async def test_demo_account_is_one_click(chromium: "Browser", server: Server) -> None:

@@ -317,7 +317,7 @@ async def test_language_of_the_account_is_taken_where_none_was_chosen(chromium: 
         await page.reload()
         await page.get_by_role("heading", name="账户").wait_for()
         await page.get_by_role("banner").get_by_role("button").last.click()
-        await page.get_by_role("menuitem", name="English").click()
+        await page.get_by_role("menuitemradio", name="English").click()
         await page.get_by_role("heading", name="Account").wait_for()
         await page.reload()
         await page.get_by_role("heading", name="Account").wait_for()
@@ -329,7 +329,7 @@ async def test_page_speaks_the_language_of_the_account(chromium: "Browser", worl
     async with open_studio(chromium, world.server, locale="zh-CN") as studio:
         page = studio.page
         await studio.button("账户").click()
-        await page.get_by_role("menuitem", name="English").click()  # of this browser
+        await page.get_by_role("menuitemradio", name="English").click()  # of this browser
         await studio.button("Sign in").click()
         await studio.sign_in(email)
         await page.get_by_role("heading", name="风格").wait_for()
@@ -339,12 +339,12 @@ async def test_page_speaks_the_language_of_the_account(chromium: "Browser", worl
 
         await page.get_by_role("banner").get_by_role("button").last.click()
         await page.route("**/graphql", lambda route: route.fulfill(status=500, body=""))
-        await page.get_by_role("menuitem", name="English").click()
+        await page.get_by_role("menuitemradio", name="English").click()
         await page.get_by_role("alertdialog").wait_for()  # it was not saved
         await page.unroute("**/graphql")
         await page.get_by_role("heading", name="风格").wait_for()
         studio.problems = [one for one in studio.problems if "500" not in one]
         await page.get_by_role("banner").get_by_role("button").last.click()
-        await page.get_by_role("menuitem", name="English").click()
+        await page.get_by_role("menuitemradio", name="English").click()
         await page.get_by_role("link", name=re.compile("Starry Night")).wait_for()
         assert (await api.one("{ viewer { locale } }"))["locale"] == "en"

@@ -5,7 +5,8 @@ import { Link, useLocation, useRoute } from "wouter";
 import icon from "../assets/icon.svg";
 import { Button, IconButton } from "../components/button.tsx";
 import { Icon } from "../components/icons.tsx";
-import { Divider, Item, Menu } from "../components/menu.tsx";
+import { Choices, Divider, Item, Menu } from "../components/menu.tsx";
+import { site } from "../components/view-title.tsx";
 import { useSignIn } from "../features/auth/sign-in.tsx";
 import { DeploymentDocument } from "../gql/graphql.ts";
 import { common } from "../locales/common.ts";
@@ -19,8 +20,6 @@ import { setTheme, useTheme } from "./theme.ts";
 
 const GuestSignOutDialog = lazily(() => import("../features/auth/guest-sign-out.tsx"));
 
-export const title = document.documentElement.dataset["title"] ?? "Darkroom";
-
 export function Header() {
   const t = useText(common);
   const { viewer } = useSession();
@@ -31,9 +30,9 @@ export function Header() {
         {t.skip}
       </a>
       <div className={style["inner"]}>
-        <Link href="/" className={style["brand"]} aria-label={title}>
+        <Link href="/" className={style["brand"]} aria-label={site}>
           <img src={icon} alt="" width="32" height="32" />
-          <span>{title}</span>
+          <span>{site}</span>
         </Link>
         <nav className={style["nav"]} aria-label={t.main}>
           <NavLink to="/" also="/create/*?" icon="wand" label={t.create} />
@@ -140,11 +139,7 @@ function Preferences() {
         <Item icon={theme === "dark" ? "sun" : "moon"} onAction={() => setTheme(theme === "dark" ? "light" : "dark")}>
           {theme === "dark" ? t.light : t.dark}
         </Item>
-        {LOCALES.map(({ id, name }) => (
-          <Item key={id} icon="language" isMarked={id === locale} onAction={() => choose(id)}>
-            {name}
-          </Item>
-        ))}
+        <Choices label={t.language} icon="language" choices={LOCALES} value={locale} onChange={choose} />
         {pages.map(({ href, icon: name, label }) => (
           <Item key={href} icon={name} href={href} target="_blank">
             {label}

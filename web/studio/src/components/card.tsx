@@ -5,6 +5,7 @@ import { ToggleButtonGroup } from "react-aria-components/ToggleButtonGroup";
 import { useText } from "../app/locale.tsx";
 import { common } from "../locales/common.ts";
 import { Icon, type IconName } from "./icons.tsx";
+import { ViewTitle } from "./view-title.tsx";
 import style from "./card.module.css";
 
 export function Skeleton({ className = "", css }: { readonly className?: string; readonly css?: CSSProperties }) {
@@ -16,7 +17,7 @@ export function Loading({ children }: { readonly children: ReactNode }) {
   const t = useText(common);
   return (
     <div aria-busy="true">
-      <h1 className="visually-hidden">{t.loading}</h1>
+      <ViewTitle className="visually-hidden">{t.loading}</ViewTitle>
       {children}
     </div>
   );
@@ -32,11 +33,10 @@ type EmptyProps = {
 };
 
 export function Empty({ icon, title, text, children, isPart = false }: EmptyProps) {
-  const Heading = isPart ? "h2" : "h1";
   return (
     <div className={style["empty"]}>
       <Icon name={icon} />
-      <Heading>{title}</Heading>
+      {isPart ? <h2>{title}</h2> : <ViewTitle>{title}</ViewTitle>}
       {text && <p>{text}</p>}
       {children && <div>{children}</div>}
     </div>

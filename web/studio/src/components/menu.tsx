@@ -1,6 +1,6 @@
 // Menus behind a button.
 import type { ReactElement, ReactNode } from "react";
-import { Menu as AriaMenu, MenuItem, MenuTrigger, Separator } from "react-aria-components/Menu";
+import { Menu as AriaMenu, MenuItem, MenuSection, MenuTrigger, Separator } from "react-aria-components/Menu";
 import { Popover } from "react-aria-components/Popover";
 import { Icon, type IconName } from "./icons.tsx";
 import style from "./overlay.module.css";
@@ -26,18 +26,53 @@ type ItemProps = {
   readonly onAction?: () => void;
   readonly href?: string;
   readonly target?: string;
-  readonly isMarked?: boolean;
   readonly isDanger?: boolean;
   readonly children: string;
 };
 
-export function Item({ icon, isMarked, isDanger, children, ...rest }: ItemProps) {
+export function Item({ icon, isDanger, children, ...rest }: ItemProps) {
   return (
     <MenuItem {...rest} textValue={children} className={style["item"] ?? ""} data-danger={isDanger || undefined}>
       {icon && <Icon name={icon} />}
       {children}
-      {isMarked && <Icon name="check" className={style["mark"] ?? ""} />}
     </MenuItem>
+  );
+}
+
+type ChoicesProps<Id extends string> = {
+  readonly label: string;
+  readonly icon: IconName;
+  readonly choices: readonly { readonly id: Id; readonly name: string }[];
+  readonly value: Id;
+  readonly onChange: (id: Id) => void;
+};
+
+/** Items of which exactly one is chosen. */
+export function Choices<Id extends string>({ label, icon, choices, value, onChange }: ChoicesProps<Id>) {
+  return (
+    <MenuSection
+      aria-label={label}
+      className={style["menu"] ?? ""}
+      selectionMode="single"
+      disallowEmptySelection
+      selectedKeys={[value]}
+      onSelectionChange={(keys) => {
+        const [key] = keys;
+        if (key !== undefined) onChange(key as Id);
+      }}
+    >
+      {choices.map(({ id, name }) => (
+        <MenuItem key={id} id={id} textValue={name} className={style["item"] ?? ""}>
+          {({ isSelected }) => (
+            <>
+              <Icon name={icon} />
+              {name}
+              {isSelected && <Icon name="check" className={style["mark"] ?? ""} />}
+            </>
+          )}
+        </MenuItem>
+      ))}
+    </MenuSection>
   );
 }
 

@@ -9,6 +9,7 @@ import { Button } from "../components/button.tsx";
 import { Empty, Loading, Skeleton } from "../components/card.tsx";
 import { Problem } from "../components/field.tsx";
 import { Icon, type IconName } from "../components/icons.tsx";
+import { WindowTitle } from "../components/view-title.tsx";
 import { ApiKeysSection } from "../features/account/api-keys.tsx";
 import { DeletionSection, ExportSection } from "../features/account/data.tsx";
 import { EmailSection } from "../features/account/email.tsx";
@@ -72,6 +73,7 @@ function Account({ view, viewer }: { readonly view: View; readonly viewer: Viewe
   const views: readonly View[] = viewer.isGuest ? ["", "data"] : ["", "security", "developers", "data"];
   return (
     <div className={style["page"]}>
+      <WindowTitle>{names[view]}</WindowTitle>
       <h1>{t.title}</h1>
       <nav ref={nav} className={style["nav"]} aria-label={t.title}>
         {views.map((one) => (

@@ -6,6 +6,7 @@ import { useText } from "../app/locale.tsx";
 import { useSession } from "../app/session.tsx";
 import { Button, ButtonLink, IconButton } from "../components/button.tsx";
 import { Empty, Loading, Picture, Skeleton } from "../components/card.tsx";
+import { ViewTitle } from "../components/view-title.tsx";
 import { useSignIn } from "../features/auth/sign-in.tsx";
 import { useActions } from "../features/picture/actions.ts";
 import { useDeletion, useHidden } from "../features/picture/deletion.ts";
@@ -51,7 +52,7 @@ export default function BatchPage() {
   return (
     <>
       <header className={style["head"]}>
-        <h1>{nameOf(first, t.batch)}</h1>
+        <ViewTitle>{nameOf(first, t.batch)}</ViewTitle>
         <p role="status">{t.progress(count("COMPLETED"), shown.length, count("FAILED"), count("CANCELED"))}</p>
       </header>
       <ul className={style["grid"]}>

@@ -6,6 +6,7 @@ import { useText } from "../app/locale.tsx";
 import { useSession } from "../app/session.tsx";
 import { ButtonLink } from "../components/button.tsx";
 import { Empty, Loading, Skeleton } from "../components/card.tsx";
+import { WindowTitle } from "../components/view-title.tsx";
 import { Composer } from "../features/compose/composer.tsx";
 import { addressOf } from "../features/styles/address.ts";
 import type { Collection } from "../features/styles/wall.tsx";
@@ -41,7 +42,12 @@ export default function CreatePage() {
     );
   }
   const prices = collection ?? collectionOfWords(catalogue.collections); // styles of users have its prices
-  return <Composer key={picked.id} picked={picked} prices={prices} deployment={deployment} />;
+  return (
+    <>
+      <WindowTitle>{picked.title}</WindowTitle>
+      <Composer key={picked.id} picked={picked} prices={prices} deployment={deployment} />
+    </>
+  );
 }
 
 /** The collection of orders from words alone. */

@@ -7,6 +7,7 @@ import { useText } from "../app/locale.tsx";
 import { useSession } from "../app/session.tsx";
 import { Button, ButtonLink } from "../components/button.tsx";
 import { Loading, Skeleton } from "../components/card.tsx";
+import { ViewTitle } from "../components/view-title.tsx";
 import { useSignIn } from "../features/auth/sign-in.tsx";
 import { Balance } from "../features/credits/balance.tsx";
 import { orderAddress } from "../features/credits/checkout.ts";
@@ -41,7 +42,7 @@ export default function CreditsPage() {
   return (
     <>
       <header className={style["head"]}>
-        <h1>{data.deployment.sellsCredits ? t.title : t.titleOfPasses}</h1>
+        <ViewTitle>{data.deployment.sellsCredits ? t.title : t.titleOfPasses}</ViewTitle>
         {order && !view && (
           <ButtonLink size="small" icon="back" to={order}>
             {t.toOrder}

@@ -8,6 +8,7 @@ import { Button, ButtonLink } from "../components/button.tsx";
 import { Chips, Empty, Skeleton } from "../components/card.tsx";
 import { SearchField } from "../components/field.tsx";
 import { Select } from "../components/select.tsx";
+import { ViewTitle } from "../components/view-title.tsx";
 import { useSignIn } from "../features/auth/sign-in.tsx";
 import { AlbumBar, AlbumMenu } from "../features/gallery/album-bar.tsx";
 import { Filters } from "../features/gallery/filters.tsx";
@@ -66,7 +67,7 @@ function Gallery() {
   return (
     <>
       <header className={style["head"]}>
-        <h1>{album ? album.name : t.title}</h1>
+        <ViewTitle>{album ? album.name : t.title}</ViewTitle>
         <p role="status">{!list.isFirstLoad && t.count(list.total)}</p>
         {album && (
           <AlbumMenu album={album} isFirst={album.id === albums[0]?.id} onDeleted={() => change({ album: "" })} />

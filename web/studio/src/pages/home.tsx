@@ -3,6 +3,7 @@ import { useQuery } from "urql";
 import { useText } from "../app/locale.tsx";
 import { useSession } from "../app/session.tsx";
 import { ButtonLink, Button } from "../components/button.tsx";
+import { ViewTitle } from "../components/view-title.tsx";
 import { useSignIn } from "../features/auth/sign-in.tsx";
 import { StyleWall } from "../features/styles/wall.tsx";
 import { CatalogueDocument, DeploymentDocument } from "../gql/graphql.ts";
@@ -15,7 +16,7 @@ export function HomePage() {
   if (viewer) {
     return (
       <>
-        <h1 className="visually-hidden">{t.title}</h1>
+        <ViewTitle className="visually-hidden">{t.title}</ViewTitle>
         <StyleWall />
       </>
     );
@@ -38,7 +39,7 @@ function Hero() {
   return (
     <div className="opening">
       <div className="words">
-      <h1>{t.title}</h1>
+      <ViewTitle>{t.title}</ViewTitle>
       <p>{t.lead}</p>
       <div className="acts">
         <ButtonLink look="primary" size="large" icon="wand" to="/create">

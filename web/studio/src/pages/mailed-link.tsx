@@ -7,6 +7,7 @@ import { useText } from "../app/locale.tsx";
 import { useSession } from "../app/session.tsx";
 import { Button, ButtonLink } from "../components/button.tsx";
 import { fieldStyle, Notice, Problem, TextField } from "../components/field.tsx";
+import { ViewTitle } from "../components/view-title.tsx";
 import { useAction } from "../features/account/action.ts";
 import style from "../features/account/account.module.css";
 import { isMailExpected, type Taken } from "../features/auth/guest.ts";
@@ -38,7 +39,7 @@ function Frame({ title, text, token, children }: FrameProps) {
   const t = useText(account);
   return (
     <div className={style["narrow"]}>
-      <h1>{title}</h1>
+      <ViewTitle>{title}</ViewTitle>
       {!token && <Problem>{t.noToken}</Problem>}
       {token && text && <p className={style["lead"]}>{text}</p>}
       {token ? children : <ButtonLink to="/">{t.toStart}</ButtonLink>}

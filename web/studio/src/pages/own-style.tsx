@@ -14,6 +14,7 @@ import { Empty, Loading, Skeleton } from "../components/card.tsx";
 import { Dialog } from "../components/dialog.tsx";
 import { Icon } from "../components/icons.tsx";
 import { toast } from "../components/toast.tsx";
+import { ViewTitle } from "../components/view-title.tsx";
 import { useSignIn } from "../features/auth/sign-in.tsx";
 import { Editor } from "../features/own-styles/editor.tsx";
 import { emptyForm, formOf } from "../features/own-styles/form.ts";
@@ -82,7 +83,7 @@ export default function OwnStylePage() {
           <Icon name="back" />
           {known ? t.toStyle : t.back}
         </Link>
-        <h1>{known ? t.editTitle : t.createTitle}</h1>
+        <ViewTitle>{known ? t.editTitle : t.createTitle}</ViewTitle>
         <p>{isFull ? t.full(most) : t.lead}</p>
       </header>
       {!isFull && (

@@ -8,6 +8,7 @@ import { ButtonLink } from "../components/button.tsx";
 import { Loading, Skeleton } from "../components/card.tsx";
 import { Problem } from "../components/field.tsx";
 import { toast } from "../components/toast.tsx";
+import { ViewTitle } from "../components/view-title.tsx";
 import style from "../features/account/account.module.css";
 import { link, signInWith, takeAnswer } from "../features/auth/provider.ts";
 import { useWelcome } from "../features/auth/welcome.ts";
@@ -60,7 +61,7 @@ export default function SignInCallbackPage() {
   }
   return (
     <div className={style["narrow"]}>
-      <h1>{t.failed}</h1>
+      <ViewTitle>{t.failed}</ViewTitle>
       <Problem>{problem}</Problem>
       <ButtonLink full to={back}>
         {c.back}

@@ -4,6 +4,7 @@ import { Link } from "wouter";
 import { useText } from "../../app/locale.tsx";
 import { Badge, Picture } from "../../components/card.tsx";
 import { Icon } from "../../components/icons.tsx";
+import { ViewTitle } from "../../components/view-title.tsx";
 import type { DeskPicturePartsFragment, PersonPartsFragment } from "../../gql/admin.ts";
 import { admin } from "../../locales/admin.ts";
 import { useFormat } from "./format.ts";
@@ -16,7 +17,7 @@ export function Head({ title, note, lead, children }: HeadProps) {
   return (
     <>
       <header className={style["head"]}>
-        <h1>{title}</h1>
+        <ViewTitle>{title}</ViewTitle>
         <p role="status">{note}</p>
         {children && <div className={style["acts"]}>{children}</div>}
       </header>

@@ -29,9 +29,7 @@ export function Developing({ picture }: { readonly picture: Shown }) {
     <div className={style["tray"]} style={look} data-status={picture.status}>
       {seen && <img src={seen} alt="" />}
       <div className={style["panel"]}>
-        <p className={style["message"]} role="status">
-          {picture.message}
-        </p>
+        <p className={style["message"]}>{picture.message}</p>
         <ProgressBar value={progress * 100} aria-label={t.developing}>
           <span className={style["track"]} style={{ display: "block" }}>
             <span className={style["fill"]} style={{ width: `${Math.max(3, progress * 100)}%` }} />
@@ -52,7 +50,7 @@ export function Ended({ picture }: { readonly picture: Shown }) {
   const isFailed = picture.status === "FAILED";
   return (
     <div className={`${style["tray"]} ${style["ended"]}`} style={{ minHeight: "20rem" }} data-status={picture.status}>
-      <div className={style["reason"]} role="status">
+      <div className={style["reason"]}>
         <Icon name={isFailed ? "warning" : "stop"} />
         <h2>{isFailed ? t.failed : t.canceled}</h2>
         <p>{isFailed ? picture.errorMessage : t.canceledText}</p>

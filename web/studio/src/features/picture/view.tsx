@@ -8,6 +8,7 @@ import { useSession } from "../../app/session.tsx";
 import { Button, buttonClass, ButtonLink, IconButton } from "../../components/button.tsx";
 import { Problem, TextField } from "../../components/field.tsx";
 import { Icon } from "../../components/icons.tsx";
+import { ViewTitle } from "../../components/view-title.tsx";
 import { albums } from "../../locales/albums.ts";
 import { common } from "../../locales/common.ts";
 import { picture as texts } from "../../locales/picture.ts";
@@ -40,6 +41,9 @@ export function PictureView({ picture }: { readonly picture: Shown }) {
   return (
     <div className={style["page"]}>
       <div className={style["stage"]}>
+        <p role="status" className="visually-hidden">
+          {picture.message} {picture.errorMessage}
+        </p>
         {isDone ? <Result picture={picture} isFresh={wasSeenDeveloping.current} /> : isEnded(picture) ? <Ended picture={picture} /> : <Developing picture={picture} />}
         {!isEnded(picture) && <p className={style["quiet"]} style={{ textAlign: "center" }}>{t.leave}</p>}
       </div>
@@ -49,7 +53,7 @@ export function PictureView({ picture }: { readonly picture: Shown }) {
             <Icon name="back" />
             {t.back}
           </Link>
-          <h1 className={style["title"]}>{nameOf(picture, t.free)}</h1>
+          <ViewTitle className={style["title"]}>{nameOf(picture, t.free)}</ViewTitle>
         </header>
         <Acts picture={picture} actions={actions} />
         {actions.problem !== null && <Problem>{messageOf(actions.problem, problems)}</Problem>}
