@@ -340,7 +340,7 @@ async def test_page_speaks_the_language_of_the_account(chromium: "Browser", worl
         await page.get_by_role("banner").get_by_role("button").last.click()
         await page.route("**/graphql", lambda route: route.fulfill(status=500, body=""))
         await page.get_by_role("menuitemradio", name="English").click()
-        await page.get_by_role("alertdialog").wait_for()  # it was not saved
+        await page.get_by_text("服务器暂时没有响应，请重试。").wait_for()  # it was not saved
         await page.unroute("**/graphql")
         await page.get_by_role("heading", name="风格").wait_for()
         studio.problems = [one for one in studio.problems if "500" not in one]
