@@ -13,6 +13,7 @@ from tests.support.client import until
 from tests.support.fakes.webhook_receiver import WebhookReceiver
 from tests.support.graphiql_page import PASSWORD
 from tests.support.qr_code import read_qr_code
+from tests.support.server_process import free_port
 from tests.support.studio_page import open_studio
 from tests.support.studio_world import World, open_world, sign_in
 
@@ -228,6 +229,57 @@ async def test_webhook_is_added_tested_and_removed(chromium: "Browser", world: W
         await page.get_by_role("menuitem", name="Remove").click()
         await studio.button("Remove").click()
         await page.get_by_text(receiver.url).wait_for(state="detached")
+
+
+async def test_webhook_says_why_it_is_off_and_why_it_failed(chromium: "Browser", world: World) -> None:
+    email, _ = await world.account("hooks-off")
+    async with open_studio(chromium, world.server) as studio:
+        page = studio.page
+        await world.confirm(studio, email)
+        await sign_in(studio, email, "/account/developers")
+        await studio.button("Add an address").click()
+        await page.get_by_role("textbox", name="Address").fill(f"http://127.0.0.1:{free_port()}/hooks")
+        await studio.button("Add").click()
+        await studio.button("I have kept it").click()
+        await studio.button("Send a test").click()
+        failure = page.get_by_role("dialog").get_by_text("no connection")
+
+        async def has_failed() -> bool:
+            await studio.button("Look again").click()
+            return bool(await failure.count())
+
+        await until(has_failed)
+        await studio.check()
+        await page.keyboard.press("Escape")
+        await page.get_by_role("button", name=re.compile("More for")).click()
+        await page.get_by_role("menuitem", name="Switch off").click()
+        await page.get_by_text("Switched off by you").wait_for()
+        await studio.check()
+
+
+async def test_keys_and_webhooks_that_could_not_be_read_are_read_again(chromium: "Browser", world: World) -> None:
+    email, _ = await world.account("unread")
+
+    async def refuse(route: "Route") -> None:
+        if re.search("query (AccountKeys|Webhooks)", route.request.post_data or ""):
+            await route.fulfill(status=500, body="")
+        else:
+            await route.continue_()
+
+    async with open_studio(chromium, world.server) as studio:
+        page = studio.page
+        await page.route("**/graphql", refuse)
+        await sign_in(studio, email, "/account/developers")
+        failed = page.get_by_role("heading", name="This could not be loaded")
+        await failed.nth(1).wait_for()
+        assert await studio.button("Add an address").count() == 0
+        await studio.check()
+        await page.unroute("**/graphql")
+        for _ in range(2):
+            await studio.button("Try again").last.click()
+        await failed.first.wait_for(state="detached")
+        await studio.button("Add an address").wait_for()
+        studio.problems = [one for one in studio.problems if "500" not in one]
 
 
 async def test_admin_sets_up_proves_and_removes_the_second_factor(chromium: "Browser", world: World) -> None:

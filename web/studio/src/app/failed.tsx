@@ -6,11 +6,13 @@ import { useText } from "./locale.tsx";
 
 type Reread = (options: { readonly requestPolicy: "network-only" }) => void;
 
-/** `reread`: of the queries that failed. */
-export function Failed({ reread }: { readonly reread: readonly Reread[] }) {
+type Props = { readonly reread: readonly Reread[]; readonly isPart?: boolean };
+
+/** `reread`: of the queries that failed; `isPart`: of a view that has a heading of its own. */
+export function Failed({ reread, isPart = false }: Props) {
   const t = useText(common);
   return (
-    <Empty icon="warning" title={t.failed}>
+    <Empty isPart={isPart} icon="warning" title={t.failed}>
       <Button onPress={() => reread.forEach((again) => again({ requestPolicy: "network-only" }))}>{t.retry}</Button>
     </Empty>
   );

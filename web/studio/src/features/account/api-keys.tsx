@@ -3,6 +3,7 @@ import { useState, type FormEvent } from "react";
 import { useQuery } from "urql";
 import { accepted } from "@darkroom/client/errors.ts";
 import { newKey } from "@darkroom/client/key.ts";
+import { Failed } from "../../app/failed.tsx";
 import { useText } from "../../app/locale.tsx";
 import { Button } from "../../components/button.tsx";
 import { Badge, Skeleton } from "../../components/card.tsx";
@@ -31,7 +32,7 @@ type Open = { readonly kind: "new" } | { readonly kind: "edit" | "revoke"; reado
 export function ApiKeysSection() {
   const t = useText(account);
   const when = useWhen();
-  const [{ data }, reread] = useQuery({ query: AccountKeysDocument, requestPolicy: "cache-and-network" });
+  const [{ data, error }, reread] = useQuery({ query: AccountKeysDocument, requestPolicy: "cache-and-network" });
   const [open, setOpen] = useState<Open | null>(null);
   const keys = data?.viewer?.apiKeys;
   const done = () => {
@@ -40,7 +41,7 @@ export function ApiKeysSection() {
   };
   return (
     <Section title={t.keys} text={t.keysText}>
-      {!keys && <Skeleton />}
+      {!keys && (error ? <Failed isPart reread={[reread]} /> : <Skeleton />)}
       {keys && keys.length > 0 && (
         <Rows label={t.keys}>
           {keys.map((key) => (

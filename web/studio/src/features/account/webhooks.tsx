@@ -2,9 +2,10 @@
 import { useState, type FormEvent } from "react";
 import { useQuery } from "urql";
 import { accepted } from "@darkroom/client/errors.ts";
+import { Failed } from "../../app/failed.tsx";
 import { useText } from "../../app/locale.tsx";
 import { Button, IconButton } from "../../components/button.tsx";
-import { Badge } from "../../components/card.tsx";
+import { Badge, Skeleton } from "../../components/card.tsx";
 import { Dialog } from "../../components/dialog.tsx";
 import { Problem, TextField } from "../../components/field.tsx";
 import { Divider, Item, Menu } from "../../components/menu.tsx";
@@ -29,7 +30,7 @@ type Open = { readonly kind: "new" } | { readonly kind: "rotate" | "delete" | "d
 
 export function WebhooksSection() {
   const t = useText(account);
-  const [{ data }, reread] = useQuery({ query: WebhooksDocument, requestPolicy: "cache-and-network" });
+  const [{ data, error }, reread] = useQuery({ query: WebhooksDocument, requestPolicy: "cache-and-network" });
   const [open, setOpen] = useState<Open | null>(null);
   const mutate = useMutate();
   const action = useAction();
@@ -50,6 +51,7 @@ export function WebhooksSection() {
   return (
     <Section title={t.webhooks} text={t.webhooksText}>
       {problem && <Problem>{problem}</Problem>}
+      {!data && (error ? <Failed isPart reread={[reread]} /> : <Skeleton />)}
       {endpoints.length > 0 && (
         <Rows label={t.webhooks}>
           {endpoints.map((one) => (
@@ -63,7 +65,7 @@ export function WebhooksSection() {
           ))}
         </Rows>
       )}
-      {endpoints.length < MAX_ENDPOINTS && (
+      {data && endpoints.length < MAX_ENDPOINTS && (
         <div className={style["acts"]}>
           <Button icon="plus" onPress={() => setOpen({ kind: "new" })}>
             {t.newWebhook}
@@ -94,6 +96,7 @@ function Endpoint({ endpoint, onTest, onEnable, onOpen }: EndpointProps) {
       marks={<Badge icon={endpoint.isEnabled ? "check" : "stop"}>{endpoint.isEnabled ? t.isOn : t.isOff}</Badge>}
       facts={[
         endpoint.description && endpoint.url,
+        endpoint.disabledReason && t.disabledReasons[endpoint.disabledReason],
         endpoint.failingSince && t.failingSince(when(endpoint.failingSince)),
         endpoint.previousSecretUntil && t.oldSecretUntil(when(endpoint.previousSecretUntil)),
       ]}
@@ -216,7 +219,7 @@ function DeleteDialog({ id, onClose }: OfEndpoint) {
 function DeliveriesDialog({ id, onClose }: OfEndpoint) {
   const t = useText(account);
   const when = useWhen();
-  const [{ data, fetching }, reread] = useQuery({
+  const [{ data, error, fetching }, reread] = useQuery({
     query: WebhookDeliveriesDocument,
     variables: { id },
     requestPolicy: "cache-and-network",
@@ -225,7 +228,8 @@ function DeliveriesDialog({ id, onClose }: OfEndpoint) {
   const deliveries = endpoint?.deliveries.nodes ?? [];
   return (
     <Dialog isOpen title={t.deliveries} width="36rem" onClose={onClose}>
-      {deliveries.length === 0 && !fetching && <p>{t.noDeliveries}</p>}
+      {!data && error && <Failed isPart reread={[reread]} />}
+      {data && deliveries.length === 0 && !fetching && <p>{t.noDeliveries}</p>}
       <Rows label={t.deliveries}>
         {deliveries.map((one) => {
           const last = one.attempts.at(-1);
@@ -234,7 +238,7 @@ function DeliveriesDialog({ id, onClose }: OfEndpoint) {
               key={one.id}
               title={one.type}
               marks={<Badge>{t.deliveryStates[one.state]}</Badge>}
-              facts={[when(one.createdAt), t.attempts(one.attempts.length), last && (last.status ? `HTTP ${last.status}` : last.failure)]}
+              facts={[when(one.createdAt), t.attempts(one.attempts.length), last && (last.status ? `HTTP ${last.status}` : last.failure && t.failures[last.failure])]}
             />
           );
         })}
