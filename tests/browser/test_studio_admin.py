@@ -65,6 +65,17 @@ async def test_whole_day_of_an_admin(chromium: "Browser", server: Server, folder
         await _read_the_audit_log(desk)
 
 
+async def test_desk_has_words_for_refund_policies(chromium: "Browser", server: Server) -> None:
+    await new_admin(server, "words@example.com")
+    async with open_studio(chromium, server, locale="zh-CN") as studio:
+        page = studio.page
+        await studio.button("登录").click()
+        await studio.sign_in("words@example.com")
+        await studio.open("/admin/catalogue")
+        await page.get_by_text("失败时退款").first.wait_for()
+        assert await page.get_by_text("ON_FAILURE").count() == 0
+
+
 async def _help_a_person(desk: Desk, ada: Api) -> None:
     """Find an account, adjust its credits, and grant it a pass, a plan and a role."""
     page, studio = desk.page, desk.studio

@@ -126,6 +126,11 @@ export const admin = texts({
       withoutRefunds: "refunds taken off", forThese: "for these pictures", whenever: "whenever ordered", gross: "refunds not taken off",
       spent: "Credits spent", refunded: "Credits refunded", purchased: "Credits bought", cost: "Paid to providers", queue: "In the queue now",
       pictures: "Pictures", completed: "Ready", failed: "Failed", canceled: "Canceled", active: "Active people", credits: "Credits charged", providerCost: "Paid to providers",
+      reasons: {
+        GENERATION_FAILED: "No usable picture", GENERATION_TIMEOUT: "Took too long", CONTENT_REJECTED: "Declined by the provider",
+        PROVIDER_UNAVAILABLE: "Provider not available", RATE_LIMITED: "Limit of the provider", PROVIDER_MISCONFIGURED: "Provider not set up correctly",
+        UNAVAILABLE: "A part of ours not available", INTERNAL: "An error of ours",
+      } as Readonly<Record<string, string>>,
       byStyle: "By style", byProvider: "By provider", byError: "Failures by reason", byHour: "By hour of the day (UTC)", own: "Own styles",
       someFailed: (count: number) => `(${n(count)} failed)`,
       byPlan: "Passes", plan: "Pass", sold: "Sold", expired: "Expired", images: "Pictures each", videos: "Videos each",
@@ -143,6 +148,9 @@ export const admin = texts({
       lead: "What is offered, as users see it. Export it, change the file, and import it again: what is left out stays as it is.",
       export: "Export", import: "Import", members: "Members", noPicture: "No picture", picture: (name: string) => `Picture of ${name}`, change: "Change the picture",
       price: (credits: number) => lines(credits, "credit", "credits"),
+      refunds: {
+        ON_FAILURE: "refunded on failure", BEFORE_PROVIDER: "refunded until it is sent to the provider", NEVER: "refunded by admins alone",
+      },
     },
     maintenance: {
       title: "Maintenance",
@@ -284,6 +292,10 @@ export const admin = texts({
       withoutRefunds: "已扣除退款", forThese: "用于这些图片", whenever: "不限下单时间", gross: "未扣除退款",
       spent: "消费积分", refunded: "退还积分", purchased: "购买积分", cost: "支付给提供商", queue: "当前排队",
       pictures: "图片", completed: "完成", failed: "失败", canceled: "已取消", active: "活跃用户", credits: "收取的积分", providerCost: "支付给提供商",
+      reasons: {
+        GENERATION_FAILED: "没有可用的图片", GENERATION_TIMEOUT: "用时过长", CONTENT_REJECTED: "被提供商拒绝", PROVIDER_UNAVAILABLE: "提供商不可用",
+        RATE_LIMITED: "达到提供商的上限", PROVIDER_MISCONFIGURED: "提供商设置有误", UNAVAILABLE: "我们的某个部分不可用", INTERNAL: "我们的错误",
+      },
       byStyle: "按风格", byProvider: "按提供商", byError: "按失败原因", byHour: "按一天中的小时（UTC）", own: "自定义风格",
       someFailed: (count: number) => `（${n(count)} 失败）`,
       byPlan: "通行证", plan: "通行证", sold: "售出", expired: "到期", images: "平均图片", videos: "平均视频",
@@ -301,6 +313,7 @@ export const admin = texts({
       lead: "用户看到的全部内容。导出后修改文件再导入即可：文件中没有的内容保持不变。",
       export: "导出", import: "导入", members: "会员", noPicture: "没有图片", picture: (name: string) => `${name} 的图片`, change: "更换图片",
       price: (credits: number) => `${n(credits)} 积分`,
+      refunds: { ON_FAILURE: "失败时退款", BEFORE_PROVIDER: "发送给提供商之前可退款", NEVER: "仅由管理员退款" },
     },
     maintenance: {
       title: "维护",

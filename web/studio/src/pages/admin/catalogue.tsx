@@ -69,7 +69,7 @@ function Shown({ collection, onChange }: Props) {
       <div className={style["sectionHead"]}>
         <h2>{collection.title}</h2>
         <p className={style["quiet"]}>
-          <span className={style["id"]}>{collection.slug}</span> · {t.price(collection.baseCost)} · {collection.refundPolicy}
+          <span className={style["id"]}>{collection.slug}</span> · {t.price(collection.baseCost)} · {t.refunds[collection.refundPolicy]}
         </p>
       </div>
       <ul className={style["styles"]}>

@@ -117,7 +117,7 @@ function Content({ metrics, interval }: { readonly metrics: Metrics; readonly in
           title={figures.byProvider} format={format.number}
           bars={metrics.byProvider.map(({ key, count, failed }) => ({ id: key, name: key, value: count, ...failedNote(failed) }))}
         />
-        <Bars title={figures.byError} format={format.number} bars={metrics.byError.map(({ key, count }) => ({ id: key, name: key, value: count }))} />
+        <Bars title={figures.byError} format={format.number} bars={metrics.byError.map(({ key, count }) => ({ id: key, name: figures.reasons[key] ?? key, value: count }))} />
       </div>
       <Accounts metrics={metrics} />
       <Passes metrics={metrics} />

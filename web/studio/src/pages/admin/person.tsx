@@ -19,6 +19,7 @@ import {
   PersonPicturesDocument,
   type TransactionType,
 } from "../../gql/admin.ts";
+import { account } from "../../locales/account.ts";
 import { admin } from "../../locales/admin.ts";
 
 const PARTS = ["ledger", "pictures", "payments", "access", "audit"] as const;
@@ -126,6 +127,7 @@ function Entries({ id }: Props) {
 
 function Access({ id }: Props) {
   const { person: t } = useText(admin);
+  const { scopes } = useText(account);
   const format = useFormat();
   const { data, error, reread } = useRead(PersonAccessDocument, { id });
   const user = data?.admin?.user;
@@ -156,7 +158,7 @@ function Access({ id }: Props) {
             label={t.keys} rows={apiKeys} keyOf={(one) => one.id}
             columns={[
               { id: "name", title: t.name, isHead: true, cell: ({ name, hint }) => `${name} …${hint}` },
-              { id: "scope", title: t.scope, cell: ({ scope }) => scope },
+              { id: "scope", title: t.scope, cell: ({ scope }) => scopes[scope] },
               { id: "used", title: t.lastUsed, isNumber: true, cell: ({ lastUsedAt }) => (lastUsedAt ? format.time(lastUsedAt) : t.never) },
               { id: "ends", title: t.expires, isNumber: true, cell: ({ expiresAt }) => (expiresAt ? format.date(expiresAt) : t.never) },
             ]}
