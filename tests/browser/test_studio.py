@@ -223,7 +223,7 @@ async def test_window_has_the_title_of_the_view(
         await page.wait_for_function("title => document.title === title", arg=f"{titles['/']} · {site}")
 
 
-async def test_screen_reader_is_told_that_the_picture_is_ready(chromium: "Browser", server: Server) -> None:
+async def test_live_region_says_that_the_picture_is_ready(chromium: "Browser", server: Server) -> None:
     async with open_studio(chromium, server) as studio:
         page = studio.page
         await studio.open("/create/sandbox/free")
