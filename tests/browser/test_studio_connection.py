@@ -190,21 +190,10 @@ async def test_order_whose_answer_was_lost_with_the_page_is_not_doubled(chromium
         await sign_in(studio)
         await order(studio, "A fox in the snow", wait=False)
         page = studio.page
-        studio.tolerates_lost_connections = True
-
-        async def lose(route: object) -> None:
-            """Let the server answer, and the page not hear it."""
-            request = route.request  # type: ignore[attr-defined]
-            if "createGeneration" in (request.post_data or ""):
-                await route.fetch()  # type: ignore[attr-defined]
-                await route.abort()  # type: ignore[attr-defined]
-            else:
-                await route.continue_()  # type: ignore[attr-defined]
-
-        await page.route("**/graphql", lose)
+        await studio.lose_answers("createGeneration")
         await page.locator("button[type=submit]:not([data-disabled])").last.click()
         await page.get_by_text("No connection").wait_for()
-        await page.unroute("**/graphql")
+        await studio.hear_answers()
         await page.reload()
         await page.wait_for_url(re.compile("/pictures/"))
         await studio.wait_for_picture()

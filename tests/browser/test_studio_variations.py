@@ -130,6 +130,77 @@ async def test_variations_are_ordered_in_any_number_at_the_price_that_is_said(
         await page.get_by_text("3 of 3 are ready").wait_for()
 
 
+ACTS = {"Make it again": "regenerate", "Vary": "regenerate", "Refine": "refineGeneration"}
+LIST = "query { viewer { credits generations(first: 100) { nodes { id } } } }"
+
+
+async def press(studio: StudioPage, act: str) -> None:
+    """Order by a button of the picture's view, as visitors also do who have pressed it before."""
+    button = studio.page.get_by_role("button").filter(has_text=act).last
+    if act == "Vary":
+        dialog = studio.page.get_by_role("dialog")
+        if not await dialog.count():
+            await button.click()
+            await dialog.get_by_text("1 credit", exact=True).wait_for()
+        button = dialog.get_by_role("button").last
+    if act == "Refine":
+        await studio.page.get_by_label("Refine it").fill("Make it night")
+    await button.click(force=True)
+
+
+@pytest.mark.parametrize("act", ACTS)
+async def test_order_from_a_picture_is_made_once_when_its_answer_is_lost(
+    act: str, chromium: "Browser", server: Server
+) -> None:
+    async with server.api() as api, open_studio(chromium, server) as studio:
+        page = studio.page
+        email = f"lost-{act.split()[0].lower()}@example.com"
+        ada = await api.sign_up(email, PASSWORD)
+        made = await finished(ada, await ada.create(prompt="A fox"))
+        await open_gallery(studio, email)
+        await studio.open(f"/pictures/{made}")
+        await studio.wait_for_picture()
+        await studio.lose_answers(ACTS[act])
+        await press(studio, act)
+        await page.get_by_text(re.compile("No connection|cannot be reached")).first.wait_for()
+        await studio.check()
+        await press(studio, act)
+        await studio.hear_answers()
+        await page.wait_for_url(lambda address: "/pictures/" in address and made not in address)
+        account = await ada.one(LIST)
+        assert (account["credits"], len(account["generations"]["nodes"])) == (88, 2)
+
+
+async def test_order_from_a_picture_is_made_once_when_its_answer_says_nothing(
+    chromium: "Browser", server: Server
+) -> None:
+    async def fail(route: "Route") -> None:
+        if "regenerate" in (route.request.post_data or ""):
+            await route.fetch()
+            error = {"message": "Something went wrong on our side.", "extensions": {"code": "INTERNAL"}}
+            await route.fulfill(json={"data": None, "errors": [error]})
+        else:
+            await route.fallback()
+
+    async with server.api() as api, open_studio(chromium, server) as studio:
+        page = studio.page
+        ada = await api.sign_up("failed@example.com", PASSWORD)
+        made = await finished(ada, await ada.create(prompt="A fox"))
+        await open_gallery(studio, "failed@example.com")
+        await studio.open(f"/pictures/{made}")
+        await page.route("**/graphql", fail)
+        await press(studio, "Make it again")
+        await page.get_by_text("Something went wrong on our side.").wait_for()
+        await page.unroute("**/graphql", fail)
+        for credits in (88, 87):  # the same order, and then another one
+            await press(studio, "Make it again")
+            await page.wait_for_url(lambda address: "/pictures/" in address and made not in address)
+            await studio.wait_for_credits(credits)
+            await studio.open(f"/pictures/{made}")
+        account = await ada.one(LIST)
+        assert len(account["generations"]["nodes"]) == 3
+
+
 async def test_style_is_used_again_with_its_variables(chromium: "Browser", server: Server) -> None:
     async with server.api() as api, open_studio(chromium, server, locale="zh-CN") as studio:
         page = studio.page

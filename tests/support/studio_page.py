@@ -10,7 +10,7 @@ from tests.support.graphiql_page import PASSWORD, PATIENCE, PICTURES, Server
 from web.studio import FOLDER
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, BrowserContext, Locator, Page
+    from playwright.async_api import Browser, BrowserContext, Locator, Page, Route
 
 DESK: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}}
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
@@ -113,6 +113,22 @@ class StudioPage:
         await self.page.locator("input[name=password]").fill(PASSWORD)
         await self.page.locator("[role=dialog] button[type=submit]").click()
         await self.page.locator("[role=dialog]").wait_for(state="detached")
+
+    async def lose_answers(self, operation: str) -> None:
+        """Let the server answer what contains `operation`, and the page not hear it, until `hear_answers`."""
+        self.tolerates_lost_connections = True
+
+        async def lose(route: "Route") -> None:
+            if operation in (route.request.post_data or ""):
+                await route.fetch()
+                await route.abort()
+            else:
+                await route.fallback()
+
+        await self.page.route("**/graphql", lose)
+
+    async def hear_answers(self) -> None:
+        await self.page.unroute_all(behavior="wait")
 
     async def close_toasts(self) -> None:
         """Close the short messages, which would be in a picture."""

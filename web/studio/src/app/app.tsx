@@ -5,6 +5,7 @@ import { useLocation } from "wouter";
 import { Loading } from "../components/card.tsx";
 import { Toasts } from "../components/toast.tsx";
 import { SignInProvider } from "../features/auth/sign-in.tsx";
+import { PendingOrders } from "../features/compose/pending.ts";
 import { PhotoProvider } from "../features/compose/photo.tsx";
 import { Footer } from "./footer.tsx";
 import { Header } from "./header.tsx";
@@ -23,6 +24,7 @@ export function App() {
         <SessionProvider>
           <SignInProvider>
             <Live />
+            <PendingOrders />
             <Header />
             <OfflineNote />
             <PhotoProvider>

@@ -34,6 +34,8 @@ export const common = texts({
     notFoundText: "The address may be misspelt, or what was here has been deleted.",
     home: "To the start",
     failed: "This could not be loaded",
+    ordered: "Your order is placed.",
+    show: "Show",
   },
   zh: {
     skip: "跳到内容",
@@ -66,5 +68,7 @@ export const common = texts({
     notFoundText: "地址可能有误，或者内容已被删除。",
     home: "回到首页",
     failed: "无法加载",
+    ordered: "订单已提交。",
+    show: "查看",
   },
 });

@@ -91,7 +91,7 @@ function Cell({ picture }: { readonly picture: Shown }) {
             {t.openPicture}
           </ButtonLink>
         ) : (
-          <Button size="small" icon="stop" busy={actions.busy === "cancel"} onPress={actions.cancel}>
+          <Button size="small" icon="stop" busy={actions.isBusy("cancel")} onPress={actions.cancel}>
             {t.cancel}
           </Button>
         )}

@@ -1,26 +1,19 @@
 // What can be done with a picture that is there: orders that follow from it, and the mark as a favorite.
 import { useCallback, useState } from "react";
-import { useLocation } from "wouter";
-import { accepted, InputRefusedError } from "@darkroom/client/errors.ts";
-import { newKey } from "@darkroom/client/key.ts";
+import { accepted } from "@darkroom/client/errors.ts";
 import { useText } from "../../app/locale.tsx";
 import { messageOf, problemTexts } from "../../app/problem.ts";
 import { useSession } from "../../app/session.tsx";
 import { toast } from "../../components/toast.tsx";
-import {
-  CancelPictureDocument,
-  RefinePictureDocument,
-  RepeatPictureDocument,
-  SetFavoriteDocument,
-  type PicturePartsFragment,
-} from "../../gql/graphql.ts";
+import { CancelPictureDocument, SetFavoriteDocument } from "../../gql/graphql.ts";
+import { usePending, usePlace, type Order } from "../compose/pending.ts";
 import type { Shown } from "./state.ts";
 
-type Made = { readonly generations: readonly PicturePartsFragment[]; readonly errors: readonly { code: string; message: string; field?: readonly string[] | null }[] };
-
 export type Actions = {
-  /** What is being done. */
-  readonly busy: string | null;
+  /** Whether this is being done: its answer has not come yet. */
+  readonly isBusy: (name: string) => boolean;
+  /** Whether an order waits for the connection. */
+  readonly isWaiting: boolean;
   readonly problem: unknown;
   readonly repeat: (asVariation: boolean, count?: number) => void;
   readonly refine: (instruction: string) => Promise<boolean>;
@@ -31,10 +24,11 @@ export type Actions = {
 export function useActions(picture: Pick<Shown, "id">): Actions {
   const { clients } = useSession();
   const problems = useText(problemTexts);
-  const [, navigate] = useLocation();
+  const place = usePlace();
+  const { id } = picture;
+  const pending = usePending().filter((one) => one.kind !== "create" && one.input.id === id);
   const [busy, setBusy] = useState<string | null>(null);
   const [problem, setProblem] = useState<unknown>(null);
-  const { id } = picture;
 
   const run = useCallback(async (name: string, act: () => Promise<void>): Promise<boolean> => {
     setBusy(name);
@@ -49,28 +43,14 @@ export function useActions(picture: Pick<Shown, "id">): Actions {
       setBusy(null);
     }
   }, []);
-  const open = ({ generations, errors }: Made) => {
-    if (errors.length) throw new InputRefusedError(errors);
-    const [first] = generations;
-    if (first) navigate(generations.length > 1 && first.batchId ? `/batches/${first.batchId}` : `/pictures/${first.id}`);
-  };
+  const isBusy = (name: string) => busy === name || pending.some((one) => nameOf(one) === name);
+  const order = async (placed: Order) => !isBusy(nameOf(placed)) && run(nameOf(placed), () => place(placed, clients));
   return {
-    busy,
+    isBusy,
+    isWaiting: pending.some(({ isWaiting }) => isWaiting),
     problem,
-    repeat: (asVariation, count = 1) =>
-      void run(asVariation ? "vary" : "repeat", async () => {
-        const input = { id, asVariation, count, idempotencyKey: newKey() };
-        const { data, error } = await clients.urql.mutation(RepeatPictureDocument, { input }).toPromise();
-        if (!data) throw error;
-        open(data.regenerate);
-      }),
-    refine: (instruction) =>
-      run("refine", async () => {
-        const input = { id, instruction, idempotencyKey: newKey() };
-        const { data, error } = await clients.urql.mutation(RefinePictureDocument, { input }).toPromise();
-        if (!data) throw error;
-        open(data.refineGeneration);
-      }),
+    repeat: (asVariation, count = 1) => void order({ kind: "repeat", input: { id, asVariation, count } }),
+    refine: (instruction) => order({ kind: "refine", input: { id, instruction } }),
     cancel: () =>
       void run("cancel", async () => {
         const { data, error } = await clients.urql.mutation(CancelPictureDocument, { id }).toPromise();
@@ -85,4 +65,8 @@ export function useActions(picture: Pick<Shown, "id">): Actions {
         }
       })(),
   };
+}
+
+function nameOf(order: Order): string {
+  return order.kind === "repeat" && order.input.asVariation ? "vary" : order.kind;
 }

@@ -50,6 +50,7 @@ export default function VaryDialog({ picture, actions, onClose }: Props) {
       {refusals.map(({ message }) => (
         <Problem key={message}>{message}</Problem>
       ))}
+      {actions.isWaiting && <p className={fieldStyle["hint"]} role="status">{c.waiting}</p>}
       {actions.problem !== null && <Problem>{messageOf(actions.problem, problems)}</Problem>}
       {isShort ? (
         <ButtonLink look="primary" size="large" full icon="coin" to={`/credits?from=${encodeURIComponent(here)}#packages`}>
@@ -57,7 +58,7 @@ export default function VaryDialog({ picture, actions, onClose }: Props) {
         </ButtonLink>
       ) : (
         <Button
-          autoFocus look="primary" size="large" full icon="variants" busy={actions.busy === "vary"} isDisabled={refusals.length > 0 || (isPriced && !quote)}
+          autoFocus look="primary" size="large" full icon="variants" busy={actions.isBusy("vary")} isDisabled={refusals.length > 0 || (isPriced && !quote)}
           onPress={() => actions.repeat(true, count)}
         >
           <span>{count > 1 ? t.varyMany(count) : t.varyDo}</span>

@@ -11,6 +11,7 @@ import { Icon } from "../../components/icons.tsx";
 import { ViewTitle } from "../../components/view-title.tsx";
 import { albums } from "../../locales/albums.ts";
 import { common } from "../../locales/common.ts";
+import { compose } from "../../locales/compose.ts";
 import { picture as texts } from "../../locales/picture.ts";
 import { useSignIn } from "../auth/sign-in.tsx";
 import { AddToAlbum } from "../gallery/album-menu.tsx";
@@ -31,6 +32,7 @@ const TagDialog = lazily(() => import("../gallery/tag-dialog.tsx"));
 export function PictureView({ picture }: { readonly picture: Shown }) {
   const t = useText(texts);
   const c = useText(common);
+  const o = useText(compose);
   const problems = useText(problemTexts);
   const { viewer } = useSession();
   const { open } = useSignIn();
@@ -56,6 +58,7 @@ export function PictureView({ picture }: { readonly picture: Shown }) {
           <ViewTitle className={style["title"]}>{nameOf(picture, t.free)}</ViewTitle>
         </header>
         <Acts picture={picture} actions={actions} />
+        {actions.isWaiting && <p className={style["quiet"]} role="status">{o.waiting}</p>}
         {actions.problem !== null && <Problem>{messageOf(actions.problem, problems)}</Problem>}
         {isDone && viewer?.isGuest && (
           <Button look="outline" full icon="heart" onPress={() => open("signUp")}>
@@ -115,7 +118,7 @@ function Acts({ picture, actions }: { readonly picture: Shown; readonly actions:
   if (!isEnded(picture)) {
     return (
       <div className={style["acts"]}>
-        <Button icon="stop" busy={actions.busy === "cancel"} onPress={actions.cancel}>
+        <Button icon="stop" busy={actions.isBusy("cancel")} onPress={actions.cancel}>
           {t.cancel}
         </Button>
       </div>
@@ -139,7 +142,7 @@ function Acts({ picture, actions }: { readonly picture: Shown; readonly actions:
           {t.vary}
         </Button>
       )}
-      <Button look={isDone ? "outline" : "primary"} icon="repeat" busy={actions.busy === "repeat"} onPress={() => actions.repeat(false)}>
+      <Button look={isDone ? "outline" : "primary"} icon="repeat" busy={actions.isBusy("repeat")} onPress={() => actions.repeat(false)}>
         {isDone ? t.repeat : t.again}
       </Button>
       {isDone && (
@@ -173,7 +176,7 @@ function Refine({ actions }: { readonly actions: Actions }) {
   return (
     <form className={style["refine"]} onSubmit={submit}>
       <TextField label={t.refine} placeholder={t.refineHint} rows={2} value={words} onChange={setWords} />
-      <Button type="submit" icon="wand" full isDisabled={!words.trim()} busy={actions.busy === "refine"}>
+      <Button type="submit" icon="wand" full isDisabled={!words.trim()} busy={actions.isBusy("refine")}>
         {t.refineDo}
       </Button>
     </form>

@@ -1,0 +1,157 @@
+// Orders without an answer yet, kept in the tab: each is made once, whatever happens to the connection, the page or the view.
+import { useCallback, useEffect, useSyncExternalStore } from "react";
+import { useLocation } from "wouter";
+import { InputRefusedError } from "@darkroom/client/errors.ts";
+import { newKey } from "@darkroom/client/key.ts";
+import type { Clients } from "../../app/clients.ts";
+import { useText } from "../../app/locale.tsx";
+import { isOffline, messageOf, problemTexts } from "../../app/problem.ts";
+import { suspectServer } from "../../app/reachability.ts";
+import { useSession } from "../../app/session.tsx";
+import { toast } from "../../components/toast.tsx";
+import {
+  CreatePicturesDocument,
+  RefinePictureDocument,
+  RepeatPictureDocument,
+  type CreateGenerationInput,
+  type RefineGenerationInput,
+  type RegenerateInput,
+} from "../../gql/graphql.ts";
+import { common } from "../../locales/common.ts";
+
+const KEPT = "studio.orders";
+const PAUSE = 2000; // milliseconds between two tries
+
+export type Order =
+  | { readonly kind: "create"; readonly input: CreateGenerationInput }
+  | { readonly kind: "repeat"; readonly input: RegenerateInput }
+  | { readonly kind: "refine"; readonly input: RefineGenerationInput };
+
+export type Pending = Order & {
+  readonly key: string;
+  /** The address of the view that it was ordered in. */
+  readonly from: string;
+  /** Whether there is no connection. */
+  readonly isWaiting: boolean;
+};
+
+let pending = kept();
+const listeners = new Set<() => void>();
+const running = new Set<string>(); // keys of what this page sends
+const unclear = new Map<string, string>(); // the keys of what the server may have made, by what was ordered
+
+function kept(): readonly Pending[] {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEPT) ?? "[]") as Pending[];
+  } catch {
+    return [];
+  }
+}
+
+function keep(next: readonly Pending[]): void {
+  pending = next;
+  sessionStorage.setItem(KEPT, JSON.stringify(next));
+  for (const listener of listeners) listener();
+}
+
+function forget(key: string): void {
+  keep(pending.filter((one) => one.key !== key));
+}
+
+function setWaiting(key: string, isWaiting: boolean): void {
+  keep(pending.map((one) => (one.key === key ? { ...one, isWaiting } : one)));
+}
+
+export function usePending(): readonly Pending[] {
+  return useSyncExternalStore((listener) => {
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  }, () => pending);
+}
+
+/** Place an order, and show what is made of it; until it is answered, `usePending` has it. */
+export function usePlace(): (order: Order, clients: Clients) => Promise<void> {
+  const settle = useSettle();
+  const problems = useText(problemTexts);
+  const [from] = useLocation();
+  return async (order, clients) => {
+    const text = JSON.stringify(order);
+    const key = unclear.get(text) ?? newKey();
+    unclear.set(text, key);
+    const placed: Pending = { ...order, key, from, isWaiting: false };
+    keep([...pending, placed]);
+    try {
+      await settle(clients, placed);
+      unclear.delete(text);
+    } catch (refusal) {
+      if (refusal instanceof InputRefusedError) unclear.delete(text);
+      if (location.pathname !== from) toast(messageOf(refusal, problems)); // its view has gone
+      throw refusal;
+    }
+  };
+}
+
+/** Send what was not answered before the page was loaded: the same key makes it the same order. */
+export function PendingOrders(): null {
+  const { viewer, clients } = useSession();
+  const settle = useSettle();
+  const problems = useText(problemTexts);
+  useEffect(() => {
+    if (!viewer) return;
+    for (const one of pending) {
+      if (!running.has(one.key)) settle(clients, one).catch((refusal: unknown) => toast(messageOf(refusal, problems)));
+    }
+  }, [viewer?.id, clients, settle, problems]);
+  return null;
+}
+
+function useSettle(): (clients: Clients, order: Pending) => Promise<void> {
+  const t = useText(common);
+  const [, navigate] = useLocation();
+  return useCallback(
+    async (clients, order) => {
+      running.add(order.key);
+      try {
+        const address = await send(clients, order);
+        if (location.pathname === order.from) navigate(address);
+        else toast(t.ordered, { label: t.show, run: () => navigate(address) });
+      } finally {
+        running.delete(order.key);
+      }
+    },
+    [t, navigate],
+  );
+}
+
+/** Send it, again while there is no connection; return the address of what is made. */
+async function send(clients: Clients, order: Pending): Promise<string> {
+  for (;;) {
+    const { made, error } = await request(clients, order);
+    if (isOffline(error)) {
+      setWaiting(order.key, true);
+      await Promise.all([new Promise((resolve) => setTimeout(resolve, PAUSE)), suspectServer()]);
+      continue;
+    }
+    forget(order.key);
+    if (!made) throw error;
+    const [first] = made.generations;
+    if (made.errors.length || !first) throw new InputRefusedError(made.errors);
+    return made.generations.length > 1 && first.batchId ? `/batches/${first.batchId}` : `/pictures/${first.id}`;
+  }
+}
+
+async function request({ urql }: Clients, { key, ...order }: Pending) {
+  if (order.kind === "create") {
+    const input = { ...order.input, idempotencyKey: key };
+    const { data, error } = await urql.mutation(CreatePicturesDocument, { input }).toPromise();
+    return { made: data?.createGeneration, error };
+  }
+  if (order.kind === "repeat") {
+    const input = { ...order.input, idempotencyKey: key };
+    const { data, error } = await urql.mutation(RepeatPictureDocument, { input }).toPromise();
+    return { made: data?.regenerate, error };
+  }
+  const input = { ...order.input, idempotencyKey: key };
+  const { data, error } = await urql.mutation(RefinePictureDocument, { input }).toPromise();
+  return { made: data?.refineGeneration, error };
+}
