@@ -27,6 +27,19 @@ COPY = """async (picture) => {
   const bytes = Uint8Array.from(atob(picture), (one) => one.charCodeAt(0));
   await navigator.clipboard.write([new ClipboardItem({ "image/png": new Blob([bytes], { type: "image/png" }) })]);
 }"""
+# The first picture of each page is decoded when `release` is called.
+HOLD = """() => {
+  const decode = createImageBitmap.bind(window);
+  window.createImageBitmap = (...given) => {
+    window.createImageBitmap = decode;
+    return (window.first = new Promise((resolve) => (window.release = resolve)).then(() => decode(...given)));
+  };
+}"""
+RELEASE = """async () => {
+  window.release();
+  await window.first;
+  for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
+}"""
 IS_SEEN = "() => document.querySelector('[role=dialog] video')?.currentTime > 0.2"
 SIZE = "(image) => [image.naturalWidth, image.naturalHeight]"
 
@@ -68,6 +81,24 @@ async def test_pasted_photo_is_ordered_with(chromium: "Browser", server: Server)
         await studio.wait_for_picture()
         await page.get_by_role("slider", name="Compare before and after").wait_for()
         await page.get_by_text("with a scarf").wait_for()
+
+
+async def test_photo_that_was_chosen_last_is_the_photo(chromium: "Browser", server: Server) -> None:
+    async with open_studio(chromium, server) as studio:
+        page = studio.page
+        await page.add_init_script(f"({HOLD})()")
+        await studio.open("/create/plushify/cute")
+        await studio.add_photo(content=photo(600, 400))
+        await page.wait_for_function("() => Boolean(window.first)")
+        for size in ([300, 200], [240, 120]):  # first beside one that was chosen, then beside one that is restored
+            await studio.add_photo(content=photo(*size))
+            assert await wait_for_photo(studio) == size
+            await page.evaluate(RELEASE)
+            assert await wait_for_photo(studio) == size
+            await page.reload()
+            await page.wait_for_function("() => Boolean(window.first)")
+        await page.evaluate(RELEASE)
+        assert await wait_for_photo(studio) == [240, 120]
 
 
 @pytest.mark.parametrize("options", [{}, PHONE], ids=["desk", "phone"])

@@ -10,7 +10,7 @@ import { compose } from "../../locales/compose.ts";
 import { edited } from "./image.ts";
 import type { Photo } from "./photo.tsx";
 
-type Props = { readonly photo: Photo; readonly onClose: () => void; readonly onDone: (file: Blob) => void };
+type Props = { readonly photo: Photo; readonly onClose: () => void; readonly onDone: (file: Promise<Blob>) => void };
 
 const SHAPES = ["", "1:1", "4:3", "3:4", "16:9", "9:16"];
 const WHOLE: PercentCrop = { unit: "%", x: 5, y: 5, width: 90, height: 90 };
@@ -29,14 +29,14 @@ export default function CropDialog({ photo, onClose, onDone }: Props) {
     const fitting = largest.height > 90 ? makeAspectCrop({ unit: "%", height: 90 }, ratio, photo.width, photo.height) : largest;
     setCrop(centerCrop(fitting, photo.width, photo.height));
   };
-  const use = async () => {
+  const use = () => {
     const area = {
       x: (crop.x / 100) * photo.width,
       y: (crop.y / 100) * photo.height,
       width: (crop.width / 100) * photo.width,
       height: (crop.height / 100) * photo.height,
     };
-    onDone(await edited(photo.file, 0, area));
+    onDone(edited(photo.file, 0, area));
     onClose();
   };
   return (
@@ -59,7 +59,7 @@ export default function CropDialog({ photo, onClose, onDone }: Props) {
       >
         <img src={photo.url ?? ""} alt={t.photo} style={{ maxHeight: "60dvh" }} />
       </ReactCrop>
-      <Button look="primary" size="large" full icon="crop" onPress={() => void use()}>
+      <Button look="primary" size="large" full icon="crop" onPress={use}>
         {t.cropDo}
       </Button>
     </Dialog>

@@ -100,7 +100,7 @@ export function PhotoField({ rules, isRequired, example }: Props) {
   );
 
   async function turn(): Promise<void> {
-    if (photo) await choose(await edited(photo.file, 1), photo.name, rules);
+    if (photo) await choose(edited(photo.file, 1), photo.name, rules);
   }
 }
 

@@ -19,7 +19,7 @@ export type PhotoState = {
   readonly progress: number;
   readonly isSending: boolean;
   readonly problem: unknown;
-  readonly choose: (file: Blob, name: string, rules: Rules) => Promise<void>;
+  readonly choose: (file: Blob | Promise<Blob>, name: string, rules: Rules) => Promise<void>;
   readonly clear: () => void;
   /** Resolve to the `uploadId` of the photo, sending it now if it was not; null: there is none. */
   readonly send: (client: Darkroom) => Promise<string | null>;
@@ -45,6 +45,7 @@ export function PhotoProvider({ children }: { readonly children: ReactNode }) {
   const [problem, setProblem] = useState<unknown>(null);
   const sending = useRef<Sending | null>(null);
   const current = useRef<Photo | null>(null);
+  const choices = useRef(0); // what an older one comes to, which may take longer, is not shown
   const owner = viewer?.id ?? "";
 
   const send = useCallback(async (client: Darkroom, forOwner: string): Promise<string | null> => {
@@ -80,7 +81,7 @@ export function PhotoProvider({ children }: { readonly children: ReactNode }) {
     }
   }, []);
 
-  const drop = useCallback(() => {
+  const drop = useCallback((): number => {
     sending.current?.abort.abort();
     sending.current = null;
     if (current.current?.url) URL.revokeObjectURL(current.current.url);
@@ -88,6 +89,7 @@ export function PhotoProvider({ children }: { readonly children: ReactNode }) {
     setPhoto(null);
     setSending(false);
     setProblem(null);
+    return ++choices.current;
   }, []);
 
   const clear = useCallback(() => {
@@ -95,19 +97,25 @@ export function PhotoProvider({ children }: { readonly children: ReactNode }) {
     void keepPhoto(null);
   }, [drop]);
 
-  const show = useCallback(async (file: Blob, name: string, rules: Rules): Promise<Photo> => {
-    const next = { ...(await prepared(file, rules)), name };
+  const show = useCallback(async (choice: number, file: Blob | Promise<Blob>, name: string, rules: Rules): Promise<Photo | null> => {
+    const next = { ...(await prepared(await file, rules)), name };
+    if (choice !== choices.current) {
+      if (next.url) URL.revokeObjectURL(next.url);
+      return null;
+    }
     current.current = next;
     setPhoto(next);
     return next;
   }, []);
 
-  const choose = useCallback(
-    async (file: Blob, name: string, rules: Rules) => {
-      drop();
+  const choose = useCallback<PhotoState["choose"]>(
+    async (file, name, rules) => {
+      const choice = drop();
       try {
-        void keepPhoto(await show(file, name, rules));
+        const shown = await show(choice, file, name, rules);
+        if (shown) void keepPhoto(shown);
       } catch (refusal) {
+        if (choice !== choices.current) return;
         void keepPhoto(null);
         setProblem(refusal instanceof UnreadableError ? refusal : new UnreadableError());
       }
@@ -118,9 +126,9 @@ export function PhotoProvider({ children }: { readonly children: ReactNode }) {
   // After a reload, or on the way back from a payment page. It was prepared before, so that any rules fit.
   useEffect(() => {
     const restore = async () => {
+      const choice = choices.current;
       const kept = await keptPhoto();
-      if (!kept || current.current) return;
-      await show(kept.file, kept.name, { maxBytes: Infinity, contentTypes: [kept.file.type] });
+      if (kept) await show(choice, kept.file, kept.name, { maxBytes: Infinity, contentTypes: [kept.file.type] });
     };
     restore().catch(() => undefined);
   }, [show]);
