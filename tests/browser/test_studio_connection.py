@@ -24,6 +24,7 @@ SIGN_IN = """async (input) => {
 }"""
 OFFLINE = "You are offline."
 AWAY = "The server cannot be reached at the moment."
+WAITING = "No connection. Your order is sent as soon as it is back."
 LIST = "query { viewer { credits generations(first: 100) { nodes { id } } } }"
 
 
@@ -176,7 +177,7 @@ async def test_order_without_a_connection_is_placed_once_when_it_is_back(chromiu
         network.is_down = True
         network.cut()
         await submit.click()
-        await studio.page.get_by_text("No connection. Your order is sent as soon as it is back.").wait_for()
+        await studio.page.get_by_text(WAITING).wait_for()
         network.is_down = False
         await studio.page.wait_for_url(re.compile("/pictures/"))
         await studio.wait_for_picture()
@@ -199,6 +200,96 @@ async def test_order_whose_answer_was_lost_with_the_page_is_not_doubled(chromium
         await studio.wait_for_picture()
         account = await ada.one(LIST)
         assert (account["credits"], len(account["generations"]["nodes"])) == (29, 1)
+
+
+async def test_order_is_placed_in_whatever_view_the_connection_is_back(chromium: "Browser", server: Server) -> None:
+    async with server.api() as api, open_studio(chromium, server) as studio:
+        ada = await api.sign_up("ada@example.com", PASSWORD)
+        await sign_in(studio)
+        await order(studio, "A fox in the snow", wait=False)
+        await studio.lose_answers("createGeneration", arrives=False)
+        await studio.page.locator("button[type=submit]:not([data-disabled])").last.click()
+        await studio.page.get_by_text(WAITING).wait_for()
+        await studio.page.get_by_role("link", name="Gallery").click()
+        await studio.page.reload()
+        await studio.wait_for_credits(30)
+        await studio.hear_answers()
+        await studio.page.get_by_text("Your order is placed.").wait_for()
+        await studio.check()
+        await studio.wait_for_tiles(1)
+        await studio.button("Show").click()
+        await studio.page.wait_for_url(re.compile("/pictures/"))
+        await studio.wait_for_picture()
+        account = await ada.one(LIST)
+        assert (account["credits"], len(account["generations"]["nodes"])) == (29, 1)
+
+
+async def test_order_and_words_of_an_account_are_not_the_next_ones(chromium: "Browser", server: Server) -> None:
+    async with server.api() as api, open_studio(chromium, server) as studio:
+        page = studio.page
+        ada, bob = [await api.sign_up(f"{name}@example.com", PASSWORD) for name in ("ada", "bob")]
+        await sign_in(studio)
+        await order(studio, "A fox in the snow", wait=False)
+        await studio.lose_answers("createGeneration", arrives=False)
+        await page.locator("button[type=submit]:not([data-disabled])").last.click()
+        await page.get_by_text(WAITING).wait_for()
+        await page.get_by_role("link", name="Gallery").click()
+        await page.reload()
+        await studio.sign_out()
+        await studio.button("Sign in").click()
+        await studio.sign_in("bob@example.com")
+        await studio.wait_for_credits(30)
+        await studio.hear_answers()
+        await page.get_by_role("main").locator("a[href='/create/sandbox/free']").first.click()
+        words = page.get_by_label("Describe your picture")
+        assert await words.input_value() == ""
+        await words.fill("An owl at noon")
+        await studio.order()
+        await studio.wait_for_picture()
+        account = await bob.one("query { viewer { credits generations(first: 9) { nodes { prompt } } } }")
+        assert account == {"credits": 29, "generations": {"nodes": [{"prompt": "An owl at noon"}]}}
+        assert (await ada.one(LIST))["credits"] == 30
+
+
+async def test_tab_that_was_away_shows_nothing_of_an_account_that_was_left(chromium: "Browser", server: Server) -> None:
+    async with server.api() as api, open_studio(chromium, server) as studio:
+        page = studio.page
+        for name in ("ada", "bob"):
+            await api.sign_up(f"{name}@example.com", PASSWORD)
+        await sign_in(studio)
+        await order(studio, "A fox in the snow", wait=False)
+        await studio.add_photo()
+        await page.get_by_role("img", name="Photo", exact=True).wait_for()
+        await page.goto("about:blank")
+        other = StudioPage(await page.context.new_page(), server.address, server.address)
+        await other.open()
+        await other.sign_out()
+        await other.button("Sign in").click()
+        await other.sign_in("bob@example.com")
+        await studio.open("/create/sandbox/free")
+        await studio.wait_for_credits(30)
+        assert await page.get_by_label("Describe your picture").input_value() == ""
+        await studio.button("Choose a photo").wait_for()
+        assert other.problems == []
+
+
+async def test_guest_who_registers_keeps_the_order_and_the_words(chromium: "Browser", server: Server) -> None:
+    async with open_studio(chromium, server) as studio:
+        page = studio.page
+        await order(studio, "A fox in the snow")
+        await order(studio, "An owl at noon", wait=False)
+        await studio.lose_answers("createGeneration", arrives=False)
+        await page.locator("button[type=submit]:not([data-disabled])").last.click()
+        await page.get_by_text(WAITING).wait_for()
+        await studio.button("Keep my pictures").first.click()
+        await studio.sign_in("eve@example.com")
+        await studio.button("Keep my pictures").first.wait_for(state="detached")
+        assert await page.get_by_label("Describe your picture").input_value() == "An owl at noon"
+        await studio.hear_answers()
+        await page.wait_for_url(re.compile("/pictures/"))
+        await studio.wait_for_picture()
+        await page.get_by_role("link", name="Gallery").first.click()
+        await studio.wait_for_tiles(2)
 
 
 async def test_picture_deleted_just_before_the_page_is_left_is_deleted(chromium: "Browser", server: Server) -> None:

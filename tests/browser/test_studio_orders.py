@@ -90,8 +90,9 @@ async def test_photo_that_was_chosen_last_is_the_photo(chromium: "Browser", serv
         await studio.open("/create/plushify/cute")
         await studio.add_photo(content=photo(600, 400))
         await page.wait_for_function("() => Boolean(window.first)")
-        for size in ([300, 200], [240, 120]):  # first beside one that was chosen, then beside one that is restored
-            await studio.add_photo(content=photo(*size))
+        for width, height in ((300, 200), (240, 120)):  # beside one that was chosen, then beside one that is restored
+            size = [width, height]
+            await studio.add_photo(content=photo(width, height))
             assert await wait_for_photo(studio) == size
             await page.evaluate(RELEASE)
             assert await wait_for_photo(studio) == size

@@ -114,13 +114,17 @@ class StudioPage:
         await self.page.locator("[role=dialog] button[type=submit]").click()
         await self.page.locator("[role=dialog]").wait_for(state="detached")
 
-    async def lose_answers(self, operation: str) -> None:
-        """Let the server answer what contains `operation`, and the page not hear it, until `hear_answers`."""
+    async def lose_answers(self, operation: str, *, arrives: bool = True) -> None:
+        """Let the server answer what contains `operation`, and the page not hear it, until `hear_answers`.
+
+        `arrives`: whether the request reaches the server at all.
+        """
         self.tolerates_lost_connections = True
 
         async def lose(route: "Route") -> None:
             if operation in (route.request.post_data or ""):
-                await route.fetch()
+                if arrives:
+                    await route.fetch()
                 await route.abort()
             else:
                 await route.fallback()
@@ -129,6 +133,10 @@ class StudioPage:
 
     async def hear_answers(self) -> None:
         await self.page.unroute_all(behavior="wait")
+
+    async def sign_out(self) -> None:
+        await self.page.get_by_role("banner").locator("button[aria-haspopup=true]").click()
+        await self.page.get_by_role("menuitem", name="Sign out").click()
 
     async def close_toasts(self) -> None:
         """Close the short messages, which would be in a picture."""

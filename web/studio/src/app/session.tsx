@@ -1,5 +1,5 @@
 // The session: who is signed in, and the ways in and out. It is a cookie that scripts cannot read.
-import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import { createContext, useCallback, useContext, useEffect, useLayoutEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { Provider as UrqlProvider, useQuery } from "urql";
 import { accepted, InputRefusedError } from "@darkroom/client/errors.ts";
 import { enter, type Taken } from "../features/auth/guest.ts";
@@ -7,6 +7,7 @@ import { forgetReferral, referralCode } from "../features/auth/referral.ts";
 import { createClients, type Clients } from "./clients.ts";
 import { useLocale } from "./locale.tsx";
 import { onReachability, serverIsAway } from "./reachability.ts";
+import { setTabOwner } from "./tab-owner.ts";
 import {
   BeginAsGuestDocument,
   MeDocument,
@@ -21,6 +22,8 @@ export type Viewer = MePartsFragment;
 /** Shows the way alone; what an admin may see and do is decided by the API. */
 export const isAdmin = (viewer: Viewer | null | undefined): boolean => viewer != null && viewer.role !== "USER";
 
+export type Begun = { readonly clients: Clients; readonly owner: string };
+
 export type Session = {
   /** Undefined while it is not known yet; null: signed out. */
   readonly viewer: Viewer | null | undefined;
@@ -32,8 +35,8 @@ export type Session = {
   readonly enter: (signIn: () => Promise<Viewer | null>, isMeant?: (user: Viewer) => boolean) => Promise<Taken>;
   /** Create an account, or complete the guest's; false: a mail says how to go on. */
   readonly signUp: (input: { email: string; password: string; name?: string }) => Promise<boolean>;
-  /** Begin as a guest, unless signed in already; return the clients of the session. */
-  readonly begin: () => Promise<Clients>;
+  /** Begin as a guest, unless signed in already; return the clients of the session, and whose it is. */
+  readonly begin: () => Promise<Begun>;
   readonly signOut: () => Promise<void>;
   /** Read the session again, here and in other tabs, after something else changed its cookie. */
   readonly restart: () => void;
@@ -78,6 +81,10 @@ function Actions({ clients, restart, children }: ActionsProps) {
   const known = useRef(found);
   if (found !== undefined) known.current = found;
   const viewer = found === undefined ? known.current : found; // the last one, while another client reads
+  // Before anything of another account is painted.
+  useLayoutEffect(() => {
+    if (viewer !== undefined) setTabOwner(viewer?.id ?? null);
+  }, [viewer === undefined, viewer?.id]); // eslint-disable-line -- whose it is, alone
   useEffect(() => {
     if (viewer?.locale) adopt(viewer.locale);
   }, [viewer?.id, viewer?.locale, adopt]);
@@ -127,10 +134,10 @@ function Actions({ clients, restart, children }: ActionsProps) {
         return true;
       },
       begin: async () => {
-        if (viewer) return clients;
-        if (await current()) return changed();
-        accepted((await darkroom.run(BeginAsGuestDocument, {})).createGuest);
-        return changed();
+        if (viewer) return { clients, owner: viewer.id };
+        const found = await current();
+        const { id } = found ?? accepted((await darkroom.run(BeginAsGuestDocument, {})).createGuest).user!;
+        return { clients: changed(), owner: id };
       },
       signOut: async () => {
         await darkroom.run(SignOutDocument, {}).catch(() => undefined); // the session may have ended already

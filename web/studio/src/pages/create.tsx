@@ -4,6 +4,7 @@ import { Redirect, useParams } from "wouter";
 import { Failed } from "../app/failed.tsx";
 import { useText } from "../app/locale.tsx";
 import { useSession } from "../app/session.tsx";
+import { useTabOwner } from "../app/tab-owner.ts";
 import { ButtonLink } from "../components/button.tsx";
 import { Empty, Loading, Skeleton } from "../components/card.tsx";
 import { WindowTitle } from "../components/view-title.tsx";
@@ -16,6 +17,7 @@ import { compose } from "../locales/compose.ts";
 export default function CreatePage() {
   const t = useText(compose);
   const { viewer } = useSession();
+  const owner = useTabOwner();
   const params = useParams<{ collection?: string; style?: string }>();
   const isOwn = params.collection === "own";
   const [{ data: catalogue, error }, reread] = useQuery({ query: CatalogueDocument });
@@ -45,7 +47,7 @@ export default function CreatePage() {
   return (
     <>
       <WindowTitle>{picked.title}</WindowTitle>
-      <Composer key={picked.id} picked={picked} prices={prices} deployment={deployment} />
+      <Composer key={`${picked.id} ${owner}`} picked={picked} prices={prices} deployment={deployment} />
     </>
   );
 }

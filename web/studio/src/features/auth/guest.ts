@@ -2,6 +2,7 @@
 import type { Darkroom } from "@darkroom/client/client.ts";
 import { accepted, InputRefusedError, RefusedError } from "@darkroom/client/errors.ts";
 import type { Viewer } from "../../app/session.tsx";
+import { passTabOn } from "../../app/tab-owner.ts";
 import { CreateMergeTokenDocument, MergeGuestDocument } from "../../gql/graphql.ts";
 
 /** What came along. `refused`: nothing did, for this reason; `again` tries once more, and the sign-in stays. */
@@ -25,6 +26,7 @@ export async function enter(
   const token = before?.isGuest ? await newToken(darkroom) : null;
   const user = await signIn();
   if (!token || !user || user.id === before?.id || !isMeant(user)) return NOTHING;
+  passTabOn(user.id);
   return take(darkroom, token);
 }
 

@@ -1,6 +1,7 @@
 // What the visitor has filled in for a style; it survives a reload of the page.
 import { useCallback, useEffect, useState } from "react";
 import { useSearchParams } from "wouter";
+import { keepForOwner, OWN } from "../../app/tab-owner.ts";
 import type { CreateGenerationInput, MediaKind, Quality, QuoteInput, Size } from "../../gql/graphql.ts";
 import { variablesIn } from "../styles/address.ts";
 import type { Style } from "../styles/wall.tsx";
@@ -36,7 +37,7 @@ export type ChangeDraft = (change: Partial<Draft>) => void;
 
 /** Use it in a component with the style as its key: each style has its own draft. */
 export function useDraft(style: Style): [Draft, ChangeDraft] {
-  const key = `studio.draft.${style.id}`;
+  const key = `${OWN}draft.${style.id}`;
   const [draft, setDraft] = useState<Draft>(() => {
     try {
       return { ...BEGINNING, ...(JSON.parse(sessionStorage.getItem(key) ?? "{}") as Partial<Draft>) };
@@ -48,7 +49,7 @@ export function useDraft(style: Style): [Draft, ChangeDraft] {
     (part) =>
       setDraft((before) => {
         const next = { ...before, ...part };
-        sessionStorage.setItem(key, JSON.stringify(next));
+        keepForOwner(key, JSON.stringify(next));
         return next;
       }),
     [key],

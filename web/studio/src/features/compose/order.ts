@@ -31,10 +31,10 @@ export function useOrder(): Order {
     setSending(true);
     setProblem(null);
     try {
-      const current = await begin();
+      const session = await begin();
       const order = async () => {
-        const uploadId = withPhoto ? await send(current.darkroom) : null;
-        await place({ kind: "create", input: inputOf(uploadId) }, current);
+        const uploadId = withPhoto ? await send(session.clients.darkroom) : null;
+        await place({ kind: "create", input: inputOf(uploadId) }, session);
       };
       await order().catch((refusal: unknown) => {
         if (!(withPhoto && refusal instanceof InputRefusedError && refusal.code === "NOT_FOUND")) throw refusal;

@@ -1,16 +1,18 @@
 // Orders without an answer yet, kept in the tab: each is made once, whatever happens to the connection, the page or the view.
 import { useCallback, useEffect, useSyncExternalStore } from "react";
 import { useLocation } from "wouter";
-import { InputRefusedError } from "@darkroom/client/errors.ts";
+import { InputRefusedError, RefusedError } from "@darkroom/client/errors.ts";
 import { newKey } from "@darkroom/client/key.ts";
 import type { Clients } from "../../app/clients.ts";
 import { useText } from "../../app/locale.tsx";
 import { isOffline, messageOf, problemTexts } from "../../app/problem.ts";
 import { suspectServer } from "../../app/reachability.ts";
-import { useSession } from "../../app/session.tsx";
+import { useSession, type Begun } from "../../app/session.tsx";
+import { keepForOwner, onTabLeft, OWN } from "../../app/tab-owner.ts";
 import { toast } from "../../components/toast.tsx";
 import {
   CreatePicturesDocument,
+  MeDocument,
   RefinePictureDocument,
   RepeatPictureDocument,
   type CreateGenerationInput,
@@ -19,7 +21,7 @@ import {
 } from "../../gql/graphql.ts";
 import { common } from "../../locales/common.ts";
 
-const KEPT = "studio.orders";
+const KEPT = `${OWN}orders`;
 const PAUSE = 2000; // milliseconds between two tries
 
 export type Order =
@@ -29,6 +31,8 @@ export type Order =
 
 export type Pending = Order & {
   readonly key: string;
+  /** The account that pays for it. */
+  readonly owner: string;
   /** The address of the view that it was ordered in. */
   readonly from: string;
   /** Whether there is no connection. */
@@ -40,6 +44,11 @@ const listeners = new Set<() => void>();
 const running = new Set<string>(); // keys of what this page sends
 const unclear = new Map<string, string>(); // the keys of what the server may have made, by what was ordered
 
+onTabLeft(() => {
+  keep([]);
+  unclear.clear();
+});
+
 function kept(): readonly Pending[] {
   try {
     return JSON.parse(sessionStorage.getItem(KEPT) ?? "[]") as Pending[];
@@ -50,7 +59,8 @@ function kept(): readonly Pending[] {
 
 function keep(next: readonly Pending[]): void {
   pending = next;
-  sessionStorage.setItem(KEPT, JSON.stringify(next));
+  if (next.length) keepForOwner(KEPT, JSON.stringify(next));
+  else sessionStorage.removeItem(KEPT);
   for (const listener of listeners) listener();
 }
 
@@ -70,15 +80,15 @@ export function usePending(): readonly Pending[] {
 }
 
 /** Place an order, and show what is made of it; until it is answered, `usePending` has it. */
-export function usePlace(): (order: Order, clients: Clients) => Promise<void> {
+export function usePlace(): (order: Order, session: Begun) => Promise<void> {
   const settle = useSettle();
   const problems = useText(problemTexts);
   const [from] = useLocation();
-  return async (order, clients) => {
+  return async (order, { clients, owner }) => {
     const text = JSON.stringify(order);
     const key = unclear.get(text) ?? newKey();
     unclear.set(text, key);
-    const placed: Pending = { ...order, key, from, isWaiting: false };
+    const placed: Pending = { ...order, key, owner, from, isWaiting: false };
     keep([...pending, placed]);
     try {
       await settle(clients, placed);
@@ -99,7 +109,8 @@ export function PendingOrders(): null {
   useEffect(() => {
     if (!viewer) return;
     for (const one of pending) {
-      if (!running.has(one.key)) settle(clients, one).catch((refusal: unknown) => toast(messageOf(refusal, problems)));
+      if (running.has(one.key) || one.owner !== viewer.id) continue;
+      settle(clients, one).catch((refusal: unknown) => toast(messageOf(refusal, problems)));
     }
   }, [viewer?.id, clients, settle, problems]);
   return null;
@@ -113,6 +124,7 @@ function useSettle(): (clients: Clients, order: Pending) => Promise<void> {
       running.add(order.key);
       try {
         const address = await send(clients, order);
+        if (!address) return;
         if (location.pathname === order.from) navigate(address);
         else toast(t.ordered, { label: t.show, run: () => navigate(address) });
       } finally {
@@ -123,20 +135,35 @@ function useSettle(): (clients: Clients, order: Pending) => Promise<void> {
   );
 }
 
-/** Send it, again while there is no connection; return the address of what is made. */
-async function send(clients: Clients, order: Pending): Promise<string> {
+/** Send it, again while there is no connection; return the address of what is made, or null where its account has left. */
+async function send(clients: Clients, order: Pending): Promise<string | null> {
+  const { key, owner } = order;
+  const isKept = () => pending.some((one) => one.key === key);
   for (;;) {
     const { made, error } = await request(clients, order);
-    if (isOffline(error)) {
-      setWaiting(order.key, true);
-      await Promise.all([new Promise((resolve) => setTimeout(resolve, PAUSE)), suspectServer()]);
-      continue;
+    if (isKept() && isOffline(error)) {
+      setWaiting(key, true);
+      if ((await accountOnceBack(clients)) !== owner) forget(key);
+      if (isKept()) continue;
     }
-    forget(order.key);
+    if (!isKept()) return null;
+    forget(key);
     if (!made) throw error;
     const [first] = made.generations;
     if (made.errors.length || !first) throw new InputRefusedError(made.errors);
     return made.generations.length > 1 && first.batchId ? `/batches/${first.batchId}` : `/pictures/${first.id}`;
+  }
+}
+
+/** Wait for the connection; return who is signed in then, in another tab perhaps. */
+async function accountOnceBack({ darkroom }: Clients): Promise<string | null> {
+  for (;;) {
+    await Promise.all([new Promise((resolve) => setTimeout(resolve, PAUSE)), suspectServer()]);
+    try {
+      return (await darkroom.run(MeDocument, {})).viewer?.id ?? null;
+    } catch (problem) {
+      if (problem instanceof RefusedError && problem.code === "UNAUTHENTICATED") return null;
+    }
   }
 }
 

@@ -1,11 +1,12 @@
 // The photo of this tab's order, kept in the browser: it survives a reload, and the way to a payment page and back.
 import { newKey } from "@darkroom/client/key.ts";
+import { keepForOwner, OWN } from "../../app/tab-owner.ts";
 
 type Kept = { readonly file: Blob; readonly name: string; readonly at: number };
 
 const DATABASE = "studio";
 const STORE = "photos";
-const TAB = "studio.photo"; // the key of this tab's photo
+const TAB = `${OWN}photo`; // the key of this tab's photo
 const LONGEST = 86_400_000; // milliseconds that a photo of a closed tab stays
 
 function open(): Promise<IDBDatabase> {
@@ -36,7 +37,7 @@ export async function keepPhoto(photo: { readonly file: Blob; readonly name: str
   const known = sessionStorage.getItem(TAB);
   if (!photo && !known) return;
   const key = known ?? newKey();
-  if (photo) sessionStorage.setItem(TAB, key);
+  if (photo) keepForOwner(TAB, key);
   else sessionStorage.removeItem(TAB);
   try {
     await run<unknown>("readwrite", (store) => {

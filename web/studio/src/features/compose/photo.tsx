@@ -2,6 +2,7 @@
 import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import type { Darkroom } from "@darkroom/client/client.ts";
 import { useSession } from "../../app/session.tsx";
+import { onTabLeft } from "../../app/tab-owner.ts";
 import { prepared, UnreadableError, type Rules } from "./image.ts";
 import { keepPhoto, keptPhoto } from "./photo-store.ts";
 
@@ -133,12 +134,7 @@ export function PhotoProvider({ children }: { readonly children: ReactNode }) {
     restore().catch(() => undefined);
   }, [show]);
 
-  // The next visitor of this browser must not find it.
-  const known = useRef(owner);
-  useEffect(() => {
-    if (known.current && viewer === null) clear();
-    if (viewer !== undefined) known.current = owner;
-  }, [viewer, owner, clear]);
+  useEffect(() => onTabLeft(clear), [clear]);
 
   // Ahead of the order, as soon as there is an account.
   useEffect(() => {

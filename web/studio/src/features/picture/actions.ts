@@ -22,7 +22,7 @@ export type Actions = {
 };
 
 export function useActions(picture: Pick<Shown, "id">): Actions {
-  const { clients } = useSession();
+  const { clients, begin } = useSession();
   const problems = useText(problemTexts);
   const place = usePlace();
   const { id } = picture;
@@ -44,7 +44,7 @@ export function useActions(picture: Pick<Shown, "id">): Actions {
     }
   }, []);
   const isBusy = (name: string) => busy === name || pending.some((one) => nameOf(one) === name);
-  const order = async (placed: Order) => !isBusy(nameOf(placed)) && run(nameOf(placed), () => place(placed, clients));
+  const order = async (placed: Order) => !isBusy(nameOf(placed)) && run(nameOf(placed), async () => place(placed, await begin()));
   return {
     isBusy,
     isWaiting: pending.some(({ isWaiting }) => isWaiting),

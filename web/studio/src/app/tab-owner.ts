@@ -1,0 +1,46 @@
+// Whose is what this tab keeps, such as words, orders and the photo: the next account of the browser must not find it.
+import { useSyncExternalStore } from "react";
+
+/** What begins like this in the storage of the tab is dropped with its account. */
+export const OWN = "studio.own.";
+const OWNER = "studio.owner"; // beside what is kept, so that it is known after a reload
+
+let owner: string | null = null;
+let changes = 0;
+const listeners = new Set<() => void>();
+
+const keptKeys = () => Object.keys(sessionStorage).filter((key) => key.startsWith(OWN));
+
+/** Keep `text` by a key that begins with `OWN`. */
+export function keepForOwner(key: string, text: string): void {
+  sessionStorage.setItem(key, text);
+  if (owner) sessionStorage.setItem(OWNER, owner);
+}
+
+/** Say who is signed in; null: nobody. What a visitor left goes to who signs in then, and what an account left to none. */
+export function setTabOwner(id: string | null): void {
+  const before = owner ?? sessionStorage.getItem(OWNER);
+  owner = id;
+  if (before && before !== id) {
+    changes++;
+    for (const listener of listeners) listener();
+    for (const key of [OWNER, ...keptKeys()]) sessionStorage.removeItem(key);
+  } else if (id && keptKeys().length) sessionStorage.setItem(OWNER, id);
+}
+
+/** What a guest has in this tab goes along to the account. */
+export function passTabOn(id: string): void {
+  owner = id;
+  if (keptKeys().length) sessionStorage.setItem(OWNER, id);
+}
+
+/** Call `listener` when what the tab kept is dropped; return a function that stops it. */
+export function onTabLeft(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => void listeners.delete(listener);
+}
+
+/** A number that is another one after what the tab kept was dropped: as a key, it makes a view begin anew. */
+export function useTabOwner(): number {
+  return useSyncExternalStore(onTabLeft, () => changes);
+}
