@@ -358,6 +358,25 @@ async def test_session_that_cannot_be_read_is_not_taken_for_none(chromium: "Brow
         assert (account["credits"], len(account["generations"]["nodes"])) == (29, 1)
 
 
+async def test_account_that_could_not_sign_out_is_said_to_be_signed_in(chromium: "Browser", server: Server) -> None:
+    async with server.api() as api, open_studio(chromium, server) as studio:
+        page = studio.page
+        await api.sign_up("ada@example.com", PASSWORD)
+        await sign_in(studio)
+        await studio.lose_answers("mutation SignOut", arrives=False)
+        await studio.sign_out()
+        said = page.get_by_text("You are still signed in")
+        await said.wait_for()
+        await studio.check()
+        assert await studio.credits() == 30
+        await studio.hear_answers()
+        await studio.button("Try again").click()
+        await studio.button("Sign in").first.wait_for()
+        await said.wait_for(state="detached")
+        await page.reload()
+        await studio.button("Sign in").first.wait_for()
+
+
 async def test_no_guest_begins_over_a_session_that_the_page_does_not_know(chromium: "Browser", server: Server) -> None:
     async with server.api() as api, open_studio(chromium, server) as studio:
         ada = await api.sign_up("ada@example.com", PASSWORD)

@@ -117,7 +117,7 @@ function Preferences() {
   const { open } = useSignIn();
   const [, navigate] = useLocation();
   const [isAsking, setAsking] = useState(false);
-  const leave = () => signOut().then(() => navigate("/"));
+  const leave = () => signOut().then((isDone) => void (isDone && navigate("/")));
   return (
     <>
       <Menu label={t.account} trigger={<IconButton icon={viewer ? "person" : "menu"} label={viewer?.name ?? viewer?.email ?? t.account} />}>

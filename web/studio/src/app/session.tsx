@@ -1,11 +1,12 @@
 // The session: who is signed in, and the ways in and out. It is a cookie that scripts cannot read.
 import { createContext, useCallback, useContext, useEffect, useLayoutEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { Provider as UrqlProvider, useQuery } from "urql";
-import { accepted, InputRefusedError } from "@darkroom/client/errors.ts";
+import { accepted, InputRefusedError, RefusedError } from "@darkroom/client/errors.ts";
+import { toast } from "../components/toast.tsx";
 import { enter, type Taken } from "../features/auth/guest.ts";
 import { forgetReferral, referralCode } from "../features/auth/referral.ts";
 import { createClients, type Clients } from "./clients.ts";
-import { useLocale } from "./locale.tsx";
+import { useLocale, useText } from "./locale.tsx";
 import { onReachability, serverIsAway } from "./reachability.ts";
 import { setTabOwner } from "./tab-owner.ts";
 import {
@@ -16,6 +17,7 @@ import {
   SignUpDocument,
   type MePartsFragment,
 } from "../gql/graphql.ts";
+import { common } from "../locales/common.ts";
 
 export type Viewer = MePartsFragment;
 
@@ -37,13 +39,15 @@ export type Session = {
   readonly signUp: (input: { email: string; password: string; name?: string }) => Promise<boolean>;
   /** Begin as a guest, unless signed in already; return the clients of the session, and whose it is. */
   readonly begin: () => Promise<Begun>;
-  readonly signOut: () => Promise<void>;
+  /** False: the session goes on, which the page has said. */
+  readonly signOut: () => Promise<boolean>;
   /** Read the session again, here and in other tabs, after something else changed its cookie. */
   readonly restart: () => void;
 };
 
 const PAUSE = 1000; // milliseconds before the session is read again; doubled each time
 const LONGEST_PAUSE = 30_000;
+const UNTIL_CLOSED = 0; // of a message
 
 const Context = createContext<Session | null>(null);
 
@@ -74,6 +78,7 @@ type ActionsProps = { readonly clients: Clients; readonly restart: () => Clients
 function Actions({ clients, restart, children }: ActionsProps) {
   const [{ data, error }, reread] = useQuery({ query: MeDocument });
   const { locale, adopt } = useLocale();
+  const t = useText(common);
   const hasEnded = error?.graphQLErrors.some(({ extensions }) => extensions["code"] === "UNAUTHENTICATED") ?? false;
   const found = data ? (data.viewer ?? null) : hasEnded ? null : undefined;
   const problem = found === undefined ? (error ?? null) : null;
@@ -110,6 +115,20 @@ function Actions({ clients, restart, children }: ActionsProps) {
       changed();
       return taken;
     };
+    // Scripts cannot remove the cookie: without the server's answer, the next visitor would be signed in.
+    const signOut = async (): Promise<boolean> => {
+      try {
+        await darkroom.run(SignOutDocument, {});
+      } catch (problem) {
+        if (!(problem instanceof RefusedError && problem.code === "UNAUTHENTICATED")) {
+          toast(t.stillSignedIn, { label: t.retry, run: () => void signOut() }, undefined, UNTIL_CLOSED);
+          return false;
+        }
+      }
+      known.current = null;
+      changed();
+      return true;
+    };
     return {
       viewer,
       clients,
@@ -139,14 +158,10 @@ function Actions({ clients, restart, children }: ActionsProps) {
         const { id } = found ?? accepted((await darkroom.run(BeginAsGuestDocument, {})).createGuest).user!;
         return { clients: changed(), owner: id };
       },
-      signOut: async () => {
-        await darkroom.run(SignOutDocument, {}).catch(() => undefined); // the session may have ended already
-        known.current = null;
-        changed();
-      },
+      signOut,
       restart: () => void changed(),
     };
-  }, [clients, problem, viewer, locale, restart]);
+  }, [clients, problem, viewer, locale, restart, t]);
 
   return <Context value={value}>{children}</Context>;
 }
