@@ -79,7 +79,7 @@ async def test_guest_makes_shares_and_keeps_a_picture(
 
         # Refined in words: the chain shows both.
         await page.get_by_label("Refine it").fill("Make it night")
-        await studio.button("Refine").click()
+        await page.get_by_role("button", name=re.compile("^Refine.*1 credit$")).click()
         await page.get_by_role("link", name="Step 2").wait_for()
         await studio.wait_for_picture()
         await studio.wait_for_credits(1)

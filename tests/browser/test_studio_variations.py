@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -130,12 +131,43 @@ async def test_variations_are_ordered_in_any_number_at_the_price_that_is_said(
         await page.get_by_text("3 of 3 are ready").wait_for()
 
 
+async def test_orders_from_a_picture_say_their_price_and_why_they_cannot_be_made(
+    chromium: "Browser", tmp_path: Path
+) -> None:
+    async with (
+        run_server(tmp_path, DEMO_SECONDS="0", SIGNUP_CREDITS="5") as server,
+        server.api() as api,
+        open_studio(chromium, server) as studio,
+    ):
+        page = studio.page
+        ada = await api.sign_up("short@example.com", PASSWORD)
+        made = await finished(ada, await ada.create(prompt="A fox", quality="HD"))
+        await open_gallery(studio, "short@example.com")
+        await studio.open(f"/pictures/{made}")
+        await page.get_by_label("Refine it").fill("Make it night")
+        acts = [
+            page.get_by_role("button", name=re.compile(f"^{name}.*2 credits$")) for name in ("Make it again", "Refine")
+        ]
+        for act in acts:
+            await act.wait_for()
+            assert await act.is_enabled()
+        await studio.check()
+        await finished(ada, await ada.create(prompt="An owl", quality="HD"))
+        await studio.wait_for_credits(1)
+        await page.get_by_role("link", name="Get credits").wait_for()
+        for act in acts:
+            assert await act.is_disabled()
+        await studio.check()
+        await page.get_by_role("link", name="Get credits").click()
+        await page.wait_for_url(re.compile("/credits"))
+
+
 ACTS = {"Make it again": "regenerate", "Vary": "regenerate", "Refine": "refineGeneration"}
 LIST = "query { viewer { credits generations(first: 100) { nodes { id } } } }"
 
 
-async def press(studio: StudioPage, act: str) -> None:
-    """Order by a button of the picture's view, as visitors also do who have pressed it before."""
+async def press(studio: StudioPage, act: str, *, is_busy: bool = False) -> None:
+    """Order by a button of the picture's view; `is_busy`: also when it was pressed before."""
     button = studio.page.get_by_role("button").filter(has_text=act).last
     if act == "Vary":
         dialog = studio.page.get_by_role("dialog")
@@ -145,7 +177,7 @@ async def press(studio: StudioPage, act: str) -> None:
         button = dialog.get_by_role("button").last
     if act == "Refine":
         await studio.page.get_by_label("Refine it").fill("Make it night")
-    await button.click(force=True)
+    await button.click(force=is_busy)
 
 
 @pytest.mark.parametrize("act", ACTS)
@@ -164,7 +196,7 @@ async def test_order_from_a_picture_is_made_once_when_its_answer_is_lost(
         await press(studio, act)
         await page.get_by_text(re.compile("No connection|cannot be reached")).first.wait_for()
         await studio.check()
-        await press(studio, act)
+        await press(studio, act, is_busy=True)
         await studio.hear_answers()
         await page.wait_for_url(lambda address: "/pictures/" in address and made not in address)
         account = await ada.one(LIST)

@@ -15,12 +15,14 @@ import { compose } from "../../locales/compose.ts";
 import { picture as texts } from "../../locales/picture.ts";
 import { useSignIn } from "../auth/sign-in.tsx";
 import { AddToAlbum } from "../gallery/album-menu.tsx";
+import { Price } from "../compose/price.tsx";
 import { addressOf } from "../styles/address.ts";
 import { useActions, type Actions } from "./actions.ts";
 import { Compare } from "./compare.tsx";
 import { useDeletion } from "./deletion.ts";
 import { Details } from "./details.tsx";
 import { Developing, Ended } from "./developing.tsx";
+import { useOrderQuote, type OrderQuote } from "./quote.ts";
 import { Steps } from "./steps.tsx";
 import { isEnded, nameOf, useProgress, type Shown } from "./state.ts";
 import style from "./view.module.css";
@@ -38,7 +40,12 @@ export function PictureView({ picture }: { readonly picture: Shown }) {
   const { open } = useSignIn();
   const actions = useActions(picture);
   useProgress(picture);
+  const [here] = useLocation();
   const isDone = picture.status === "COMPLETED";
+  const canRefine = isDone && picture.media === "IMAGE";
+  const again = useOrderQuote(picture, 1, picture.original !== null);
+  const refined = useOrderQuote(picture, 1, true);
+  const refusals = [...again.refusals, ...(canRefine ? refined.refusals : [])];
   const wasSeenDeveloping = useRef(!isEnded(picture));
   return (
     <div className={style["page"]}>
@@ -57,7 +64,15 @@ export function PictureView({ picture }: { readonly picture: Shown }) {
           </Link>
           <ViewTitle className={style["title"]}>{nameOf(picture, t.free)}</ViewTitle>
         </header>
-        <Acts picture={picture} actions={actions} />
+        <Acts picture={picture} actions={actions} again={again} />
+        {[...new Set(refusals.map(({ message }) => message))].map((reason) => (
+          <p key={reason} className={style["quiet"]}>{reason}</p>
+        ))}
+        {refusals.some(({ code }) => code === "INSUFFICIENT_CREDITS") && (
+          <ButtonLink full icon="coin" to={`/credits?from=${encodeURIComponent(here)}#packages`}>
+            {o.getCredits}
+          </ButtonLink>
+        )}
         {actions.isWaiting && <p className={style["quiet"]} role="status">{o.waiting}</p>}
         {actions.problem !== null && <Problem>{messageOf(actions.problem, problems)}</Problem>}
         {isDone && viewer?.isGuest && (
@@ -65,7 +80,7 @@ export function PictureView({ picture }: { readonly picture: Shown }) {
             {c.keep}
           </Button>
         )}
-        {isDone && picture.media === "IMAGE" && <Refine actions={actions} />}
+        {canRefine && <Refine actions={actions} order={refined} />}
         <Steps picture={picture} />
         <Details picture={picture} />
       </div>
@@ -100,7 +115,9 @@ function Video({ src, poster, label }: { readonly src: string; readonly poster: 
   return <video src={kept ?? src} poster={poster} controls loop playsInline aria-label={label} onError={() => setKept(null)} />;
 }
 
-function Acts({ picture, actions }: { readonly picture: Shown; readonly actions: Actions }) {
+type ActsProps = { readonly picture: Shown; readonly actions: Actions; readonly again: OrderQuote };
+
+function Acts({ picture, actions, again }: ActsProps) {
   const t = useText(texts);
   const remove = useDeletion();
   const [, navigate] = useLocation();
@@ -142,8 +159,12 @@ function Acts({ picture, actions }: { readonly picture: Shown; readonly actions:
           {t.vary}
         </Button>
       )}
-      <Button look={isDone ? "outline" : "primary"} icon="repeat" busy={actions.isBusy("repeat")} onPress={() => actions.repeat(false)}>
-        {isDone ? t.repeat : t.again}
+      <Button
+        look={isDone ? "outline" : "primary"} icon="repeat" busy={actions.isBusy("repeat")} isDisabled={again.isRefused}
+        onPress={() => actions.repeat(false)}
+      >
+        <span>{isDone ? t.repeat : t.again}</span>
+        <Price quote={again.quote} />
       </Button>
       {isDone && (
         <IconButton
@@ -166,18 +187,19 @@ function Acts({ picture, actions }: { readonly picture: Shown; readonly actions:
   );
 }
 
-function Refine({ actions }: { readonly actions: Actions }) {
+function Refine({ actions, order }: { readonly actions: Actions; readonly order: OrderQuote }) {
   const t = useText(texts);
   const [words, setWords] = useState("");
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (words.trim()) void actions.refine(words.trim()).then((done) => done && setWords(""));
+    if (words.trim() && !order.isRefused) void actions.refine(words.trim()).then((done) => done && setWords(""));
   };
   return (
     <form className={style["refine"]} onSubmit={submit}>
       <TextField label={t.refine} placeholder={t.refineHint} rows={2} value={words} onChange={setWords} />
-      <Button type="submit" icon="wand" full isDisabled={!words.trim()} busy={actions.isBusy("refine")}>
-        {t.refineDo}
+      <Button type="submit" icon="wand" full isDisabled={!words.trim() || order.isRefused} busy={actions.isBusy("refine")}>
+        <span>{t.refineDo}</span>
+        <Price quote={order.quote} />
       </Button>
     </form>
   );

@@ -1,0 +1,49 @@
+// What an order from a picture costs, and why it cannot be made.
+import { useEffect } from "react";
+import { useQuery } from "urql";
+import { useSession } from "../../app/session.tsx";
+import { PictureModelsDocument, QuoteDocument, type QuoteInput, type QuoteQuery } from "../../gql/graphql.ts";
+import { isEnded, type Shown } from "./state.ts";
+
+type Quote = NonNullable<QuoteQuery["quote"]>;
+export type OrderQuote = {
+  /** Null: not known yet. */
+  readonly quote: Quote | null;
+  /** Whether it is being read: it may be that of another number. */
+  readonly isReading: boolean;
+  readonly refusals: Quote["errors"];
+  /** Whether the order must wait: for its price, or because it would be refused. */
+  readonly isRefused: boolean;
+  /** The most pictures of one order. */
+  readonly most: number;
+};
+
+/** `hasPhoto`: whether the order begins with a picture, which may be the result of this one. */
+export function useOrderQuote(picture: Shown, wanted: number, hasPhoto: boolean): OrderQuote {
+  const { viewer } = useSession();
+  const [{ data }] = useQuery({ query: PictureModelsDocument });
+  const model = data?.models.find(({ id, media }) => id === picture.requestedModel && media === picture.media);
+  const most = Math.min(viewer?.maxBatch ?? 1, model?.maxBatch ?? Infinity);
+  const input: QuoteInput = {
+    styleId: picture.style?.id ?? null,
+    media: picture.media,
+    quality: picture.quality,
+    count: Math.min(wanted, most),
+    hasPhoto,
+    ...(picture.aspectRatio && { aspectRatio: picture.aspectRatio }),
+    ...(picture.media === "VIDEO" && picture.durationSeconds && { durationSeconds: picture.durationSeconds }),
+    ...(model && { model: model.id }), // as the order takes it
+  };
+  const isPriced = Boolean(data && picture.style && isEnded(picture)); // without its style it cannot be ordered, which the server says
+  const [{ data: quoted, fetching }, reread] = useQuery({
+    query: QuoteDocument, variables: { input }, pause: !isPriced, requestPolicy: "cache-and-network",
+  });
+  // What is left to pay with changes elsewhere, too.
+  const state = `${viewer?.id} ${viewer?.credits} ${viewer?.isMember} ${viewer?.pass?.images.remaining}`;
+  useEffect(() => {
+    if (isPriced) reread({ requestPolicy: "network-only" });
+  }, [state, isPriced, reread]);
+  const quote = (isPriced && quoted?.quote) || null;
+  const refusals = quote?.errors ?? [];
+  return { quote, isReading: fetching, refusals, isRefused: refusals.length > 0 || (isPriced && !quote), most };
+}
