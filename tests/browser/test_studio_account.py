@@ -4,17 +4,18 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support.authenticator_app import code_of
 from tests.support.client import until
-from tests.support.fakes.webhook_receiver import WebhookReceiver
+from tests.support.fakes.webhook_receiver import GONE, WebhookReceiver
 from tests.support.graphiql_page import PASSWORD
 from tests.support.qr_code import read_qr_code
 from tests.support.server_process import free_port
-from tests.support.studio_page import open_studio
+from tests.support.studio_page import StudioPage, open_studio
 from tests.support.studio_world import World, open_world, sign_in
 
 if TYPE_CHECKING:
@@ -198,6 +199,18 @@ async def test_api_key_is_shown_once_limited_and_revoked(chromium: "Browser", wo
         assert (await program.refused("{ viewer { email } }"))["code"] == "UNAUTHENTICATED"
 
 
+async def choose_more(studio: StudioPage, item: str) -> None:
+    """Choose an item of the menu of the only endpoint."""
+    await studio.page.get_by_role("button", name=re.compile("More for")).click()
+    await studio.page.get_by_role("menuitem", name=item).click()
+
+
+async def delivery_is(studio: StudioPage, words: str) -> bool:
+    """Look again, and return whether the words are there."""
+    await studio.button("Look again").click()
+    return bool(await studio.page.get_by_role("dialog").get_by_text(words).count())
+
+
 async def test_webhook_is_added_tested_and_removed(chromium: "Browser", world: World) -> None:
     email, _ = await world.account("hooks")
     async with WebhookReceiver() as receiver, open_studio(chromium, world.server) as studio:
@@ -211,24 +224,61 @@ async def test_webhook_is_added_tested_and_removed(chromium: "Browser", world: W
         await page.get_by_role("textbox", name="Address").fill(receiver.url)
         await studio.button("Add").click()
         secret = page.get_by_role("dialog").get_by_label("Signing secret")
-        await secret.wait_for()
         assert (await secret.input_value()).startswith("whsec_")
         await studio.check()
         await studio.button("I have kept it").click()
         await studio.button("Send a test").click()
         await page.get_by_role("dialog").get_by_text("webhook.test").wait_for()
         await studio.check()
-
-        async def is_delivered() -> bool:
-            await studio.button("Look again").click()
-            return bool(await page.get_by_text("Delivered", exact=True).count())
-
-        await until(is_delivered)
+        await until(partial(delivery_is, studio, "Delivered"))
         await page.keyboard.press("Escape")
-        await page.get_by_role("button", name=re.compile("More for")).click()
-        await page.get_by_role("menuitem", name="Remove").click()
+        await choose_more(studio, "Remove")
         await studio.button("Remove").click()
         await page.get_by_text(receiver.url).wait_for(state="detached")
+
+
+async def test_webhook_of_chosen_events_is_edited_and_a_delivery_sent_again(chromium: "Browser", world: World) -> None:
+    email, _ = await world.account("hooks-events")
+    async with WebhookReceiver() as receiver, open_studio(chromium, world.server) as studio:
+        page, dialog, receiver.script = studio.page, studio.page.get_by_role("dialog"), [GONE]
+        await world.confirm(studio, email)
+        await sign_in(studio, email, "/account/developers")
+        await studio.button("Add an address").click()
+        await dialog.get_by_label("Address").fill(f"{receiver.origin}/old")
+        await dialog.get_by_label("Credits are low below").fill("-1")
+        await studio.button("Add").click()
+        await dialog.get_by_text("A threshold is 0 to").wait_for()
+        for box in await dialog.get_by_role("checkbox").all():
+            await box.press("Space")
+        assert await dialog.get_by_label("Credits are low below").count() == 0
+        await studio.button("Add").click()
+        await dialog.get_by_text("Choose at least one event.").wait_for()
+        await studio.check()
+        await dialog.get_by_role("checkbox", name="The credits are low").press("Space")
+        await dialog.get_by_label("Credits are low below").fill("40")
+        await studio.button("Add").click()
+        await studio.button("I have kept it").click()
+        await choose_more(studio, "Edit")
+        await dialog.get_by_label("Address").fill(receiver.url)
+        await dialog.get_by_role("checkbox", name="A purchase was paid").press("Space")
+        await studio.button("Save").click()
+        await page.get_by_text("Saved.").wait_for()
+        edited = {"url": receiver.url, "events": ["CREDITS_LOW", "PURCHASE_COMPLETED"], "creditsLowBelow": 40}
+        query = {"query": "{ webhookEndpoints { url events creditsLowBelow } }"}
+        answer = await page.request.post(f"{studio.address}/graphql", data=query)
+        assert (await answer.json())["data"]["webhookEndpoints"] == [edited]
+        await studio.button("Send a test").click()
+        await until(partial(delivery_is, studio, "Given up"))  # it answered that it is gone, and is switched off
+        await studio.button("Send again").click()
+        await dialog.get_by_text("This endpoint is disabled. Enable it first.").wait_for()
+        await page.keyboard.press("Escape")
+        await choose_more(studio, "Switch on")
+        await choose_more(studio, "Deliveries")
+        await studio.button("Send again").press("Enter")
+        await page.get_by_text("It is sent again.").wait_for()
+        await dialog.locator(":focus").wait_for()  # though its button is gone
+        await until(partial(delivery_is, studio, "Delivered"))
+        assert len({call.headers["webhook-id"] for call in await receiver.wait_for(2)}) == 1
 
 
 async def test_webhook_says_why_it_is_off_and_why_it_failed(chromium: "Browser", world: World) -> None:
@@ -242,17 +292,10 @@ async def test_webhook_says_why_it_is_off_and_why_it_failed(chromium: "Browser",
         await studio.button("Add").click()
         await studio.button("I have kept it").click()
         await studio.button("Send a test").click()
-        failure = page.get_by_role("dialog").get_by_text("no connection")
-
-        async def has_failed() -> bool:
-            await studio.button("Look again").click()
-            return bool(await failure.count())
-
-        await until(has_failed)
+        await until(partial(delivery_is, studio, "no connection"))
         await studio.check()
         await page.keyboard.press("Escape")
-        await page.get_by_role("button", name=re.compile("More for")).click()
-        await page.get_by_role("menuitem", name="Switch off").click()
+        await choose_more(studio, "Switch off")
         await page.get_by_text("Switched off by you").wait_for()
         await studio.check()
 
