@@ -200,7 +200,8 @@ async def rows(sql: str, *values: Any) -> list[dict[str, Any]]:
     """Run one hand-written statement and return its rows (RETURNING included).
 
     The SQL is the same for both databases: `$1` placeholders, `NOW()` for the database's clock, `LATER($1)` for the
-    time that many seconds from now (negative: ago). Leases use the database's clock, because workers' clocks differ.
+    time that many seconds from now (negative: ago), `TODAY()` and `THIS_MONTH()` for their beginnings (UTC). Leases
+    use the database's clock, because workers' clocks differ.
     """
     connection = current_connection()
     statement = in_dialect(sql, connection.capabilities.dialect)
@@ -224,14 +225,25 @@ async def database_time() -> datetime:
     return as_datetime(found["time"])
 
 
+_BEGINNINGS = {"TODAY()": "day", "THIS_MONTH()": "month"}
+
+
 @functools.lru_cache(4096)  # lists of ids give statements of many lengths
 def in_dialect(sql: str, dialect: str) -> str:
     """Translate a statement for `rows` to one dialect: `postgres` or `sqlite`."""
     if dialect == "postgres":
+        for name, part in _BEGINNINGS.items():
+            # As a value that is computed once, which an index can be searched for.
+            beginning = f"(SELECT date_trunc('{part}', NOW() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC')"
+            sql = sql.replace(name, beginning)
         return re.sub(r"LATER\((\$\d+)\)", r"(NOW() + make_interval(secs => \1))", sql).replace(
             "NOW()", "clock_timestamp()"
         )
     # Six decimals, as Python writes a datetime: these are compared as text, and `.123000` is not `<= .123`.
     moment = "(strftime('%Y-%m-%d %H:%M:%f', 'now'{}) || '000+00:00')"
+    for name, part in _BEGINNINGS.items():
+        day = "01" if part == "month" else "%d"
+        # Without decimals, which Python leaves out of whole seconds: the text is not after any other of that moment.
+        sql = sql.replace(name, f"strftime('%Y-%m-{day} 00:00:00', 'now')")
     sql = re.sub(r"LATER\((\$\d+)\)", lambda match: moment.format(f", {match[1]} || ' seconds'"), sql)
     return re.sub(r"\$(\d+)", r"?\1", unpacked(sql).replace("NOW()", moment.format("")))

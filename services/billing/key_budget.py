@@ -14,7 +14,7 @@ _SPENT = (
     "SELECT charged.api_key_id, -SUM(line.amount) AS spent FROM credit_transactions AS charged"
     " JOIN credit_transactions AS line ON line.generation_id = charged.generation_id"
     " AND line.type IN ('DEDUCTION', 'REFUND')"
-    " WHERE charged.api_key_id IN ({}) AND charged.created_at >= $1 GROUP BY charged.api_key_id"
+    " WHERE charged.api_key_id IN ({}) AND charged.created_at >= THIS_MONTH() GROUP BY charged.api_key_id"
 )
 
 
@@ -29,8 +29,7 @@ def next_month(start: datetime) -> datetime:
 
 async def spent_by(key_ids: Sequence[str]) -> dict[str, int]:
     """Return the credits that keys have spent in this month, without refunds; those that spent none are left out."""
-    sql = _SPENT.format(placeholders(key_ids, first=2))
-    found = await rows(sql, month_of(await database_time()), *key_ids)
+    found = await rows(_SPENT.format(placeholders(key_ids)), *key_ids)
     return {row["api_key_id"]: int(row["spent"]) for row in found}
 
 

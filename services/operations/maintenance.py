@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from models import AuditEntry, Maintenance, User
-from models.database.connection import database_time, rows, run_tx
+from models.database.connection import rows, run_tx
 from models.enum import AdminAction
 from services.core.error import InvalidInputError, UnavailableError
 from services.core.message import message
@@ -194,10 +194,8 @@ class MaintenanceService:
 
 async def spent_today() -> float:
     """Return the US dollars that providers charged for generations that ended in this UTC day."""
-    day = (await database_time()).replace(hour=0, minute=0, second=0, microsecond=0)
     (found,) = await rows(
         "SELECT COALESCE(SUM(provider_cost), 0) AS spent FROM generations"
-        " WHERE completed_at >= $1 AND provider_cost > 0",
-        day,
+        " WHERE completed_at >= TODAY() AND provider_cost > 0"
     )
     return float(found["spent"])
