@@ -54,7 +54,7 @@ class CreditsTopic(QueuedTopic[CreditsUpdate]):
         """Return the present state, and the position of its subscriber."""
         expiries = self._expiries
         snapshot = await self._read()
-        while self.began_after(snapshot.user.version):
+        if self.began_after(snapshot.user.version):
             snapshot = await self._read()
         user = snapshot.user
         if self._known is None:

@@ -51,7 +51,7 @@ class GalleryTopic(QueuedTopic[GalleryStep]):
     async def open(self) -> Position:
         """Return the position of a subscriber that has read the gallery in its present version."""
         version = await self._read_version()
-        while self.began_after(version):
+        if self.began_after(version):
             version = await self._read_version()
         if self._buffer is None:
             self._buffer = VersionBuffer(version)
