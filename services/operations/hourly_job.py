@@ -46,8 +46,10 @@ async def claim(job: str, now: datetime) -> JobRun | None:
 
     Runs that a wrong clock has dated are removed: when their hour begins, it would count as done.
     """
-    if removed := await JobRun.filter(_is_misdated(await database_time()), job=job).delete():
-        log.error("hourly_job.future_runs", job=job, runs=removed, hint="a worker's or the database's clock was wrong")
+    misdated = JobRun.filter(_is_misdated(await database_time()), job=job)
+    if await misdated.exists():
+        hint = "a worker's or the database's clock was wrong"
+        log.error("hourly_job.future_runs", job=job, runs=await misdated.delete(), hint=hint)
     run = JobRun(job=job, hour=now.replace(minute=0, second=0, microsecond=0))
     if await JobRun.exists(job=job, hour=run.hour):
         return None

@@ -157,5 +157,7 @@ class Restore:
             try:
                 orphans, missing = await compare_storage(self._storage.keys)
             except StorageError as error:
-                raise BackupError(f"restored, but the storage cannot be compared with it: {error}") from error
+                broken = f", and {', '.join(sorted(found))} are violated" if found else ""
+                problem = f"restored{broken}, but the storage cannot be compared with it: {error}"
+                raise BackupError(problem) from error
         return Restored(stored, added, found, missing, len(orphans))
