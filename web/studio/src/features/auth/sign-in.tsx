@@ -83,9 +83,9 @@ function SignInDialog({ mode, onMode, onClose }: Props) {
   };
   const mail = (name: "link" | "forgot") =>
     void run(name, async () => {
+      if (isGuest) expectMail(email); // before it is asked for: it may arrive before the answer
       if (name === "link") accepted((await clients.darkroom.run(RequestSignInLinkDocument, { email })).requestSignInLink);
       else accepted((await clients.darkroom.run(RequestPasswordResetDocument, { email })).requestPasswordReset);
-      if (isGuest) expectMail(email);
       setNotice(t.linkSent);
     });
   const of = (field: string) =>
