@@ -364,9 +364,11 @@ async def test_account_that_could_not_sign_out_is_said_to_be_signed_in(chromium:
         await api.sign_up("ada@example.com", PASSWORD)
         await sign_in(studio)
         await studio.lose_answers("mutation SignOut", arrives=False)
-        await studio.sign_out()
         said = page.get_by_text("You are still signed in")
-        await said.wait_for()
+        for _ in range(2):
+            await studio.sign_out()
+            await said.wait_for()
+        assert await said.count() == 1
         await studio.check()
         assert await studio.credits() == 30
         await studio.hear_answers()

@@ -2,7 +2,7 @@
 import { createContext, useCallback, useContext, useEffect, useLayoutEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { Provider as UrqlProvider, useQuery } from "urql";
 import { accepted, InputRefusedError, RefusedError } from "@darkroom/client/errors.ts";
-import { toast } from "../components/toast.tsx";
+import { closeToast, toast } from "../components/toast.tsx";
 import { enter, type Taken } from "../features/auth/guest.ts";
 import { forgetReferral, referralCode } from "../features/auth/referral.ts";
 import { createClients, type Clients } from "./clients.ts";
@@ -94,6 +94,13 @@ function Actions({ clients, restart, children }: ActionsProps) {
     if (viewer?.locale) adopt(viewer.locale);
   }, [viewer?.id, viewer?.locale, adopt]);
 
+  const stillSignedIn = useRef<string | null>(null); // the message that says so
+  const closeStillSignedIn = () => {
+    if (stillSignedIn.current) closeToast(stillSignedIn.current);
+    stillSignedIn.current = null;
+  };
+  useEffect(() => closeStillSignedIn, [viewer?.id]); // its button would sign out whoever is signed in then
+
   const channel = useRef<BroadcastChannel | null>(null); // other tabs sign in and out, too; it does not hear itself
   useEffect(() => {
     const opened = new BroadcastChannel("studio.session");
@@ -117,11 +124,13 @@ function Actions({ clients, restart, children }: ActionsProps) {
     };
     // Scripts cannot remove the cookie: without the server's answer, the next visitor would be signed in.
     const signOut = async (): Promise<boolean> => {
+      closeStillSignedIn();
       try {
         await darkroom.run(SignOutDocument, {});
       } catch (problem) {
         if (!(problem instanceof RefusedError && problem.code === "UNAUTHENTICATED")) {
-          toast(t.stillSignedIn, { label: t.retry, run: () => void signOut() }, undefined, UNTIL_CLOSED);
+          const again = { label: t.retry, run: () => void signOut() };
+          stillSignedIn.current = toast(t.stillSignedIn, again, undefined, UNTIL_CLOSED);
           return false;
         }
       }

@@ -36,6 +36,7 @@ export const common = texts({
     home: "To the start",
     failed: "This could not be loaded",
     ordered: "Your order is placed.",
+    notOrdered: "Your order was not placed, because someone else is signed in now.",
     show: "Show",
   },
   zh: {
@@ -71,6 +72,7 @@ export const common = texts({
     home: "回到首页",
     failed: "无法加载",
     ordered: "订单已提交。",
+    notOrdered: "登录账户已更换，订单未提交。",
     show: "查看",
   },
 });

@@ -13,6 +13,7 @@ import { compose } from "../../locales/compose.ts";
 import { useSignIn } from "../auth/sign-in.tsx";
 import type { Style } from "../styles/wall.tsx";
 import { quoteOf, type Draft } from "./draft.ts";
+import { useFunds } from "./funds.ts";
 import type { Order } from "./order.ts";
 import { Price } from "./price.tsx";
 import style from "./composer.module.css";
@@ -43,9 +44,8 @@ export function OrderBar({ picked, draft, hasPhoto, each, missing, order, deploy
   const paysCredits = quote ? quote.paidBy === "CREDITS" : !viewer?.pass && !viewer?.membership;
   const priced = isOfBefore && paysCredits && each !== null ? { cost: each * draft.count, paidBy: "CREDITS" as const } : quote;
 
-  // What is left to pay with changes elsewhere, too.
-  const state = `${viewer?.id} ${viewer?.credits} ${viewer?.isMember} ${viewer?.pass?.images.remaining}`;
-  useEffect(() => reread({ requestPolicy: "network-only" }), [state, reread]);
+  const funds = useFunds();
+  useEffect(() => reread({ requestPolicy: "network-only" }), [funds, reread]);
 
   // A visitor gets credits with the first order.
   const refusals = (quote?.errors ?? []).filter(({ code }) => viewer || !["INSUFFICIENT_CREDITS", "UNAUTHENTICATED"].includes(code));

@@ -1,5 +1,5 @@
 // Orders without an answer yet, kept in the tab: each is made once, whatever happens to the connection, the page or the view.
-import { useCallback, useEffect, useSyncExternalStore } from "react";
+import { useCallback, useEffect, useRef, useSyncExternalStore } from "react";
 import { useLocation } from "wouter";
 import { InputRefusedError, RefusedError } from "@darkroom/client/errors.ts";
 import { newKey } from "@darkroom/client/key.ts";
@@ -84,6 +84,11 @@ export function usePlace(): (order: Order, session: Begun) => Promise<void> {
   const settle = useSettle();
   const problems = useText(problemTexts);
   const [from] = useLocation();
+  const isShown = useRef(true);
+  useEffect(() => {
+    isShown.current = true;
+    return () => void (isShown.current = false);
+  }, []);
   return async (order, { clients, owner }) => {
     const text = JSON.stringify(order);
     const key = unclear.get(text) ?? newKey();
@@ -95,7 +100,7 @@ export function usePlace(): (order: Order, session: Begun) => Promise<void> {
       unclear.delete(text);
     } catch (refusal) {
       if (refusal instanceof InputRefusedError) unclear.delete(text);
-      if (location.pathname !== from) toast(messageOf(refusal, problems)); // its view has gone
+      if (!isShown.current) toast(messageOf(refusal, problems)); // its view has gone, or is another one of the same address
       throw refusal;
     }
   };
@@ -105,14 +110,20 @@ export function usePlace(): (order: Order, session: Begun) => Promise<void> {
 export function PendingOrders(): null {
   const { viewer, clients } = useSession();
   const settle = useSettle();
+  const t = useText(common);
   const problems = useText(problemTexts);
   useEffect(() => {
     if (!viewer) return;
     for (const one of pending) {
-      if (running.has(one.key) || one.owner !== viewer.id) continue;
-      settle(clients, one).catch((refusal: unknown) => toast(messageOf(refusal, problems)));
+      if (running.has(one.key)) continue;
+      if (one.owner === viewer.id) {
+        settle(clients, one).catch((refusal: unknown) => toast(messageOf(refusal, problems)));
+      } else {
+        forget(one.key);
+        toast(t.notOrdered);
+      }
     }
-  }, [viewer?.id, clients, settle, problems]);
+  }, [viewer?.id, clients, settle, t, problems]);
   return null;
 }
 
@@ -123,7 +134,7 @@ function useSettle(): (clients: Clients, order: Pending) => Promise<void> {
     async (clients, order) => {
       running.add(order.key);
       try {
-        const address = await send(clients, order);
+        const address = await send(clients, order, () => toast(t.notOrdered));
         if (!address) return;
         if (location.pathname === order.from) navigate(address);
         else toast(t.ordered, { label: t.show, run: () => navigate(address) });
@@ -135,16 +146,22 @@ function useSettle(): (clients: Clients, order: Pending) => Promise<void> {
   );
 }
 
-/** Send it, again while there is no connection; return the address of what is made, or null where its account has left. */
-async function send(clients: Clients, order: Pending): Promise<string | null> {
+/** Send it, again while there is no connection; return the address of what is made, or null where its account has left: `onLeft`. */
+async function send(clients: Clients, order: Pending, onLeft: () => void): Promise<string | null> {
   const { key, owner } = order;
   const isKept = () => pending.some((one) => one.key === key);
   for (;;) {
     const { made, error } = await request(clients, order);
     if (isKept() && isOffline(error)) {
       setWaiting(key, true);
-      if ((await accountOnceBack(clients)) !== owner) forget(key);
-      if (isKept()) continue;
+      if ((await accountOnceBack(clients)) !== owner && isKept()) {
+        forget(key);
+        onLeft();
+      }
+      if (isKept()) {
+        setWaiting(key, false);
+        continue;
+      }
     }
     if (!isKept()) return null;
     forget(key);

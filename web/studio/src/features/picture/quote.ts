@@ -3,6 +3,7 @@ import { useEffect } from "react";
 import { useQuery } from "urql";
 import { useSession } from "../../app/session.tsx";
 import { PictureModelsDocument, QuoteDocument, type QuoteInput, type QuoteQuery } from "../../gql/graphql.ts";
+import { useFunds } from "../compose/funds.ts";
 import { isEnded, type Shown } from "./state.ts";
 
 type Quote = NonNullable<QuoteQuery["quote"]>;
@@ -35,15 +36,16 @@ export function useOrderQuote(picture: Shown, wanted: number, hasPhoto: boolean)
     ...(model && { model: model.id }), // as the order takes it
   };
   const isPriced = Boolean(data && picture.style && isEnded(picture)); // without its style it cannot be ordered, which the server says
-  const [{ data: quoted, fetching }, reread] = useQuery({
+  const [{ data: quoted, fetching, error }, reread] = useQuery({
     query: QuoteDocument, variables: { input }, pause: !isPriced, requestPolicy: "cache-and-network",
   });
-  // What is left to pay with changes elsewhere, too.
-  const state = `${viewer?.id} ${viewer?.credits} ${viewer?.isMember} ${viewer?.pass?.images.remaining}`;
+  const funds = useFunds();
   useEffect(() => {
     if (isPriced) reread({ requestPolicy: "network-only" });
-  }, [state, isPriced, reread]);
+  }, [funds, isPriced, reread]);
   const quote = (isPriced && quoted?.quote) || null;
   const refusals = quote?.errors ?? [];
-  return { quote, isReading: fetching, refusals, isRefused: refusals.length > 0 || (isPriced && !quote), most };
+  // Without an answer, the server checks the order when it is placed.
+  const isUnread = isPriced && !quote && !error;
+  return { quote, isReading: fetching, refusals, isRefused: refusals.length > 0 || isUnread, most };
 }

@@ -166,15 +166,17 @@ function Acts({ picture, actions, again }: ActsProps) {
         <span>{isDone ? t.repeat : t.again}</span>
         <Price quote={again.quote} />
       </Button>
-      {isDone && (
-        <IconButton
-          icon="heart" filled={isFavorite} label={isFavorite ? t.unfavorite : t.favorite}
-          onPress={() => actions.setFavorite(!isFavorite)}
-        />
-      )}
-      <AddToAlbum pictures={[picture]} trigger={<IconButton icon="album" label={a.addTitle} />} />
-      <IconButton icon="tag" label={a.tags} onPress={() => setTagging(true)} />
-      <IconButton icon="trash" look="danger" label={t.remove} onPress={deleteIt} />
+      <div className={style["icons"]}>
+        {isDone && (
+          <IconButton
+            icon="heart" filled={isFavorite} label={isFavorite ? t.unfavorite : t.favorite}
+            onPress={() => actions.setFavorite(!isFavorite)}
+          />
+        )}
+        <AddToAlbum pictures={[picture]} trigger={<IconButton icon="album" label={a.addTitle} />} />
+        <IconButton icon="tag" label={a.tags} onPress={() => setTagging(true)} />
+        <IconButton icon="trash" look="danger" label={t.remove} onPress={deleteIt} />
+      </div>
       {made && !isFree && (
         <ButtonLink icon="wand" to={addressOf(made, made.collection, picture.variables)}>
           {t.useStyle}
