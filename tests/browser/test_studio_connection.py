@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.client import until
+from tests.support.client import Api, until
 from tests.support.cut_proxy import CutProxy
 from tests.support.graphiql_page import PASSWORD, Server, run_server
 from tests.support.studio_page import StudioPage, open_studio
@@ -47,6 +47,11 @@ async def order(studio: StudioPage, words: str, *, wait: bool = True) -> None:
     if wait:
         await studio.order()
         await studio.wait_for_picture()
+
+
+async def assert_made_once(api: Api) -> None:
+    account = await api.one(LIST)
+    assert (account["credits"], len(account["generations"]["nodes"])) == (29, 1)
 
 
 async def shown(studio: StudioPage) -> set[str]:
@@ -181,8 +186,7 @@ async def test_order_without_a_connection_is_placed_once_when_it_is_back(chromiu
         network.is_down = False
         await studio.page.wait_for_url(re.compile("/pictures/"))
         await studio.wait_for_picture()
-        account = await ada.one(LIST)
-        assert (account["credits"], len(account["generations"]["nodes"])) == (29, 1)
+        await assert_made_once(ada)
 
 
 async def test_order_whose_answer_was_lost_with_the_page_is_not_doubled(chromium: "Browser", server: Server) -> None:
@@ -198,8 +202,7 @@ async def test_order_whose_answer_was_lost_with_the_page_is_not_doubled(chromium
         await page.reload()
         await page.wait_for_url(re.compile("/pictures/"))
         await studio.wait_for_picture()
-        account = await ada.one(LIST)
-        assert (account["credits"], len(account["generations"]["nodes"])) == (29, 1)
+        await assert_made_once(ada)
 
 
 async def test_order_is_placed_in_whatever_view_the_connection_is_back(chromium: "Browser", server: Server) -> None:
@@ -220,8 +223,7 @@ async def test_order_is_placed_in_whatever_view_the_connection_is_back(chromium:
         await studio.button("Show").click()
         await studio.page.wait_for_url(re.compile("/pictures/"))
         await studio.wait_for_picture()
-        account = await ada.one(LIST)
-        assert (account["credits"], len(account["generations"]["nodes"])) == (29, 1)
+        await assert_made_once(ada)
 
 
 async def test_order_and_words_of_an_account_are_not_the_next_ones(chromium: "Browser", server: Server) -> None:
@@ -354,8 +356,7 @@ async def test_session_that_cannot_be_read_is_not_taken_for_none(chromium: "Brow
         await studio.wait_for_credits(30)
         await note.wait_for(state="detached")
         await order(studio, "A fox in the snow")
-        account = await ada.one(LIST)
-        assert (account["credits"], len(account["generations"]["nodes"])) == (29, 1)
+        await assert_made_once(ada)
 
 
 async def test_account_that_could_not_sign_out_is_said_to_be_signed_in(chromium: "Browser", server: Server) -> None:
@@ -386,5 +387,4 @@ async def test_no_guest_begins_over_a_session_that_the_page_does_not_know(chromi
         await studio.page.evaluate(SIGN_IN, {"email": "ada@example.com", "password": PASSWORD, "cookie": True})
         await studio.order()
         await studio.wait_for_credits(29)
-        account = await ada.one(LIST)
-        assert (account["credits"], len(account["generations"]["nodes"])) == (29, 1)
+        await assert_made_once(ada)

@@ -15,6 +15,7 @@ import {
 } from "../gql/graphql.ts";
 import { addLine } from "./ledger-cache.ts";
 import { renewing } from "./links.ts";
+import { createListeners } from "./listeners.ts";
 import { rereading } from "./reachability.ts";
 
 export type Clients = {
@@ -119,28 +120,22 @@ function addAlbum(cache: Cache, album: AlbumPartsFragment): void {
   });
 }
 
-const albumListeners = new Set<() => void>();
+const albumListeners = createListeners();
 let albumTimer: ReturnType<typeof setTimeout> | undefined;
 
 /** Call `listener` soon after albums or tags may have changed; return a function that stops it. */
-export function onAlbumsChanged(listener: () => void): () => void {
-  albumListeners.add(listener);
-  return () => void albumListeners.delete(listener);
-}
+export const onAlbumsChanged = albumListeners.subscribe;
 
 /** Once for several messages: a change of a hundred pictures has as many. */
 function albumsChanged(): void {
   clearTimeout(albumTimer);
-  albumTimer = setTimeout(() => albumListeners.forEach((listener) => listener()), 150);
+  albumTimer = setTimeout(albumListeners.notify, 150);
 }
 
-const rereads = new Set<() => void>();
+const rereads = createListeners();
 
 /** Call `listener` when lists are read again, because changes may have been missed; return a function that stops it. */
-export function onReread(listener: () => void): () => void {
-  rereads.add(listener);
-  return () => void rereads.delete(listener);
-}
+export const onReread = rereads.subscribe;
 
 type Concerned = (list: Record<string, unknown>) => boolean;
 
@@ -154,7 +149,7 @@ function rereadLists(cache: Cache, name: "generations" | "transactions", isConce
       isAny = true;
     }
   }
-  if (isAny) queueMicrotask(() => rereads.forEach((listener) => listener()));
+  if (isAny) queueMicrotask(rereads.notify);
 }
 
 /** Drop a message about a generation that is older than what another stream has said already. */

@@ -2,6 +2,7 @@
 // while the server is away: so a single lost request shows nothing, and what was missed is read as soon as it is back.
 import { makeOperation, type Client, type CombinedError, type Exchange, type Operation, type OperationResult } from "@urql/core";
 import { pipe, tap } from "wonka";
+import { createListeners } from "./listeners.ts";
 
 const PAUSE = 1000; // milliseconds between two questions; doubled each time
 const LONGEST_PAUSE = 15_000;
@@ -11,16 +12,13 @@ const AWAY = [502, 503, 504]; // of a proxy in front of it
 let isAway = false;
 let asking: Promise<void> | null = null;
 let askNow = () => {};
-const listeners = new Set<() => void>();
+const listeners = createListeners();
 
 /** Whether the server is away; for useSyncExternalStore, with `onReachability`. */
 export const serverIsAway = (): boolean => isAway;
 
 /** Call `listener` when the server is away, and when it is back; return a function that stops it. */
-export function onReachability(listener: () => void): () => void {
-  listeners.add(listener);
-  return () => void listeners.delete(listener);
-}
+export const onReachability = listeners.subscribe;
 
 /** Ask whether the server is there, because something failed; the promise is kept when it is there. */
 export function suspectServer(): Promise<void> {
@@ -59,7 +57,7 @@ async function answers(): Promise<boolean> {
 function set(away: boolean): void {
   if (away === isAway) return;
   isAway = away;
-  for (const listener of listeners) listener();
+  listeners.notify();
 }
 
 /** Whether the request was not answered by the server itself. */

@@ -99,7 +99,7 @@ function Actions({ clients, restart, children }: ActionsProps) {
     if (stillSignedIn.current) closeToast(stillSignedIn.current);
     stillSignedIn.current = null;
   };
-  useEffect(() => closeStillSignedIn, [viewer?.id]); // its button would sign out whoever is signed in then
+  useEffect(() => closeStillSignedIn, [viewer?.id]); // else its button would end the next session
 
   const channel = useRef<BroadcastChannel | null>(null); // other tabs sign in and out, too; it does not hear itself
   useEffect(() => {

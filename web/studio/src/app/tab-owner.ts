@@ -1,5 +1,6 @@
 // Whose is what this tab keeps, such as words, orders and the photo: the next account of the browser must not find it.
 import { useSyncExternalStore } from "react";
+import { createListeners } from "./listeners.ts";
 
 /** What begins like this in the storage of the tab is dropped with its account. */
 export const OWN = "studio.own.";
@@ -7,7 +8,7 @@ const OWNER = "studio.owner"; // beside what is kept, so that it is known after 
 
 let owner: string | null = null;
 let changes = 0;
-const listeners = new Set<() => void>();
+const listeners = createListeners();
 
 const keptKeys = () => Object.keys(sessionStorage).filter((key) => key.startsWith(OWN));
 
@@ -17,13 +18,13 @@ export function keepForOwner(key: string, text: string): void {
   if (owner) sessionStorage.setItem(OWNER, owner);
 }
 
-/** Say who is signed in; null: nobody. What a visitor left goes to who signs in then, and what an account left to none. */
+/** Set who is signed in; null: nobody. The next account gets what a visitor kept, but not what another account kept. */
 export function setTabOwner(id: string | null): void {
   const before = owner ?? sessionStorage.getItem(OWNER);
   owner = id;
   if (before && before !== id) {
     changes++;
-    for (const listener of listeners) listener();
+    listeners.notify();
     for (const key of [OWNER, ...keptKeys()]) sessionStorage.removeItem(key);
   } else if (id && keptKeys().length) sessionStorage.setItem(OWNER, id);
 }
@@ -35,10 +36,7 @@ export function passTabOn(id: string): void {
 }
 
 /** Call `listener` when what the tab kept is dropped; return a function that stops it. */
-export function onTabLeft(listener: () => void): () => void {
-  listeners.add(listener);
-  return () => void listeners.delete(listener);
-}
+export const onTabLeft = listeners.subscribe;
 
 /** A number that is another one after what the tab kept was dropped: as a key, it makes a view begin anew. */
 export function useTabOwner(): number {

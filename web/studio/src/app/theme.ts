@@ -1,11 +1,12 @@
 // Light or dark: as the system says, until the visitor chooses.
 import { useSyncExternalStore } from "react";
+import { createListeners } from "./listeners.ts";
 
 export type Theme = "light" | "dark";
 
 const KEY = "studio.theme";
 const system = matchMedia("(prefers-color-scheme: dark)");
-const listeners = new Set<() => void>();
+const listeners = createListeners();
 
 function chosen(): Theme | null {
   const stored = localStorage.getItem(KEY);
@@ -18,7 +19,7 @@ function current(): Theme {
 
 function apply(): void {
   document.documentElement.dataset["theme"] = current();
-  for (const listener of listeners) listener();
+  listeners.notify();
 }
 
 /** Show the theme from now on, also when the system or another tab changes it. */
@@ -34,8 +35,5 @@ export function setTheme(theme: Theme): void {
 }
 
 export function useTheme(): Theme {
-  return useSyncExternalStore((listener) => {
-    listeners.add(listener);
-    return () => void listeners.delete(listener);
-  }, current);
+  return useSyncExternalStore(listeners.subscribe, current);
 }

@@ -5,6 +5,7 @@ import { ToggleButtonGroup } from "react-aria-components/ToggleButtonGroup";
 import { useText } from "../app/locale.tsx";
 import { common } from "../locales/common.ts";
 import { Icon, type IconName } from "./icons.tsx";
+import { singleSelection } from "./single-selection.ts";
 import { ViewTitle } from "./view-title.tsx";
 import style from "./card.module.css";
 
@@ -69,13 +70,7 @@ export function Chips<Id extends string>({ label, choices, value, onChange, scro
     <ToggleButtonGroup
       aria-label={label}
       className={`${style["chips"]} ${scrolls ? style["scroll"] : ""}`}
-      selectionMode="single"
-      disallowEmptySelection
-      selectedKeys={[value]}
-      onSelectionChange={(keys) => {
-        const [key] = keys;
-        if (key !== undefined) onChange(key as Id);
-      }}
+      {...singleSelection(value, onChange)}
     >
       {choices.map(({ id, label: name, isDisabled }) => (
         <ToggleButton key={id} id={id} isDisabled={isDisabled ?? false} className={style["chip"] ?? ""}>

@@ -3,6 +3,7 @@ import type { ReactElement, ReactNode } from "react";
 import { Menu as AriaMenu, MenuItem, MenuSection, MenuTrigger, Separator } from "react-aria-components/Menu";
 import { Popover } from "react-aria-components/Popover";
 import { Icon, type IconName } from "./icons.tsx";
+import { singleSelection } from "./single-selection.ts";
 import style from "./overlay.module.css";
 
 type MenuProps = { readonly label: string; readonly trigger: ReactElement; readonly children: ReactNode };
@@ -53,13 +54,7 @@ export function Choices<Id extends string>({ label, icon, choices, value, onChan
     <MenuSection
       aria-label={label}
       className={style["menu"] ?? ""}
-      selectionMode="single"
-      disallowEmptySelection
-      selectedKeys={[value]}
-      onSelectionChange={(keys) => {
-        const [key] = keys;
-        if (key !== undefined) onChange(key as Id);
-      }}
+      {...singleSelection(value, onChange)}
     >
       {choices.map(({ id, name }) => (
         <MenuItem key={id} id={id} textValue={name} className={style["item"] ?? ""}>

@@ -1,4 +1,4 @@
-// The question before a guest signs out: nobody can sign in to a guest again, so that the server deletes it.
+// The question before a guest signs out. A guest cannot sign in again, so the server deletes the account.
 import { useState } from "react";
 import { useText } from "../../app/locale.tsx";
 import { Button } from "../../components/button.tsx";

@@ -4,6 +4,7 @@ import { useLocation } from "wouter";
 import { InputRefusedError, RefusedError } from "@darkroom/client/errors.ts";
 import { newKey } from "@darkroom/client/key.ts";
 import type { Clients } from "../../app/clients.ts";
+import { createListeners } from "../../app/listeners.ts";
 import { useText } from "../../app/locale.tsx";
 import { isOffline, messageOf, problemTexts } from "../../app/problem.ts";
 import { suspectServer } from "../../app/reachability.ts";
@@ -40,7 +41,7 @@ export type Pending = Order & {
 };
 
 let pending = kept();
-const listeners = new Set<() => void>();
+const listeners = createListeners();
 const running = new Set<string>(); // keys of what this page sends
 const unclear = new Map<string, string>(); // the keys of what the server may have made, by what was ordered
 
@@ -61,7 +62,7 @@ function keep(next: readonly Pending[]): void {
   pending = next;
   if (next.length) keepForOwner(KEPT, JSON.stringify(next));
   else sessionStorage.removeItem(KEPT);
-  for (const listener of listeners) listener();
+  listeners.notify();
 }
 
 function forget(key: string): void {
@@ -73,10 +74,7 @@ function setWaiting(key: string, isWaiting: boolean): void {
 }
 
 export function usePending(): readonly Pending[] {
-  return useSyncExternalStore((listener) => {
-    listeners.add(listener);
-    return () => void listeners.delete(listener);
-  }, () => pending);
+  return useSyncExternalStore(listeners.subscribe, () => pending);
 }
 
 /** Place an order, and show what is made of it; until it is answered, `usePending` has it. */

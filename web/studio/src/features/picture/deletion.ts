@@ -2,6 +2,7 @@
 import { useCallback, useSyncExternalStore } from "react";
 import { accepted } from "@darkroom/client/errors.ts";
 import { requestOptions } from "../../app/clients.ts";
+import { createListeners } from "../../app/listeners.ts";
 import { useText } from "../../app/locale.tsx";
 import { messageOf, problemTexts } from "../../app/problem.ts";
 import { useSession } from "../../app/session.tsx";
@@ -12,7 +13,7 @@ import { picture } from "../../locales/picture.ts";
 const AT_ONCE = 100; // pictures of one request
 
 let hidden: ReadonlySet<string> = new Set();
-const listeners = new Set<() => void>();
+const listeners = createListeners();
 
 function partsOf(ids: readonly string[]): string[][] {
   return Array.from({ length: Math.ceil(ids.length / AT_ONCE) }, (_, index) => ids.slice(index * AT_ONCE, (index + 1) * AT_ONCE));
@@ -25,15 +26,12 @@ function change(ids: readonly string[], isHidden: boolean): void {
     else next.delete(id);
   }
   hidden = next;
-  for (const listener of listeners) listener();
+  listeners.notify();
 }
 
 /** The pictures that are about to be deleted, and shown nowhere. */
 export function useHidden(): ReadonlySet<string> {
-  return useSyncExternalStore((listener) => {
-    listeners.add(listener);
-    return () => void listeners.delete(listener);
-  }, () => hidden);
+  return useSyncExternalStore(listeners.subscribe, () => hidden);
 }
 
 export function useDeletion(): (ids: readonly string[]) => void {
