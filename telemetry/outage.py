@@ -59,6 +59,8 @@ class Outage:
 
     def worked(self, scope: str = "") -> None:
         """Note that the service has served; `scope`: what."""
+        if self._began is None:
+            return
         for served in ("", scope):
             self._scopes.pop(served, None)
         self._end_if_over()

@@ -21,6 +21,11 @@ class CopyBusyError(CopyError):
     """Other processes have kept the database locked for too long."""
 
 
+def one_line(error: Exception) -> str:
+    """Return the text of an error in one line, or its kind if it has none."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 @contextlib.contextmanager
 def _as_copy_errors(path: Path) -> Iterator[None]:
     import sqlite3  # 1.3 MiB, which a server on PostgreSQL does not need
@@ -28,7 +33,7 @@ def _as_copy_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise CopyError(f"{path}: {' '.join(str(error).split())}") from error
+        raise CopyError(f"{path}: {one_line(error)}") from error
 
 
 async def copy_database(source: Path, target: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 
 from models.database.connection import in_dialect
-from models.database.file_copy import CopyError
+from models.database.file_copy import CopyError, one_line
 from models.database.migrate import connect
 
 _LOCK = "10s"  # to wait for transactions of processes that should have been stopped
@@ -76,7 +76,7 @@ async def snapshot(url: str) -> AsyncIterator[Snapshot]:
             await connection.execute("SELECT 1")  # the snapshot is of the first statement
             yield Snapshot(connection)
     except _LOST as error:
-        raise _copy_error(error) from error
+        raise CopyError(one_line(error)) from error
     finally:
         await connection.close()
 
@@ -111,7 +111,7 @@ async def load(url: str, folder: Path, expected: dict[str, int]) -> None:
     except asyncpg.LockNotAvailableError:
         raise CopyError("the tables are in use: stop every server and worker first") from None
     except _LOST as error:
-        raise _copy_error(error) from error
+        raise CopyError(one_line(error)) from error
     finally:
         await connection.close()
 
@@ -128,13 +128,9 @@ async def check_owner(url: str, names: Iterable[str]) -> None:
         if problem := await connection.fetchval(_CLOSED, list(names)):
             raise CopyError(f"{problem}: restore as the role that applies migrations")
     except _LOST as error:
-        raise _copy_error(error) from error
+        raise CopyError(one_line(error)) from error
     finally:
         await connection.close()
-
-
-def _copy_error(error: Exception) -> CopyError:
-    return CopyError(" ".join(str(error).split()) or type(error).__name__)
 
 
 async def _without_limits(connection: asyncpg.Connection) -> None:

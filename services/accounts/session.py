@@ -17,9 +17,9 @@ from models.enum import Role
 from services.accounts.identity import identity_table
 from services.accounts.secret_token import TokenTable, hash_token, is_well_formed, new_token
 from services.accounts.sign_ins.origin import UNKNOWN_ORIGIN, KeptPlace, SignInOrigin
-from services.billing.key_budget import month_of, next_month
 from services.core.error import ForbiddenError, NotFoundError, SuspendedError, UnauthenticatedError
 from services.core.message import message
+from services.core.month import month_of, next_month
 from services.integrations.device_token import DeviceTokens
 from services.integrations.identity.issuer import end_of, is_external_token
 

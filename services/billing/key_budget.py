@@ -1,12 +1,12 @@
 """The monthly cap of an API key on the credits that it spends, checked in the transaction of the charge."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from models.accounts import ActingKey
 from models.database.connection import database_time, placeholders, rows
 from services.core.error import QuotaExceededError
 from services.core.message import message
+from services.core.month import month_of, next_month
 
 # What the generations that a key has requested since a moment cost now: refunds of theirs count for the month of the
 # request. The index of the ledger by key finds the deductions, that by generation the refunds.
@@ -16,15 +16,6 @@ _SPENT = (
     " AND line.type IN ('DEDUCTION', 'REFUND')"
     " WHERE charged.api_key_id IN ({}) AND charged.created_at >= THIS_MONTH() GROUP BY charged.api_key_id"
 )
-
-
-def month_of(moment: datetime) -> datetime:
-    """Return the beginning of the calendar month (UTC)."""
-    return moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-
-
-def next_month(start: datetime) -> datetime:
-    return start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
 
 
 async def spent_by(key_ids: Sequence[str]) -> dict[str, int]:

@@ -20,7 +20,7 @@ from services.accounts import session
 from services.accounts.secret_token import TokenTable, hash_token
 from services.accounts.session import SeenSession
 from services.billing.grants import refill
-from services.billing.key_budget import month_of
+from services.core.month import month_of
 from services.operations.query_slots import QuerySlots
 from settings import Settings
 from tests.conftest import Running, running
