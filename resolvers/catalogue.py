@@ -160,6 +160,7 @@ async def quote(info: Info, input: QuoteInput) -> Quote | None:
         aspect_ratio=order.aspect_ratio,
         duration_seconds=order.duration_seconds,
         has_photo=given(input.has_photo, None),
+        refines=given(input.refines, False),
         order=order,
     )
     found = await info.context.services.generations.quotes.quote(info.context.viewer, request)

@@ -223,6 +223,9 @@ class QuoteInput:
         default=strawberry.UNSET,
         description="Whether the request comes with a photo; by default as the style needs it.",
     )
+    refines: bool | None = strawberry.field(
+        default=False, description="Whether it is made by refineGeneration, which not every model does."
+    )
     prompt: str | None = strawberry.field(
         default=strawberry.UNSET,
         description="This and the following as in the request itself, only for `reusable`: no price depends on them.",

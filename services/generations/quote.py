@@ -49,6 +49,7 @@ class QuoteRequest:
     aspect_ratio: str | None = None
     duration_seconds: int | None = None
     has_photo: bool | None = None  # None: as the style needs one
+    refines: bool = False  # an earlier result, with the prompts that led to it
     order: GenerationRequest | None = None
 
 
@@ -107,7 +108,8 @@ class QuoteService:
             request.quality,
             request.count,
             request.aspect_ratio,
-            has_reference=has_photo,
+            has_reference=has_photo or request.refines,
+            refines=request.refines,
             seconds=seconds,
         )
         model, against = self._models.find(entitlement, request.model, demand)

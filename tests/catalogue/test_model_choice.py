@@ -115,6 +115,16 @@ async def test_refinement_keeps_the_model_or_takes_another(product: Running) -> 
     await assert_invariants(product.services)
 
 
+async def test_quote_of_a_refinement_is_refused_as_the_refinement_is(product: Running) -> None:
+    ada = await product.api.sign_up()
+    first = await ada.wait_for_end((await order(ada))["generations"][0]["id"])
+    refused = await ada.one(REFINE, input={"id": first["id"], "instruction": "In blue", "model": IMAGE_ONLY})
+    quoted = "query($input: QuoteInput!) { quote(input: $input) { errors { code field message } } }"
+    demand = {"styleId": await ada.style("cute", "plushify"), "model": IMAGE_ONLY, "hasPhoto": True}
+    assert (await ada.one(quoted, input=demand))["errors"] == []
+    assert (await ada.one(quoted, input={**demand, "refines": True}))["errors"] == refused["errors"]
+
+
 async def test_model_that_is_no_longer_offered_is_named_with_the_alternatives(product: Running) -> None:
     ada = await product.api.sign_up()
     first = await ada.wait_for_end((await order(ada))["generations"][0]["id"])

@@ -19,8 +19,8 @@ export type OrderQuote = {
   readonly most: number;
 };
 
-/** `hasPhoto`: whether the order begins with a picture, which may be the result of this one. */
-export function useOrderQuote(picture: Shown, wanted: number, hasPhoto: boolean): OrderQuote {
+/** `hasPhoto`: whether the order begins with a picture, which may be the result of this one; `refines`: which is changed in words. */
+export function useOrderQuote(picture: Shown, wanted: number, hasPhoto: boolean, refines = false): OrderQuote {
   const { viewer } = useSession();
   const [{ data }] = useQuery({ query: PictureModelsDocument });
   const model = data?.models.find(({ id, media }) => id === picture.requestedModel && media === picture.media);
@@ -31,6 +31,7 @@ export function useOrderQuote(picture: Shown, wanted: number, hasPhoto: boolean)
     quality: picture.quality,
     count: Math.min(wanted, most),
     hasPhoto,
+    refines,
     ...(picture.aspectRatio && { aspectRatio: picture.aspectRatio }),
     ...(picture.media === "VIDEO" && picture.durationSeconds && { durationSeconds: picture.durationSeconds }),
     ...(model && { model: model.id }), // as the order takes it

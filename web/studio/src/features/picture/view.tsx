@@ -44,7 +44,7 @@ export function PictureView({ picture }: { readonly picture: Shown }) {
   const isDone = picture.status === "COMPLETED";
   const canRefine = isDone && picture.media === "IMAGE";
   const again = useOrderQuote(picture, 1, picture.original !== null);
-  const refined = useOrderQuote(picture, 1, true);
+  const refined = useOrderQuote(picture, 1, true, true);
   const refusals = [...again.refusals, ...(canRefine ? refined.refusals : [])];
   const wasSeenDeveloping = useRef(!isEnded(picture));
   return (
