@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import orjson
 import uvloop
 
-from services.events.payload import generation_channel
+from services.events.payload import GENERATION_FIELDS, GENERATION_TIMES, generation_channel
 from tests.support.server_process import HOST
 
 SUBSCRIPTION = """subscription($id: ID!) {
@@ -57,9 +57,9 @@ class Delivered:
 def change_of(generation: str, version: int) -> dict[str, object]:
     """Return a message about a generation, as a worker publishes it."""
     values = {"version": version, "status": "PROCESSING", "stage": "GENERATING", "progress": version % 100 / 100}
-    more = {"preview": None, "attempts": 1, "provider": "demo", "model": "demo", "is_favorite": False}
-    moments = {"share_slug": None, "started_at": None, "updated_at": "2026-01-01T00:00:00+00:00"}
-    return {**values, **more, **moments, "id": generation}
+    more = {"attempts": 1, "provider": "demo", "model": "demo", "is_loading": False, "is_favorite": False}
+    all_fields = dict.fromkeys((*GENERATION_FIELDS, *GENERATION_TIMES))
+    return {**all_fields, **values, **more, "updated_at": "2026-01-01T00:00:00+00:00", "id": generation}
 
 
 def frame(payload: bytes, opcode: int = 1) -> bytes:

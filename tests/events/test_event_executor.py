@@ -15,7 +15,7 @@ from schema.runtime.access import Audience
 from schema.runtime.context import Context
 from schema.runtime.event_executor import EventExecutor, EventOperation
 from schema.runtime.response_json import encode_json
-from services.events.payload import GENERATION_FIELDS, GENERATION_TIMES, apply_update
+from services.events.payload import ADDED_FIELDS, GENERATION_FIELDS, GENERATION_TIMES, apply_update
 from tests.conftest import Running
 
 DOCUMENTS = (
@@ -30,8 +30,10 @@ BASE = {
     "id": "gen_1", "user_id": "usr_1", "status": GenerationStatus.PENDING, "stage": GenerationStage.QUEUED,
     "progress": 0.0, "preview": None, "version": 1, "attempts": 0, "provider": None, "model": None,
     "is_favorite": False, "share_slug": None, "started_at": None, "updated_at": datetime(2026, 1, 1, tzinfo=UTC),
-    "error_code": None, "media": MediaKind.IMAGE,
+    "error_code": None, "media": MediaKind.IMAGE, "is_loading": True, "enhanced_prompt": "A dog", "provider_path": [],
+    "provider_cost": 0.5,
 }  # fmt: skip
+ALL_FIELDS = GENERATION_FIELDS + GENERATION_TIMES
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ async def server(idle_server: Running) -> Running:
 
 def change(version: int, progress: Any) -> dict[str, Any]:
     values = {"version": version, "status": "PROCESSING", "stage": "GENERATING", "progress": progress, "attempts": 1}
-    others = dict.fromkeys((*GENERATION_FIELDS, *GENERATION_TIMES))
+    others = dict.fromkeys(ALL_FIELDS)
     return {**others, **values, "is_favorite": True, "updated_at": MOMENT}
 
 
@@ -132,15 +134,17 @@ def test_message_with_unknown_fields_changes_only_the_known_ones() -> None:
         assert updated.updated_at == datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def test_message_of_the_release_before_has_no_loading_model() -> None:
+@pytest.mark.parametrize("name", sorted(ADDED_FIELDS))
+def test_message_of_an_earlier_release_lacks_what_was_added_since(name: str) -> None:
     (base, *_) = rows()
     message = change(2, 0.5)
-    del message["is_loading"]
-    updated: Any = apply_update(base, message)
-    assert (updated.version, updated.is_loading) == (2, False)
+    del message[name]
+    updated: Any = apply_update(base, {**message, "new": 1})
+    assert (updated.version, updated.progress) == (2, 0.5)
+    assert getattr(updated, name) == (False if name == "is_loading" else getattr(base, name))
 
 
-@pytest.mark.parametrize("name", [name for name in (*GENERATION_FIELDS, *GENERATION_TIMES) if name != "is_loading"])
+@pytest.mark.parametrize("name", [name for name in ALL_FIELDS if name not in ADDED_FIELDS])
 def test_message_without_a_field_is_of_another_release(name: str) -> None:
     (base, *_) = rows()
     message = change(2, 0.5)
