@@ -14,6 +14,7 @@ from benchmarks.measure import (
     Backends,
     Sample,
     Server,
+    add_peers_option,
     alternate,
     backends,
     cpu_of,
@@ -69,13 +70,13 @@ def quiet(start: Start, found: Backends, subscribers: Subscribers, seconds: floa
     return memory * 1024 / len(subscribers), cpu["server"] * 100 / seconds / thousands
 
 
-def subjects(found: Backends, workers: int) -> dict[str, Start]:
+def subjects(found: Backends, workers: int, *, with_peers: bool) -> dict[str, Start]:
     """Return what is measured, by name."""
     starts: dict[str, Start] = {
         "Darkroom": partial(darkroom, found, workers=workers),
         FLOOR: partial(floor, "fan_out", found.redis_url),
     }
-    problem = node_peers.install()
+    problem = node_peers.install() if with_peers else "not wanted"
     if problem:
         print(f"The peers in Node are skipped: {problem}.")
     else:
@@ -111,12 +112,13 @@ def main() -> None:
     parser.add_argument("--subjects", nargs="+", default=[], help="the beginnings of their names; by default all")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=1, help="Darkroom's processes on the port")
+    add_peers_option(parser)
     options = parser.parse_args()
     with backends() as found:
         subscribers = asyncio.run(prepare(found.database_url, max(options.subscribers)))
         starts = {
             name: start
-            for name, start in subjects(found, options.workers).items()
+            for name, start in subjects(found, options.workers, with_peers=options.peers).items()
             if not options.subjects or name.startswith((FLOOR, *options.subjects))
         }
         for count in options.subscribers:

@@ -13,7 +13,7 @@ from benchmarks import docket_peer
 from benchmarks.dataset import add_accounts
 from benchmarks.life_process import LifeTask
 from benchmarks.line_process import LineProcess
-from benchmarks.measure import Backends, Sample, alternate, backends, cpu_of, print_comparison
+from benchmarks.measure import Backends, Sample, add_peers_option, alternate, backends, cpu_of, print_comparison
 from logs import configure_logs
 from main import prepare
 from models.database.connection import open_database, rows
@@ -111,11 +111,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--generations", type=int, default=1000, help="of each round")
     parser.add_argument("--rounds", type=int, default=3)
+    add_peers_option(parser)
     options = parser.parse_args()
     # docket has databases of its own, so that no worker takes the other's generations.
     with backends() as found, backends() as others, ExitStack() as stack:
         subjects = {OWN: start(stack, found, options.generations)}
-        if problem := docket_peer.install():
+        if problem := docket_peer.install() if options.peers else "not wanted":
             print(f"docket is skipped: {problem}.")
         else:
             subjects[PEER] = start_peer(stack, others, options.generations)

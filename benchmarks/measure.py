@@ -3,6 +3,7 @@
 A machine's other load changes milliseconds, but hardly the CPU seconds of a process: compare those, within one run.
 """
 
+import argparse
 import asyncio
 import contextlib
 import json
@@ -25,6 +26,11 @@ ROOT = Path(__file__).parents[1]
 START_TIMEOUT = 60.0  # seconds for a server to migrate and start
 _TICKS = os.sysconf("SC_CLK_TCK")
 _NAME = "darkroom_bench"
+
+
+def add_peers_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--no-peers`, without which the programs of others are installed and measured, too."""
+    parser.add_argument("--no-peers", dest="peers", action="store_false", help="install and measure no peers")
 
 
 def cpu_seconds(pid: int) -> float:

@@ -25,6 +25,7 @@ from benchmarks.measure import (
     Backends,
     Sample,
     Server,
+    add_peers_option,
     alternate,
     backends,
     cpu_of,
@@ -143,7 +144,8 @@ class Run:
             subjects: Subjects = {}
             self._start_darkroom(stack, subjects)
             self._start_floors(stack, subjects)
-            self._start_peers(stack, subjects)
+            if self.options.peers:
+                self._start_peers(stack, subjects)
             program = pgbench_program()
             if program is None:
                 print("The SQL alone is skipped: there is no pgbench.")
@@ -205,6 +207,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=1, help="Darkroom's processes on the port")
     parser.add_argument("--cold", action="append", default=[], metavar="NAME=value", help="a setting of the cold page")
+    add_peers_option(parser)
     options = parser.parse_args()
     with backends() as found:
         tokens = asyncio.run(prepare(found, options.accounts, options.generations))

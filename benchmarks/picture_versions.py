@@ -31,9 +31,16 @@ from tests.support.corpus.pictures import encode
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = "services/integrations/images/sanitizer_process.py"
-_ENVIRONMENT = (  # of the children of a source tree
-    "import json; from services.integrations.images import child;print(json.dumps(vars(child).get('ENVIRONMENT', {})))"
-)
+_ENVIRONMENT = """
+import importlib, json
+found = {}
+for name in ("images.child", "child_process"):  # formerly, and now
+    try:
+        found = vars(importlib.import_module(f"services.integrations.{name}")).get("ENVIRONMENT", found)
+    except ModuleNotFoundError:
+        pass
+print(json.dumps(found))
+"""  # prints that of the children of a source tree
 
 
 def photo(size: tuple[int, int]) -> Image.Image:

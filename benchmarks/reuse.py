@@ -7,7 +7,6 @@ import argparse
 import asyncio
 import tempfile
 from pathlib import Path
-from typing import cast
 
 import tests.support.factories as example
 from benchmarks.measure import median_ms, postgres
@@ -21,6 +20,7 @@ from tests.support.factories import insert
 
 _ROUNDS, _WARMING = 30, 5
 _PROMPT = "A plush toy of the main subject of the photo, " * 12  # about as long as those of the shipped styles
+_MODEL = "demo"
 _MANY = """
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $2)
 INSERT INTO generations ({columns}) SELECT {values} FROM n, (SELECT * FROM generations WHERE id = $1) AS g"""
@@ -33,7 +33,8 @@ async def fill(number: int) -> tuple[str, str]:
     style = (await insert("styles", example.style(series)))["id"]
     result = (await insert("files", example.file(owner, kind="RESULT")))["id"]
     done = {"status": "COMPLETED", "stage": "COMPLETED", "completed_at": example.NOW, "result_id": result}
-    first = await insert("generations", example.generation(owner, style_id=style, full_prompt=_PROMPT, **done))
+    done |= {"full_prompt": _PROMPT, "requested_model": _MODEL}
+    first = await insert("generations", example.generation(owner, style_id=style, **done))
     names = list(first)
     values = [{"id": "'gen_' || n.i", "full_prompt": "g.full_prompt || n.i"}.get(name, f'g."{name}"') for name in names]
     columns = ", ".join(f'"{name}"' for name in names)
@@ -49,7 +50,7 @@ async def measure(url: str, number: int) -> None:
         owner, style_id = await fill(number)
         style = await Style.get(id=style_id)
         for name, prompt in (("found", f"{_PROMPT}{number // 2}"), ("none", _PROMPT + "other")):
-            spec = cast(GenerationSpec, _Spec(style, prompt))
+            spec = spec_of(style, prompt)
 
             async def look(spec: GenerationSpec = spec) -> object:
                 return await find_source(owner, spec, None)
@@ -59,17 +60,23 @@ async def measure(url: str, number: int) -> None:
             print(f"{url.partition(':')[0]:10} {name:6} {await median_ms(look, _ROUNDS, _WARMING):6.2f} ms")
 
 
-class _Spec:
-    """What the look-up reads of a specification."""
-
-    prompt = aspect_ratio = model = None
-    enhance_prompt = False
-    media, size, quality = MediaKind.IMAGE, Size.MEDIUM, Quality.STANDARD
-
-    def __init__(self, style: Style, full_prompt: str) -> None:
-        self.style = style
-        self.full_prompt = full_prompt
-        self.variables: dict[str, str] = {}
+def spec_of(style: Style, full_prompt: str) -> GenerationSpec:
+    """Return a request without a text of the user, for the model of all generations above."""
+    return GenerationSpec(
+        style=style,
+        prompt=None,
+        full_prompt=full_prompt,
+        variables={},
+        size=Size.MEDIUM,
+        quality=Quality.STANDARD,
+        aspect_ratio=None,
+        media=MediaKind.IMAGE,
+        model=_MODEL,
+        count=1,
+        cost=1,
+        lower_costs={},
+        priority=0,
+    )
 
 
 def main() -> None:
