@@ -20,6 +20,7 @@ from models.database.postgres import MIGRATION_LIMITS
 from models.enum import GenerationStatus
 from models.generation_row import GenerationRow
 from services.core.pagination import Page, PageRequest
+from services.gallery.album import MAX_ENTRIES
 from services.gallery.gallery import FavoriteKey, GalleryService, GenerationFilter, GenerationKey, GenerationOrder
 from services.gallery.user_stats import StatsService
 from tests.support import named_lists
@@ -45,26 +46,23 @@ async def fill(count: int) -> str:
     (owner,) = await add_accounts(1)
     await add_generations([owner], count)
     for name, row in (("album", named_lists.album(owner)), ("tag", named_lists.tag(owner))):
-        # All are in the album; one in ten has the tag, beginning with the newest.
+        # The album has as many of the newest as it may; one in ten has the tag, beginning with the newest.
         await insert(f"{name}s", row)
         await rows(
             f"INSERT INTO {name}_entries ({name}_id, generation_id, is_favorite) SELECT $1, id, is_favorite"  # noqa: S608 - constants
             " FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY id DESC) AS number FROM generations WHERE user_id = $2) AS g"
-            " WHERE $3 OR number % 10 = 1 RETURNING 1 AS done",
+            " WHERE CASE WHEN $3 THEN number <= $4 ELSE number % 10 = 1 END RETURNING 1 AS done",
             row["id"],
             owner,
             name == "album",
+            MAX_ENTRIES,
         )
     return owner
 
 
-async def pages(owner: str, count: int) -> dict[str, ReadPage]:
-    """Return queries for the first page, one in the middle, and the first page of each filter, order and search."""
-    middle = (await Generation.filter(user_id=owner).order_by("id").offset(count // 2).limit(1))[0]
-    favorite = FavoriteKey(False, middle.id)
-    middle_time = halfway(count)
+def reader(owner: str) -> Callable[..., ReadPage]:
+    """Return what makes queries for pages of an account, by order, cursors and filters."""
     gallery = GalleryService()
-    (album,), (tag,) = await Album.filter(user_id=owner), await Tag.filter(user_id=owner)
 
     def page(
         order: GenerationOrder = GenerationOrder.NEWEST,
@@ -77,7 +75,17 @@ async def pages(owner: str, count: int) -> dict[str, ReadPage]:
         request: PageRequest[GenerationKey] = PageRequest(None if last else first, after, last, before)
         return lambda: gallery.generations(owner, request, GenerationFilter(**filters), order)  # type: ignore[arg-type]  # the callers below pass valid fields
 
-    favorites = GenerationOrder.FAVORITES_FIRST
+    return page
+
+
+async def pages(owner: str, count: int) -> dict[str, ReadPage]:
+    """Return queries for the first page, one in the middle, and the first page of each filter, order and search."""
+    page = reader(owner)
+    newest = Generation.filter(user_id=owner).order_by("-id")
+    middle = (await newest.offset(count // 2).limit(1))[0]
+    listed = (await newest.offset(min(count, MAX_ENTRIES) // 2).limit(1))[0]  # in the middle of the album
+    favorites, favorite = GenerationOrder.FAVORITES_FIRST, FavoriteKey(False, middle.id)
+    completed = (GenerationStatus.COMPLETED,)
     return {
         "first page": page(),
         "page in the middle": page(after=middle.id),
@@ -87,34 +95,54 @@ async def pages(owner: str, count: int) -> dict[str, ReadPage]:
         "favorites first, in the middle": page(favorites, after=favorite),
         "isFavorite": page(is_favorite=True),
         "status FAILED": page(status=(GenerationStatus.FAILED,)),
+        "status COMPLETED, in the middle": page(status=completed, after=middle.id),
+        "status COMPLETED, in the middle, backwards": page(status=completed, last=20, before=middle.id),
         "two statuses": page(status=(GenerationStatus.FAILED, GenerationStatus.COMPLETED)),
         "collection": page(collection="avenger"),
         "style": page(style_id=middle.style_id),
+        "style, in the middle": page(style_id=middle.style_id, after=middle.id),
         "batch": page(batch_id=middle.batch_id),
+        "createdBefore, halfway": page(created_before=halfway(count)),
+        "createdAfter, halfway, oldest first": page(GenerationOrder.OLDEST, created_after=halfway(count)),
+        **await list_pages(owner, listed.id),
+        **searches(page, middle.id),
+    }
+
+
+async def list_pages(owner: str, listed: str) -> dict[str, ReadPage]:
+    """Return those of the album and the tag. `listed`: a generation in the middle of the album."""
+    page = reader(owner)
+    (album,), (tag,) = await Album.filter(user_id=owner), await Tag.filter(user_id=owner)
+    favorites, favorite = GenerationOrder.FAVORITES_FIRST, FavoriteKey(False, listed)
+    return {
         "album": page(album_id=album.id),
-        "album, in the middle": page(album_id=album.id, after=middle.id),
+        "album, in the middle": page(album_id=album.id, after=listed),
         "album, oldest first": page(GenerationOrder.OLDEST, album_id=album.id),
         "album, favorites first": page(favorites, album_id=album.id),
         "album, favorites first, in the middle": page(favorites, album_id=album.id, after=favorite),
         "album, isFavorite": page(album_id=album.id, is_favorite=True),
         "album, search, rare word: 1 in 100": page(album_id=album.id, search="lantern"),
         "tag": page(tag_ids=(tag.id,)),
-        "tag, in the middle, backwards": page(tag_ids=(tag.id,), last=20, before=middle.id),
+        "tag, in the middle, backwards": page(tag_ids=(tag.id,), last=20, before=listed),
         "tag, in an album": page(tag_ids=(tag.id,), album_id=album.id),
-        "createdBefore, halfway": page(created_before=middle_time),
-        "createdAfter, halfway, oldest first": page(GenerationOrder.OLDEST, created_after=middle_time),
+    }
+
+
+def searches(page: Callable[..., ReadPage], middle: str) -> dict[str, ReadPage]:
+    """Return those of words. `middle`: a generation in the middle of the account's."""
+    return {
         "search: in every prompt": page(search="portrait"),
         "search: in every prompt, 2 Chinese characters": page(search="可爱"),
-        "search: in every prompt, in the middle": page(search="portrait", after=middle.id),
+        "search: in every prompt, in the middle": page(search="portrait", after=middle),
         "search, rare word: 1 in 100": page(search="lantern"),
         "search, rare word: in one, near the oldest": page(search="zeppelin"),
         "search, rare word: in one, 2 Chinese characters": page(search="独角"),
         "search, rare word: in one, 1 Chinese character": page(search="猫"),
         "search, rare word: one of two, in one": page(search="portrait zeppelin"),
         "search, rare word: in none, of common pairs": page(search="portraitable"),
-        "search, rare word: an id": page(search=middle.id),
+        "search, rare word: an id": page(search=middle),
         "search, rare word: in the oldest tenth only": page(search="winter"),
-        "search, rare word: 1 in 100, favorites first": page(favorites, search="lantern"),
+        "search, rare word: 1 in 100, favorites first": page(GenerationOrder.FAVORITES_FIRST, search="lantern"),
         "search, rare word: in one, and FAILED": page(search="zeppelin", status=(GenerationStatus.FAILED,)),
     }
 

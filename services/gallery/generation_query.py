@@ -118,8 +118,8 @@ class GenerationQuery(NamedTuple):
         PostgreSQL drops a column from the order that equals a value, and then may read the whole list in another index
         for the few rows that have it. Between two bounds it stays, so that only an index of this column has the order.
         """
-        name = self.name(column)
-        return self.where(f"{name} >= {{}}", value).where(f"{name} <= {{}}", value)._replace(first=column)
+        lower, upper = (_bound(self.name(column), less=less) for less in (False, True))
+        return self.where(lower, value).where(upper, value)._replace(first=column)
 
     def among(self, column: str, values: Iterable[object]) -> "GenerationQuery":
         """Return the query for rows with one of these values."""
@@ -135,7 +135,12 @@ class GenerationQuery(NamedTuple):
             return self.equal(columns[0], key[0]).beyond(columns[1:], key[1:], less=less)
         names = ", ".join(map(self.name, columns))
         places = ", ".join(["{}"] * len(key))
-        return self.where(f"({names}) {'<' if less else '>'} ({places})", *key)
+        query = self
+        if columns[0] == self.first:
+            # The key is a bound of that column, too. With both, PostgreSQL begins at the other one, and reads all that
+            # is before the key.
+            query = self._without(_bound(self.name(self.first), less=less))
+        return query.where(f"({names}) {'<' if less else '>'} ({places})", *key)
 
     def between_cursors(self, request: PageRequest[K], key: tuple[str, ...], *, descending: bool) -> "GenerationQuery":
         """Return the query, in the order of `key`, for rows between the request's two cursors."""
@@ -183,6 +188,17 @@ class GenerationQuery(NamedTuple):
         (found,) = await rows(f"SELECT COUNT(*) AS count{self._from()}", *self.values)
         return int(found["count"])
 
+    def _without(self, condition: str) -> "GenerationQuery":
+        """Return the query without a condition of one value, if it has it."""
+        if condition not in self.conditions:
+            return self
+        place = self.conditions.index(condition)
+        value = sum(one.count("{}") for one in self.conditions[:place])
+        return self._replace(
+            conditions=self.conditions[:place] + self.conditions[place + 1 :],
+            values=self.values[:value] + self.values[value + 1 :],
+        )
+
     def _from(self, joins: str = "") -> str:
         return _from(self.conditions, len(self.values), self.entries, joins)
 
@@ -196,6 +212,10 @@ async def chain_of(user_id: str, generation_id: str) -> list[str]:
     It has what the generation was made from, up to the first; itself; and what was made from it, by the newest of each.
     """
     return [str(row["id"]) for row in await rows(STEPS, generation_id, user_id)]  # ids sort by creation time
+
+
+def _bound(name: str, *, less: bool) -> str:
+    return f"{name} {'<=' if less else '>='} {{}}"
 
 
 def _name(entries: Entries | None, column: str) -> str:

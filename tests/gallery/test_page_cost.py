@@ -13,7 +13,7 @@ from tests.support.servers import PostgresServer
 
 pytestmark = pytest.mark.postgres_only
 
-LARGE = 10_000
+LARGE = 20_000
 WARM_UP = 6  # pages after which PostgreSQL keeps the plan for all values
 
 
