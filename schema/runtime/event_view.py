@@ -21,6 +21,7 @@ from services.events.topic import Item, Position
 Finished: TypeAlias = dict[str, Any] | ExecutionResult
 
 _DATA, _DATA_END = b'{"type":"next","payload":{"data":', b'},"id":'  # around the data of an event without errors
+_CURRENT_SESSION = "isCurrent"
 _NO_CODES: frozenset[ErrorCode] = frozenset()
 
 
@@ -50,14 +51,19 @@ class Receiver(Protocol):
 
 
 def view_key(operation: EventOperation, context: Context) -> Hashable:
-    """Return what the events depend on besides the topic: the document, its variables, the language, the rights."""
+    """Return what the events depend on besides the topic: the document, its variables, the language, the rights.
+
+    The session counts where it shows: `isCurrent` is the one field that depends on it, by what it has proved besides.
+    """
     viewer, prepared = context.require_viewer(), operation.prepared
     variables = b""
     if operation.variables:  # as a digest, which is small; orjson refuses lone surrogates and large integers
         variables = sha256(json.dumps(operation.variables, sort_keys=True).encode()).digest()
     membership = (viewer.is_member, viewer.member_until)
     rights = (viewer.id, viewer.role, *membership, context.uses_api_key, context.is_admin)
-    return (prepared.text, prepared.name, variables, context.locale, rights)
+    factor = (viewer.second_factor_since, viewer.proved_at)
+    session = context.token if _CURRENT_SESSION in prepared.text else None
+    return (prepared.text, prepared.name, variables, context.locale, rights, factor, session)
 
 
 class EventView:
