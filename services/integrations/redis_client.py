@@ -112,11 +112,17 @@ def pool_of(url: str, **options: Any) -> ConnectionPool:
     credentials, _, hosts = parts.netloc.rpartition("@")
     user, _, password = credentials.partition(":")
     service, _, database = parts.path.strip("/").partition("/")
+    addresses = _addresses(hosts)
     waits = {name: value for name, value in options.items() if name.startswith("socket_") or name == "retry"}
+    if (patience := options.get("socket_connect_timeout")) is not None:
+        # They are asked one after another, and the master is connected to after them: all within the time of one
+        # connection, because who waits for that gives up then, and would ask the same sentinel first again.
+        share = patience / (len(addresses) + 1)
+        waits |= {"socket_timeout": share, "socket_connect_timeout": share}
     master = {"username": unquote(user) or None, "password": unquote(password) or None, "db": int(database or 0)}
     if parts.scheme.startswith("rediss"):
         master["ssl"] = True
-    sentinels = Sentinel(_addresses(hosts), sentinel_kwargs=waits)  # type: ignore[no-untyped-call]  # of redis-py
+    sentinels = Sentinel(addresses, sentinel_kwargs=waits)  # type: ignore[no-untyped-call]  # of redis-py
     return _SentinelPool(unquote(service), sentinels, **master, **options)  # type: ignore[no-untyped-call]  # of redis-py
 
 

@@ -1,5 +1,6 @@
 """REDIS_URL with sentinels: the bus and the rate limiter follow the master that the sentinels name."""
 
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,7 @@ from services.integrations.redis_client import ping, pool_of
 from settings import SettingsError, load_settings
 from tests.support.client import PATIENCE, until
 from tests.support.sentinel import SentinelServers
+from tests.support.server_process import HOST
 
 
 @pytest.fixture
@@ -36,6 +38,17 @@ async def test_bus_and_rate_limiter_follow_the_master_after_a_failover(servers: 
         await until(lambda: _is_delivered(bus, subscription))
         await ping(servers.url)
     await limiter.aclose()
+
+
+async def test_sentinel_that_does_not_answer_is_passed_over(servers: SentinelServers) -> None:
+    with socket.create_server((HOST, 0)) as silent:
+        url = servers.url.replace("//", f"//{HOST}:{silent.getsockname()[1]},")
+        limiter = RateLimiter(url, retry_after=0.1)
+        await limiter.check()
+        await limiter.aclose()
+        async with Bus.open(url) as bus, bus.subscribe("changes") as subscription:
+            await until(lambda: _is_delivered(bus, subscription))
+        await ping(url)
 
 
 async def _is_delivered(bus: Bus, subscription: Subscription) -> bool:
