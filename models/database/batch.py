@@ -41,13 +41,15 @@ class Batch(Generic[T, R]):
         if key in self._waiting:
             return None
         written: asyncio.Future[R | None] = asyncio.get_running_loop().create_future()
-        self._waiting[key] = (item, written)
+        mine = self._waiting[key] = (item, written)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_waiting(), name="batch")
         try:
             return await asyncio.shield(written)
         except asyncio.CancelledError:
-            if self._waiting.pop(key, None) is None:
+            if self._waiting.get(key) is mine:
+                del self._waiting[key]
+            else:  # it is being written; another one may wait by now
                 while not written.done():  # a second cancellation must not abandon the write either
                     with contextlib.suppress(asyncio.CancelledError):
                         await asyncio.wait([written])

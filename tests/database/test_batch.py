@@ -82,3 +82,20 @@ async def test_canceled_caller_waits_for_a_write_that_has_begun_and_takes_back_o
     with pytest.raises(asyncio.CancelledError):
         await first
     assert written.batches == [["a"]]
+
+
+async def test_cancellation_of_what_is_being_written_leaves_what_waits_with_the_same_key() -> None:
+    written = Written()
+    batch = Batch(written.write)
+    first = asyncio.create_task(batch.submit("a", 1))
+    await written.begun.wait()
+    second = asyncio.create_task(batch.submit("a", 2))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.sleep(0)
+    assert not first.done(), "its write is finished first"
+    written.gate.set()
+    assert await second == 4
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    assert written.batches == [["a"], ["a"]]
