@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from typing import NamedTuple, TypeVar
 
+import asyncpg
 import structlog
 from tortoise.backends.asyncpg.client import TransactionWrapper
 from tortoise.backends.base.client import TransactionContext
@@ -41,6 +42,7 @@ _REPLAYED = "SELECT pg_last_wal_replay_lsn()::text"
 
 # What the primary may answer nevertheless: a statement that it refuses, too, fails there.
 _FAILURES = (*CONNECTION_ERRORS, BaseORMException)
+_TIMEOUTS = (TimeoutError, asyncpg.QueryCanceledError)
 
 
 class ReplicaError(ConnectionError):
@@ -123,24 +125,29 @@ class ReadReplica:
         if not isinstance(primary, PostgresClient):
             return await work()  # inside a transaction, or on the replica already
         if self._is_usable:
+            answers = False
             try:
                 async with asyncio.timeout(SLOW), self._connection() as connection:
                     if await connection.fetchval(check, *values):
+                        answers = True
                         result = await _on(_PinnedConnection(primary, connection), work)
                         metric.replica_reads.labels("replica").inc()
                         return result
                 metric.replica_reads.labels("behind").inc()
             except _FAILURES as error:
-                self.note_failure(error)
+                self.note_failure(error, is_slow=answers and is_outage(error, _TIMEOUTS))
         else:
             metric.replica_reads.labels("down").inc()
         return await work()
 
-    def note_failure(self, error: Exception) -> None:
-        """Use the primary until the next check, which is made at once, unless a statement alone was refused."""
+    def note_failure(self, error: Exception, *, is_slow: bool = False) -> None:
+        """Use the primary until the next check, which is made at once, unless a statement alone was refused.
+
+        `is_slow`: the statement took too long on a replica that answers, so that the others' lists stay there.
+        """
         metric.replica_reads.labels("failed").inc()
         log.debug("replica.read_failed", error=error)
-        if self._is_usable and is_outage(error):
+        if self._is_usable and not is_slow and is_outage(error):
             self._is_usable = False
             self._check_now.set()
 

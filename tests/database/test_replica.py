@@ -217,6 +217,25 @@ async def test_primary_serves_a_read_that_a_hanging_replica_does_not(server: Run
     await eventually_replica(lambda: ada.one(PAGE))
 
 
+async def test_list_that_takes_too_long_leaves_the_others_on_the_replica(server: Running) -> None:
+    ada = await signed_up(server, "slow")
+    await eventually_replica(lambda: ada.one(PAGE))
+    read_replica = server.services.core.replica
+    assert read_replica is not None
+    runs = 0
+
+    async def slow() -> str | None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            await rows("SELECT pg_sleep(60)")
+        return read_replica.position  # on the primary, before the replica could be checked again
+
+    async with counted() as since:
+        assert await read_replica.run(slow, "SELECT TRUE") is not None
+        assert (runs, since("failed")) == (2, 1)
+
+
 async def test_replica_accepts_neither_transactions_nor_writes(server: Running) -> None:
     read_replica = server.services.core.replica
     assert read_replica is not None
