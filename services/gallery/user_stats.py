@@ -39,9 +39,10 @@ class StatsService:
 
     async def by_users(self, user_ids: Sequence[str]) -> dict[str, Stats]:
         """Return the statistics of the given accounts that exist, by account."""
-        sql = _STATS.format(ids=placeholders(user_ids))
-        (owner,) = user_ids if len(user_ids) == 1 else (None,)  # statistics of many accounts may be out of date
-        found = await replica.read(lambda: rows(sql, *user_ids), owner)
+        distinct = list(dict.fromkeys(user_ids))
+        sql = _STATS.format(ids=placeholders(distinct))
+        (owner,) = distinct if len(distinct) == 1 else (None,)  # statistics of many accounts may be out of date
+        found = await replica.read(lambda: rows(sql, *distinct), owner)
         return {row["id"]: _stats(row) for row in found}
 
 
