@@ -1,6 +1,7 @@
 """Answers of unchanged accounts: kept by the account's version, which every operation reads when it authenticates."""
 
 import hashlib
+import math
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -120,7 +121,7 @@ class KeptAnswers:
                 given = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS) if variables else b""
             except TypeError:  # lone surrogates, numbers of more than 64 bits
                 return None
-            if len(given) > _MAX_VARIABLES:
+            if len(given) > _MAX_VARIABLES or (b"null" in given and _has_infinity(variables)):
                 return None
             given = _copied(given)
             if known is not None:
@@ -191,6 +192,15 @@ class KeptAnswers:
                 self._forget(digest)
             del self._answers[key]
             self._bytes -= _size(key, answer)
+
+
+def _has_infinity(value: object) -> bool:
+    """Return whether a number in it is infinite, as 1e999 is; orjson writes null for it."""
+    if isinstance(value, dict):
+        return any(map(_has_infinity, value.values()))
+    if isinstance(value, list):
+        return any(map(_has_infinity, value))
+    return isinstance(value, float) and math.isinf(value)
 
 
 def _copied(json: bytes) -> bytes:

@@ -33,6 +33,7 @@ PAGE = f"""query($first: Int) {{ viewer {{
   generations(first: $first) {{ totalCount nodes {{ {GENERATION} }} edges {{ cursor }}
   pageInfo {{ {COVERED["PageInfo"]} }} }} }} }}"""
 ONE = f"query($id: ID!) {{ viewer {{ generation(id: $id) {{ {GENERATION} }} }} }}"
+JSON = {"Content-Type": "application/json"}
 REASON = 'reason: "It was a mistake."'
 
 
@@ -105,6 +106,19 @@ async def test_version_that_a_failover_gives_again_is_another_one(server: Runnin
     await rows("UPDATE generations SET is_favorite = (1 = 0) WHERE id = $1 RETURNING id", id)
     await rows("UPDATE users SET updated_at = LATER($2) WHERE id = $1 RETURNING id", ada.user["id"], 1.0)
     assert (await ada.execute(ONE, id=id))["viewer"]["generation"]["isFavorite"] is False
+
+
+async def test_infinite_number_does_not_get_the_answer_for_null(ada: Api) -> None:
+    query = "query($first: Int) { viewer { credits generations(first: $first) { nodes { id } } } }"
+    for number in ("1e400", "-1e400", "1e999"):
+        answers = []
+        for value in (number, "null", "null", number):
+            body = f'{{"query": "{query}", "variables": {{"first": {value}}}}}'
+            response = await ada.http.post("/graphql", content=body, headers=ada.headers(**JSON))
+            answers.append(response.json())
+        assert answers[1] == answers[2]
+        assert "errors" not in answers[1]
+        assert answers[0]["errors"] == answers[3]["errors"], "it is no integer"
 
 
 async def test_generation_that_has_not_ended_is_not_kept(settings: Settings, hits: list[bool]) -> None:
