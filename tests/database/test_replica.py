@@ -147,6 +147,11 @@ async def test_account_reads_its_own_writes_while_the_replica_does_not_replay(se
         await ada.execute(f'mutation {{ setFavorite(id: "{id}", isFavorite: true) {{ errors {{ code }} }} }}')
         after = await ada.one(PAGE)
         assert (since("replica"), since("behind")) == (0, 5)  # two pages, their totals, statistics
+        twice = await ada.execute(
+            "{ viewer { stats { favorites creditsSpent } } again: viewer { stats { favorites creditsSpent } } }"
+        )
+        assert twice == {"viewer": {"stats": after["stats"]}, "again": {"stats": after["stats"]}}
+        assert (since("replica"), since("behind")) == (0, 6)
         await eve.one(PAGE)
         assert since("replica") == 5
     assert [node["isFavorite"] for node in after["generations"]["nodes"]] == [True]
