@@ -30,7 +30,9 @@ GENERATION_TIMES = ("started_at", "updated_at")
 _FIELDS = GENERATION_FIELDS + GENERATION_TIMES
 # Those that the messages of earlier releases lack; what they say about the others is still shown at once.
 ADDED_FIELDS = frozenset({"is_loading", "enhanced_prompt", "provider_path", "provider_cost"})
+_KNOWN = frozenset({"id", *_FIELDS})
 _fields_of = itemgetter(*_FIELDS)
+_first_fields_of = itemgetter(*[name for name in _FIELDS if name not in ADDED_FIELDS])
 _UNFINISHED = frozenset(status.value for status in GenerationStatus if not status.is_final)
 _STAGES = frozenset(stage.value for stage in GenerationStage)
 LINE_FIELDS = (
@@ -82,8 +84,10 @@ def updated_columns(payload: dict[str, Any]) -> dict[str, Any] | None:
         try:
             found = _fields_of(payload)
         except KeyError:
-            known = [name for name in _FIELDS if name in payload or name not in ADDED_FIELDS]
-            return {"is_loading": False} | {name: payload[name] for name in known}
+            payload = {"is_loading": False, **payload}
+            _first_fields_of(payload)
+            is_known = payload.keys() <= _KNOWN
+            return payload if is_known else {name: payload[name] for name in _FIELDS if name in payload}
         # A dictionary of these takes three times as long as a copy of the message.
         has_others = len(payload) > len(_FIELDS) + ("id" in payload)
         return dict(zip(_FIELDS, found, strict=True)) if has_others else payload
