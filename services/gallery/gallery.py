@@ -275,7 +275,7 @@ def _first_of_account(wanted: GenerationFilter) -> _First | None:
 
 def _filtered(query: GenerationQuery, wanted: GenerationFilter) -> GenerationQuery:
     if wanted.status is not None:
-        query = query.among("status", [status.value for status in wanted.status])
+        query = query.of_status({status.value for status in wanted.status})
     if wanted.media is not None:
         query = query.equal("media", wanted.media.value)
     if wanted.is_favorite is not None:

@@ -1,11 +1,12 @@
 """The statements of lists of generations: conditions, order and size as text, values apart."""
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Set
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from models.database.connection import rows
 from models.database.fixed_sql import Select, fetch
+from models.enum import GenerationStatus
 from models.generation_row import GENERATIONS, PARTS, GenerationRow, Selection, selection
 from services.core.pagination import MAX_SIZE, K, PageRequest, key_values
 
@@ -14,6 +15,7 @@ from services.core.pagination import MAX_SIZE, K, PageRequest, key_values
 _LIMITS = (2, 6, 11, 21, 31, 51, 101)
 _LIMIT_OF = {count: next(limit for limit in _LIMITS if limit >= count) for count in range(1, MAX_SIZE + 2)}
 
+_UNFINISHED = frozenset(status.value for status in GenerationStatus if not status.is_final)
 _TYPES = {str: "varchar", bool: "bool"}  # PostgreSQL's, of the values of cursors and ids
 
 _OF_ACCOUNT = '"generations"."user_id" = {}'
@@ -126,6 +128,16 @@ class GenerationQuery(NamedTuple):
         distinct = tuple(dict.fromkeys(values))
         places = ", ".join(["{}"] * len(distinct))
         return self.where(f"{self.name(column)} IN ({places})" if distinct else "FALSE", *distinct)
+
+    def of_status(self, values: Set[str]) -> "GenerationQuery":
+        """Return the query for rows with one of these statuses.
+
+        One of unfinished generations, of which there are few, is in the text: an index has only these rows, which
+        PostgreSQL does not know of a parameter.
+        """
+        if len(values) == 1 and values <= _UNFINISHED:
+            return self.where(f"{self.name('status')} = '{next(iter(values))}'")
+        return self.among("status", sorted(values))
 
     def beyond(self, columns: tuple[str, ...], key: tuple[object, ...], *, less: bool) -> "GenerationQuery":
         """Return the query for rows before (`less`) or after a key, compared as one tuple, as in an index."""
