@@ -373,6 +373,7 @@ def web_options(settings: Settings) -> WebOptions:
         if settings.rate_limits is Switch.ON
         else ConnectionLimits.off(),
         socket_max_seconds=settings.socket_max_seconds,
+        order_seconds=settings.order_seconds,
         receiving=ReceivingLimits() if settings.rate_limits is Switch.ON else ReceivingLimits(None, None),
         compiles_operations=settings.compiled_operations is Switch.ON,
         answers_json=settings.json_fast_path is Switch.ON,

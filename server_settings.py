@@ -52,6 +52,12 @@ class ServerSettings(BaseSettings):
         le=31_622_400,
         description="About how long a WebSocket stays open before its client has to connect again; 0: any time.",
     )
+    order_seconds: float = Field(
+        90.0,
+        gt=0,
+        le=600,
+        description="How long a request to /v1 waits for its pictures; shorter than the timeouts of proxies.",
+    )
     trusted_proxies: Annotated[Networks, NoDecode] = Field(
         (), description="Networks of the proxies whose X-Forwarded-For is trusted."
     )

@@ -80,7 +80,7 @@ class WebOptions:
     upload_seconds: float = 60.0  # base timeout of an upload, to which its maximum size adds
     connection_limits: ConnectionLimits = field(default_factory=ConnectionLimits.off)  # of sockets and streams
     receiving: ReceivingLimits = field(default_factory=ReceivingLimits)  # of uploads
-    order_seconds: float = 290.0  # until OpenAI's API answers; its clients wait 600, proxies often 300
+    order_seconds: float = 90.0  # until OpenAI's API answers although the pictures are not made
     heartbeat_seconds: float = 15.0  # between pings on an idle event stream; proxies close it after 30 or 60
     graphiql_files: Path = BUILD
     studio: bool = True  # whether the page for users is served at /

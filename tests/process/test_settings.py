@@ -148,7 +148,7 @@ INVALID: list[tuple[str, str]] = [
     ("LOG_FORMAT", "xml"),
     ("PNG_RESULTS", "gif"),
     ("LOG_LEVEL", "loud"),
-    *((f"ARCHIVE_MAX_{name}", "0") for name in ("PICTURES", "MIB")),
+    *((name, "0") for name in ("ARCHIVE_MAX_PICTURES", "ARCHIVE_MAX_MIB", "ORDER_SECONDS")),
     *((name, "-1") for name in ("RESULT_MAILS_PER_HOUR", "RESULT_MAIL_SECONDS", "SOCKET_MAX_SECONDS")),
 ]
 

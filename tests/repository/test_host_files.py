@@ -47,6 +47,14 @@ def test_proxies_pass_the_largest_request_and_close_idle_connections_before_serv
         assert f"deploy/{name}" in GUIDE
 
 
+def test_proxies_wait_longer_than_an_order_does() -> None:
+    directives = r"(?:proxy_read_timeout|response_header_timeout) (\d+)s"
+    for name in ("nginx.conf", "nginx-site.conf", "Caddyfile"):
+        (patience,) = re.findall(directives, (DEPLOY / name).read_text(encoding="utf-8"))
+        assert default("order_seconds") + 20 <= int(patience), name  # until the pictures are read and sent
+    assert f"`ORDER_SECONDS` ({default('order_seconds'):g}) and 20 s more" in GUIDE
+
+
 def test_units_run_commands_that_exist_from_one_place() -> None:
     place = value(COMMON, "WorkingDirectory")
     for unit in UNITS:
