@@ -37,7 +37,7 @@ from web.json_request import JsonFirst
 from web.local_file import serve_file
 from web.local_upload import receive_upload
 from web.metrics import show_metrics
-from web.openai_api.endpoint import OpenAIEndpoints
+from web.openai_api.endpoint import OpenAIEndpoints, Patience
 from web.origin import AllowedOrigins, Cors
 from web.outage_response import OutageResponses
 from web.public_address import PublicAddress
@@ -81,6 +81,7 @@ class WebOptions:
     connection_limits: ConnectionLimits = field(default_factory=ConnectionLimits.off)  # of sockets and streams
     receiving: ReceivingLimits = field(default_factory=ReceivingLimits)  # of uploads
     order_seconds: float = 90.0  # until OpenAI's API answers although the pictures are not made
+    order_stream_seconds: float = 600.0  # until a stream of it ends; its clients wait as long for other answers
     heartbeat_seconds: float = 15.0  # between pings on an idle event stream; proxies close it after 30 or 60
     graphiql_files: Path = BUILD
     studio: bool = True  # whether the page for users is served at /
@@ -191,6 +192,11 @@ def _endpoint(
     )
 
 
+def _image_api(options: WebOptions, uploads: UploadSlots) -> OpenAIEndpoints:
+    patience = Patience(options.order_seconds, options.order_stream_seconds, options.heartbeat_seconds)
+    return OpenAIEndpoints(uploads, options.connection_limits, patience)
+
+
 def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]], options: WebOptions) -> Starlette:
     """Return the application; `open_services` is entered when it starts and exited when it stops."""
 
@@ -229,7 +235,7 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         Route(f"{archive.PATH}/{{token}}", send_archive),
         *_account_pages(cookie, studio),
         *documentation.routes(),
-        *OpenAIEndpoints(uploads, options.connection_limits, options.order_seconds).routes(),
+        *_image_api(options, uploads).routes(),
         Route("/checkout/{id}", show_checkout, methods=["GET"]),
         Route("/checkout/{id}", pay, methods=["POST"]),
         Route("/webhooks/polar", receive_polar, methods=["POST"], max_body_size=MAX_BODY_BYTES),

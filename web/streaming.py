@@ -1,7 +1,9 @@
 """Subscriptions over plain HTTP: event streams, and the parts of a multipart response as Apollo Client reads them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from graphql import GraphQLError
 from strawberry.http.streaming import HTTPStreamTransport, JSONEncoder, MultipartSubscriptionTransport, SSETransport
@@ -106,35 +108,62 @@ def stop_parts(headers: Mapping[str, str], text: str, encode: JSONEncoder) -> tu
     return transport.encode_next({"data": None, "errors": [error.formatted]}, encode), transport.encode_complete()
 
 
-def until_stop(
-    stream: Callable[[], AsyncIterator[str]], stopping: LazyEvent, end: Sequence[str]
-) -> Callable[[], AsyncGenerator[str, None]]:
-    """Return a stream that ends in order, with `end`, once the server stops."""
+@dataclass(frozen=True)
+class Heartbeat:
+    """What is sent whenever nothing else was for some time, so that proxies keep a stream open."""
 
-    async def ended() -> AsyncGenerator[str, None]:
+    text: str
+    seconds: float
+
+
+def interrupted(
+    stream: Callable[[], AsyncIterator[str]],
+    end: Callable[[], Coroutine[Any, Any, Sequence[str]]],
+    heartbeat: Heartbeat | None = None,
+) -> Callable[[], AsyncGenerator[str, None]]:
+    """Return a stream that ends in order once `end` returns: with what that has returned."""
+
+    async def interruptible() -> AsyncGenerator[str, None]:
         source = stream()
-        stop = asyncio.create_task(stopping.wait())
+        ending = asyncio.create_task(end())
         following: asyncio.Task[str | None] | None = None
         try:
             while True:
-                following = asyncio.create_task(_next(source))
-                await asyncio.wait([following, stop], return_when=asyncio.FIRST_COMPLETED)
-                if not following.done():
+                following = following or asyncio.create_task(_next(source))
+                patience = heartbeat.seconds if heartbeat else None
+                await asyncio.wait([following, ending], timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+                if following.done():
+                    if (item := following.result()) is None:
+                        return
+                    following = None
+                    yield item
+                elif ending.done():
                     break
-                if (item := following.result()) is None:
-                    return
-                yield item
-            for item in end:
+                elif heartbeat is not None:
+                    yield heartbeat.text
+            for item in ending.result():
                 yield item
         finally:
-            stop.cancel()
+            ending.cancel()
             if following is not None and not following.done():
                 following.cancel()
                 await asyncio.wait([following])
             if isinstance(source, AsyncGenerator):
                 await source.aclose()
 
-    return ended
+    return interruptible
+
+
+def until_stop(
+    stream: Callable[[], AsyncIterator[str]], stopping: LazyEvent, end: Sequence[str]
+) -> Callable[[], AsyncGenerator[str, None]]:
+    """Return a stream that ends in order, with `end`, once the server stops."""
+
+    async def stopped() -> Sequence[str]:
+        await stopping.wait()
+        return end
+
+    return interrupted(stream, stopped)
 
 
 async def _next(source: AsyncIterator[str]) -> str | None:

@@ -8,7 +8,7 @@ from email.message import EmailMessage
 
 import pytest
 
-from models import AccountPresence, ResultNotice, User
+from models import AccountPresence, Generation, ResultNotice, User
 from models.database.connection import rows
 from services.core.chore import Lane
 from settings import Settings
@@ -153,6 +153,11 @@ async def test_canceled_order_and_account_that_asked_for_nothing_get_no_mail(ser
     assert (mailbox.mails, await ResultNotice.all().count()) == ([], 0)
 
 
+async def presence_after_the_result() -> bool:
+    newest = "SELECT 1 AS found FROM account_presence WHERE seen_at >= (SELECT MAX(completed_at) FROM generations)"
+    return bool(await rows(newest))
+
+
 async def test_connected_user_gets_no_mail(server: Running, mailbox: Mailbox) -> None:
     ada = await account(server, mailbox)
     async with ada.socket() as socket:
@@ -160,12 +165,7 @@ async def test_connected_user_gets_no_mail(server: Running, mailbox: Mailbox) ->
         await stream.next()
         await order(server, ada)
     # The socket's end is recorded, too: the page was open when the picture came.
-    newest = "SELECT 1 AS found FROM account_presence WHERE seen_at >= (SELECT MAX(completed_at) FROM generations)"
-
-    async def recorded() -> bool:
-        return bool(await rows(newest))
-
-    await until(recorded)
+    await until(presence_after_the_result)
     await announce(server)
     assert (mailbox.mails, await states()) == ([], ["SKIPPED"])
     await AccountPresence.all().update(seen_at=datetime(2020, 1, 1, tzinfo=UTC))
@@ -174,6 +174,35 @@ async def test_connected_user_gets_no_mail(server: Running, mailbox: Mailbox) ->
     assert (len(mailbox.mails), await states()) == (1, ["SENT", "SKIPPED"])
     await server.services.background.sweeper.sweep_lane(Lane.CLEAN_UP)
     assert await AccountPresence.all().count() == 0
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_user_whose_program_received_the_picture_gets_no_mail(
+    server: Running, mailbox: Mailbox, is_stream: bool
+) -> None:
+    ada = await account(server, mailbox)
+    for leaves in (False, True):
+        sent = {"prompt": "A boat", "stream": is_stream}
+        request = asyncio.create_task(ada.http.post("/v1/images/generations", json=sent, headers=ada.headers()))
+
+        async def waits() -> bool:
+            return server.services.events.topics.subscriber_count() == 1
+
+        async def departure_recorded() -> bool:
+            accounts = server.services.accounts
+            return not (accounts.connections._connections or accounts.result_mail.presence._tasks)
+
+        await until(waits)
+        if leaves:
+            request.cancel()
+            await until(departure_recorded)
+        (made,) = await Generation.filter(status="PENDING")
+        await server.services.generations.worker.process(made.id)
+        if not leaves:
+            assert (await request).status_code == 200
+            await until(presence_after_the_result)
+        await announce(server)
+        assert (len(mailbox.mails), (await states())[0]) == ((1, "SENT") if leaves else (0, "SKIPPED"))
 
 
 async def test_presence_of_accounts_without_mails_is_not_recorded(server: Running, mailbox: Mailbox) -> None:

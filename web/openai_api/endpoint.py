@@ -1,13 +1,15 @@
 """The endpoints of OpenAI's image API: generations, edits, and the models that are offered."""
 
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from starlette.exceptions import HTTPException as FormError
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from models import Generation
@@ -17,6 +19,7 @@ from schema.runtime.error_formatting import record_crash
 from schema.runtime.instrumentation import Instrumentation, count_error
 from services.core.error import Refusal, RefusalGroup, UnavailableError
 from services.core.message import message
+from services.integrations.lazy_event import LazyEvent
 from web.body import MAX_JSON_BYTES, TooLargeError, limited
 from web.connection_limit import ConnectionLimits, TooManyConnectionsError
 from web.http_exchange import STOPPING
@@ -24,9 +27,10 @@ from web.limit_headers import limit_headers
 from web.multipart import form_bytes
 from web.openai_api.api_error import ApiError, invalid, refused
 from web.openai_api.caller import context_of, sign_in
-from web.openai_api.image_request import ImageBody, generation_request, read_form, read_json
+from web.openai_api.image_request import ImageBody, SubmittedOrder, generation_request, read_form, read_json
 from web.openai_api.image_result import images_response, wait_for_ends
-from web.openai_api.image_stream import events
+from web.openai_api.image_stream import EventStream, events
+from web.openai_api.interruption import interruption, watched_session
 from web.outage_response import is_unavailable
 from web.upload_slots import UploadSlots, announced_bytes
 
@@ -45,21 +49,31 @@ _GONE = message("The pictures of the first request with this Idempotency-Key wer
 class Order:
     """One request. `held`: closed when it is answered. `is_charged`: a repetition could be charged again."""
 
+    operation: Instrumentation
     held: AsyncExitStack
     is_charged: bool = False
 
 
 Answer = Callable[[Request, Context, Order], Awaitable[Response]]
+Submit = Callable[[Request, Context, Order], Awaitable[SubmittedOrder]]
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds for which orders are waited for, and after which an idle stream sends a comment."""
+
+    answer: float
+    stream: float
+    heartbeat: float
 
 
 class OpenAIEndpoints:
     """Takes orders in the form of OpenAI's API, and answers when their pictures are made.
 
-    `connections`: an order holds one of its client's and of its account's until it is answered. `patience`: seconds
-    after which an order is answered although its pictures are not made.
+    `connections`: an order holds one of its client's and of its account's until it is answered.
     """
 
-    def __init__(self, uploads: UploadSlots, connections: ConnectionLimits, patience: float) -> None:
+    def __init__(self, uploads: UploadSlots, connections: ConnectionLimits, patience: Patience) -> None:
         self._uploads = uploads
         self._connections = connections
         self._patience = patience
@@ -67,21 +81,39 @@ class OpenAIEndpoints:
     def routes(self) -> list[Route]:
         """Return the routes below /v1."""
         return [
-            _route("POST", OPERATIONS[0], self._generate),
-            _route("POST", OPERATIONS[1], self._edit),
+            _route("POST", OPERATIONS[0], partial(self._order, self._submit_json)),
+            _route("POST", OPERATIONS[1], partial(self._order, self._submit_form)),
             _route("GET", OPERATIONS[2], _models),
         ]
 
-    async def _generate(self, request: Request, context: Context, order: Order) -> Response:
+    async def _order(self, submit: Submit, request: Request, context: Context, order: Order) -> Response:
+        """Answer an order. While it waits, no frame has the photo, which may be large."""
         await sign_in(context, request, "Mutation.createGeneration")
-        received = _limited(request, MAX_JSON_BYTES)
-        return await self._order(request, context, order, read_json(await received.body()), None)
+        submitted = await submit(request, context, order)
+        log.info("images.ordered", generations=[row.id for row in submitted.rows], stream=bool(submitted.body.stream))
+        stopping: LazyEvent = request.scope["extensions"][STOPPING]["event"]
+        signed_out = order.held.enter_context(watched_session(context))
+        if submitted.body.stream:
+            early = partial(interruption, signed_out, stopping, self._patience.stream)
+            stream = events(context, submitted, early, self._patience.heartbeat)
+            return EventStream(stream, order.operation, order.held.pop_all())
+        left = max(submitted.received_at + self._patience.answer - time.monotonic(), 0.0)
+        ended = await wait_for_ends(
+            context,
+            submitted.rows,
+            interruption(signed_out, stopping, left, request.receive),
+            has_key=submitted.has_key,
+        )
+        return JSONResponse(await images_response(context, submitted.body, ended))
 
-    async def _edit(self, request: Request, context: Context, order: Order) -> Response:
-        await sign_in(context, request, "Mutation.createGeneration")
+    async def _submit_json(self, request: Request, context: Context, order: Order) -> SubmittedOrder:
+        received = _limited(request, MAX_JSON_BYTES)
+        return await self._submit(request, context, order, read_json(await received.body()), None)
+
+    async def _submit_form(self, request: Request, context: Context, order: Order) -> SubmittedOrder:
         most = form_bytes(context.services.media.files.limits.max_bytes)
         size = announced_bytes(request.headers, most)
-        with self._uploads.receiving(context.require_viewer().id, context.client, size):
+        with self._uploads.receiving(context.require_viewer().id, context.client, size):  # until the photo is stored
             form = _limited(request, most).form(
                 max_files=_MAX_FILES, max_fields=_MAX_FIELDS, max_part_size=MAX_JSON_BYTES
             )
@@ -91,12 +123,12 @@ class OpenAIEndpoints:
                     data = await photo.read()
             except (FormError, ValueError):
                 raise invalid(None, _NO_FORM) from None
-        return await self._order(request, context, order, body, data)
+            return await self._submit(request, context, order, body, data)
 
-    async def _order(
+    async def _submit(
         self, request: Request, context: Context, order: Order, body: ImageBody, photo: bytes | None
-    ) -> Response:
-        viewer, services = context.require_viewer(), context.services
+    ) -> SubmittedOrder:
+        received_at, viewer, services = time.monotonic(), context.require_viewer(), context.services
         services.operations.maintenance.check_writable()
         key = request.headers.get("idempotency-key")
         wanted = generation_request(body, photo, key)
@@ -105,24 +137,14 @@ class OpenAIEndpoints:
         order.held.enter_context(self._connections.account(viewer.id, most))
         order.is_charged = key is None  # an outage may come after the commit
         try:
-            submitted: list[Generation] = await services.generations.requests.create(viewer, wanted)
+            rows: list[Generation] = await services.generations.requests.create(viewer, wanted)
         except (Refusal, RefusalGroup):
             order.is_charged = False
             raise
-        if not submitted:
+        if not rows:
             raise ApiError(ErrorCode.NOT_FOUND, _GONE, may_repeat=False)
-        log.info("images.ordered", generations=[row.id for row in submitted], stream=bool(body.stream))
-        stopping = request.scope["extensions"][STOPPING]["event"]
-        if body.stream:
-            kind = "image_generation" if photo is None else "image_edit"
-            held = order.held.pop_all()  # until the stream has ended
-            return StreamingResponse(
-                events(context, body, submitted[0], kind, stopping, held),
-                media_type="text/event-stream",
-                headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"},
-            )
-        ended = await wait_for_ends(context, submitted, stopping, patience=self._patience)
-        return JSONResponse(await images_response(context, body, ended))
+        kind = "image_generation" if photo is None else "image_edit"
+        return SubmittedOrder(body, kind, rows, received_at, has_key=key is not None)
 
 
 async def _models(request: Request, context: Context, order: Order) -> Response:
@@ -152,7 +174,7 @@ async def _answer(answer: Answer, request: Request, path: str) -> Response:
     async with AsyncExitStack() as stack:
         operation = stack.enter_context(Instrumentation(None, None))
         operation.identify(KIND, path, None, None)
-        order = Order(stack)
+        order = Order(operation, stack)
         try:
             response = await answer(request, context, order)
         except ClientDisconnect:

@@ -4,12 +4,13 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from models import ids
+from models import Generation, ids
 from models.enum import Quality
 from schema.runtime.node import any_id
 from services.core.message import Message, message
@@ -65,6 +66,21 @@ class ImageBody(BaseModel):
     def format(self) -> str | None:
         """The format of the picture, as `FileService.read_as` calls it; None: any."""
         return self.output_format.upper() if self.output_format else None
+
+
+@dataclass(frozen=True)
+class SubmittedOrder:
+    """An order that was charged, without the photo that came with it.
+
+    `kind`: image_generation or image_edit, as its events are named. `received_at`: in monotonic seconds; proxies count
+    from then on, too. `has_key`: it came with an idempotency key.
+    """
+
+    body: ImageBody
+    kind: str
+    rows: Sequence[Generation]
+    received_at: float
+    has_key: bool
 
 
 def read_json(body: bytes) -> ImageBody:

@@ -2,24 +2,27 @@
 
 import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any
+
+from starlette.requests import ClientDisconnect
 
 from models import Generation
 from models.enum import ErrorCode, GenerationStatus
 from models.generation_row import GenerationRow
 from schema.runtime.context import Context
-from services.core.error import UnavailableError
+from services.core.error import InvalidCredentialError, UnavailableError
 from services.core.message import message
 from services.events.generation_states import states
 from services.generations import status_message
-from services.integrations.lazy_event import LazyEvent
 from services.integrations.storage.protocol import StorageError
-from web.openai_api.api_error import ApiError
+from web.openai_api.api_error import ApiError, refused
 from web.openai_api.image_request import ImageBody
+from web.openai_api.interruption import Interruption
 
-_STILL_MADE = message(
+_STILL_MADE = message("The picture is still being made. You will find it in the gallery.")
+_STILL_MADE_KEYED = message(
     "The picture is still being made. Repeat the request with the same Idempotency-Key to wait for it, or find it in"
     " the gallery."
 )
@@ -30,29 +33,41 @@ _DELETED = message("The picture was deleted.")
 async def wait_for_ends(
     context: Context,
     submitted: Sequence[Generation],
-    stopping: LazyEvent,
+    interruption: Coroutine[Any, Any, Interruption],
     *,
-    patience: float,
+    has_key: bool,
 ) -> list[GenerationRow]:
     """Return the generations once all have ended, without those that were deleted. At least one was completed.
 
+    `interruption`: what may end the wait before. `has_key`: as in `unfinished`.
+
     Raises:
-        ApiError: none was completed, or they did not end within `patience` seconds or before the server stops.
+        ApiError: none was completed, or the wait was interrupted.
+        ClientDisconnect: the client has left.
     """
     ends = asyncio.create_task(_ends(context, submitted))
-    stop = asyncio.create_task(stopping.wait())
-    waiting: list[asyncio.Task[Any]] = [ends, stop]
+    early = asyncio.create_task(interruption)
+    waiting: list[asyncio.Task[Any]] = [ends, early]
     try:
-        await asyncio.wait(waiting, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         if not ends.done():
-            raise ApiError(ErrorCode.GENERATION_TIMEOUT, _STILL_MADE, may_repeat=True)
+            if early.result() is Interruption.DEPARTURE:
+                raise ClientDisconnect
+            raise unfinished(early.result(), has_key=has_key)
         found = [row for row in ends.result() if row is not None]
     finally:
-        stop.cancel()
+        early.cancel()
         ends.cancel()
     if not any(row.status is GenerationStatus.COMPLETED for row in found):
         raise failed(found[0] if found else None)
     return found
+
+
+def unfinished(why: Interruption, *, has_key: bool) -> ApiError:
+    """Return the error of an order that is not waited for any longer. `has_key`: it has an idempotency key."""
+    if why is Interruption.SIGN_OUT:
+        return refused(InvalidCredentialError())
+    return ApiError(ErrorCode.GENERATION_TIMEOUT, _STILL_MADE_KEYED if has_key else _STILL_MADE, may_repeat=True)
 
 
 async def _ends(context: Context, submitted: Sequence[Generation]) -> list[GenerationRow | None]:

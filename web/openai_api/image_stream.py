@@ -2,24 +2,26 @@
 
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
-from models import Generation
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
 from models.enum import ErrorCode, GenerationStatus, Quality
 from models.generation_row import GenerationRow
 from schema.runtime.context import Context
-from schema.runtime.instrumentation import count_error
+from schema.runtime.instrumentation import Instrumentation, count_error
 from services.core.error import Refusal, UnavailableError
 from services.core.message import message
 from services.events.generation_states import states
-from services.integrations.lazy_event import LazyEvent
 from web.openai_api.api_error import ApiError, refused
-from web.openai_api.image_request import ImageBody
-from web.openai_api.image_result import failed, picture
+from web.openai_api.image_request import ImageBody, SubmittedOrder
+from web.openai_api.image_result import failed, picture, unfinished
+from web.openai_api.interruption import Interruption
 from web.outage_response import is_unavailable
-from web.streaming import until_stop
+from web.streaming import Heartbeat, interrupted
 
 # How OpenAI's API calls the qualities in its events.
 _QUALITIES = {Quality.STANDARD: "medium", Quality.HD: "high", Quality.ULTRA: "max"}
@@ -30,34 +32,57 @@ _NO_TOKENS = {
     "output_tokens": 0,
     "total_tokens": 0,
 }
+_COMMENT = ": ping\n\n"  # which clients skip
 _STOPPING = message("The server restarts. The picture is still being made: find it in the gallery.")
 
 
 def events(
-    context: Context, body: ImageBody, submitted: Generation, kind: str, stopping: LazyEvent, held: AsyncExitStack
-) -> AsyncIterator[str]:
-    """Return the events of a picture, up to the completed one or an error. `held`: closed after the last.
+    context: Context,
+    order: SubmittedOrder,
+    interruption: Callable[[], Awaitable[Interruption]],
+    heartbeat_seconds: float,
+) -> AsyncGenerator[str, None]:
+    """Return the events of a picture, up to the completed one or an error, and comments while there is none."""
 
-    `kind`: image_generation or image_edit.
-    """
-    stopped = ApiError(ErrorCode.UNAVAILABLE, _STOPPING, may_repeat=False)
-    end = [_error(context, stopped)]
-    return _closing(until_stop(lambda: _events(context, body, submitted, kind), stopping, end)(), held)
+    async def end() -> Sequence[str]:
+        why = await interruption()
+        if why is Interruption.STOP:  # as planned: not counted
+            return [_error(context, ApiError(ErrorCode.UNAVAILABLE, _STOPPING, may_repeat=False))]
+        return [_failed(context, unfinished(why, has_key=order.has_key))]
+
+    return interrupted(lambda: _events(context, order), end, Heartbeat(_COMMENT, heartbeat_seconds))()
 
 
-async def _closing(stream: AsyncGenerator[str, None], held: AsyncExitStack) -> AsyncIterator[str]:
-    async with held, aclosing(stream):
-        async for event in stream:
+class EventStream(StreamingResponse):
+    """A response of events that ends the operation, and closes what it holds, however it ends."""
+
+    def __init__(self, stream: AsyncGenerator[str, None], operation: Instrumentation, held: AsyncExitStack) -> None:
+        headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
+        super().__init__(self._whole(), media_type="text/event-stream", headers=headers)
+        self._stream = stream
+        self._operation = operation
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Not in a generator, which is never begun if the client has left before.
+        async with self._held, aclosing(self._stream):
+            self._operation.is_disconnected = True
+            await super().__call__(scope, receive, send)
+
+    async def _whole(self) -> AsyncIterator[str]:
+        async for event in self._stream:
             yield event
+        self._operation.is_disconnected = False
 
 
-async def _events(context: Context, body: ImageBody, submitted: Generation, kind: str) -> AsyncGenerator[str, None]:
+async def _events(context: Context, order: SubmittedOrder) -> AsyncGenerator[str, None]:
+    body, kind = order.body, order.kind
     left = body.partial_images or 0
     shown: str | None = None
     number = 0
     last: GenerationRow | None = None
     try:
-        async with aclosing(states(context.services.events.topics, submitted.id)) as found:
+        async with aclosing(states(context.services.events.topics, order.rows[0].id)) as found:
             async for row in found:
                 last = row
                 if row.preview is not None and row.preview != shown and number < left:
