@@ -17,7 +17,15 @@ log = structlog.get_logger(__name__)
 
 SETTING = "CORS_ORIGINS"
 # Headers of responses that scripts of other origins may read besides the few that they always may.
-EXPOSED = (REQUEST_ID_HEADER, "ETag", "RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate")
+EXPOSED = (
+    REQUEST_ID_HEADER,
+    "ETag",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "WWW-Authenticate",
+    "X-Should-Retry",  # without it, OpenAI's clients in browsers would repeat what is charged
+)
 _LOOPBACK_HOST = r"(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?"
 _IS_LOOPBACK_HOST = re.compile(_LOOPBACK_HOST, re.ASCII).fullmatch
 _IS_LOOPBACK_ORIGIN = re.compile(rf"https?://{_LOOPBACK_HOST}", re.ASCII).fullmatch

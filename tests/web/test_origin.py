@@ -45,7 +45,7 @@ async def test_pages_of_this_machine_may_use_everything_in_development(server: R
         assert found.headers["access-control-allow-origin"] == origin
         assert found.headers["access-control-allow-credentials"] == "true"
         exposed = set(found.headers["access-control-expose-headers"].lower().split(", "))
-        assert {"x-request-id", "retry-after", "ratelimit", "ratelimit-policy", "etag"} <= exposed
+        assert {"x-request-id", "retry-after", "ratelimit", "ratelimit-policy", "etag", "x-should-retry"} <= exposed
         assert await opens_socket(ada, origin)
 
 
