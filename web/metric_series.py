@@ -12,7 +12,8 @@ from services.integrations.storage.measurement import initialize_series as initi
 from services.operations.release import VERSION
 from telemetry import metric
 from telemetry.process import process_kind
-from web.openai_api.endpoint import KIND, OPERATIONS
+from web.openai_api.endpoint import OPERATIONS
+from web.openai_api.route import KIND
 
 _SUBSCRIPTION = "subscription"
 _OUTCOMES = ("ok", "refused", "failed")

@@ -7,6 +7,7 @@ from models.enum import ErrorCode
 from services.core.error import RateLimitedError, Refusal, RefusalGroup
 from services.core.message import Message, message
 from services.core.rate_limit import note_retry
+from services.core.text import shortened
 
 _INVALID, _SERVER, _QUOTA = "invalid_request_error", "server_error", "insufficient_quota"
 
@@ -56,6 +57,7 @@ class ApiError(Exception):
         self.parameter = parameter
         self.status, self.type, self.code = _KINDS.get(code, _INTERNAL)
         self.may_repeat = may_repeat
+        self.allowed: str | None = None  # of a method that is not: the one that is
 
     def body(self, text: str) -> dict[str, Any]:
         """Return the body of the response. `text`: the message in the reader's language."""
@@ -64,6 +66,8 @@ class ApiError(Exception):
     def headers(self) -> dict[str, str]:
         """Return the headers that go with it."""
         headers = {"Cache-Control": "no-store"}
+        if self.status == 405 and self.allowed is not None:
+            headers["Allow"] = self.allowed
         if self.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
         if not self.may_repeat:
@@ -85,3 +89,28 @@ def refused(refusal: Refusal | RefusalGroup) -> ApiError:
     field = first.field[0] if first.field else None
     parameter = _PARAMETERS.get(field, field) if field is not None else None
     return ApiError(first.code, first.message, parameter, may_repeat=first.code in _REPEATABLE)
+
+
+def unknown_model(model: str) -> ApiError:
+    """Return the error of a model that is not offered."""
+    error = ApiError(
+        ErrorCode.NOT_FOUND, message("There is no model `{model}`.", model=shortened(model)), "model", may_repeat=False
+    )
+    error.code = "model_not_found"
+    return error
+
+
+def unknown_address(method: str, path: str) -> ApiError:
+    """Return the error of an address that is not offered."""
+    text = message("There is nothing at this address: {method} {path}.", method=shortened(method), path=shortened(path))
+    error = ApiError(ErrorCode.NOT_FOUND, text, may_repeat=False)
+    error.code = "unknown_url"
+    return error
+
+
+def wrong_method(method: str, path: str, allowed: str) -> ApiError:
+    """Return the error of a method that an address does not have."""
+    text = message("{path} takes {allowed}, not {method}.", path=path, allowed=allowed, method=shortened(method))
+    error = ApiError(ErrorCode.INVALID_INPUT, text, may_repeat=False)
+    error.status, error.code, error.allowed = 405, "method_not_supported", allowed
+    return error

@@ -2,59 +2,50 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import structlog
 from starlette.exceptions import HTTPException as FormError
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from models import Generation
 from models.enum import ErrorCode, MediaKind
 from schema.runtime.context import Context
-from schema.runtime.error_formatting import record_crash
-from schema.runtime.instrumentation import Instrumentation, count_error
-from services.core.error import Refusal, RefusalGroup, UnavailableError
+from services.core.error import Refusal, RefusalGroup
 from services.core.message import message
 from services.integrations.lazy_event import LazyEvent
-from web.body import MAX_JSON_BYTES, TooLargeError, limited
-from web.connection_limit import ConnectionLimits, TooManyConnectionsError
+from web.body import MAX_JSON_BYTES, limited
+from web.connection_limit import ConnectionLimits
 from web.http_exchange import STOPPING
-from web.limit_headers import limit_headers
 from web.multipart import form_bytes
-from web.openai_api.api_error import ApiError, invalid, refused
-from web.openai_api.caller import context_of, sign_in
-from web.openai_api.image_request import ImageBody, SubmittedOrder, generation_request, read_form, read_json
+from web.openai_api.api_error import ApiError, unknown_model
+from web.openai_api.caller import sign_in
+from web.openai_api.image_request import (
+    ImageBody,
+    SubmittedOrder,
+    form_problem,
+    generation_request,
+    read_form,
+    read_json,
+)
 from web.openai_api.image_result import images_response, wait_for_ends
 from web.openai_api.image_stream import EventStream, events
 from web.openai_api.interruption import interruption, watched_session
-from web.outage_response import is_unavailable
+from web.openai_api.route import Order, fallback, route
 from web.upload_slots import UploadSlots, announced_bytes
 
 log = structlog.get_logger(__name__)
 
 OPERATIONS = ("/v1/images/generations", "/v1/images/edits", "/v1/models")
-KIND = "openai"  # the type of these operations, as metrics and log lines name it
 
 _MAX_FILES, _MAX_FIELDS = 4, 40  # of a form; a mask beside the picture is refused by its name
-_NO_FORM = message("The body must be a form: multipart/form-data.")
-_TOO_MANY = message("Too many connections are open. Please close some of them.")
 _GONE = message("The pictures of the first request with this Idempotency-Key were deleted.")
 
 
-@dataclass
-class Order:
-    """One request. `held`: closed when it is answered. `is_charged`: a repetition could be charged again."""
-
-    operation: Instrumentation
-    held: AsyncExitStack
-    is_charged: bool = False
-
-
-Answer = Callable[[Request, Context, Order], Awaitable[Response]]
 Submit = Callable[[Request, Context, Order], Awaitable[SubmittedOrder]]
 
 
@@ -81,9 +72,11 @@ class OpenAIEndpoints:
     def routes(self) -> list[Route]:
         """Return the routes below /v1."""
         return [
-            _route("POST", OPERATIONS[0], partial(self._order, self._submit_json)),
-            _route("POST", OPERATIONS[1], partial(self._order, self._submit_form)),
-            _route("GET", OPERATIONS[2], _models),
+            route("POST", OPERATIONS[0], partial(self._order, self._submit_json)),
+            route("POST", OPERATIONS[1], partial(self._order, self._submit_form)),
+            route("GET", OPERATIONS[2], _models),
+            route("GET", f"{OPERATIONS[2]}/{{id:path}}", _model, OPERATIONS[2]),
+            fallback(),
         ]
 
     async def _order(self, submit: Submit, request: Request, context: Context, order: Order) -> Response:
@@ -121,8 +114,8 @@ class OpenAIEndpoints:
                 async with form as fields:
                     body, photo = read_form(fields)
                     data = await photo.read()
-            except (FormError, ValueError):
-                raise invalid(None, _NO_FORM) from None
+            except (FormError, ValueError) as error:
+                raise form_problem(error) from None
             return await self._submit(request, context, order, body, data)
 
     async def _submit(
@@ -150,62 +143,24 @@ class OpenAIEndpoints:
 async def _models(request: Request, context: Context, order: Order) -> Response:
     """Answer with the models that make images."""
     await sign_in(context, request, "Query.models")
+    return JSONResponse({"object": "list", "data": _offered(context)})
+
+
+async def _model(request: Request, context: Context, order: Order) -> Response:
+    """Answer with one of them."""
+    await sign_in(context, request, "Query.models")
+    id = request.path_params["id"]
+    for model in _offered(context):
+        if model["id"] == id:
+            return JSONResponse(model)
+    raise unknown_model(id)
+
+
+def _offered(context: Context) -> list[dict[str, Any]]:
     offered = context.services.catalogue.models.models(MediaKind.IMAGE)
-    data = [{"id": model.id, "object": "model", "created": 0, "owned_by": model.provider} for model in offered]
-    return JSONResponse({"object": "list", "data": data})
+    return [{"id": model.id, "object": "model", "created": 0, "owned_by": model.provider} for model in offered]
 
 
 def _limited(request: Request, max_bytes: int) -> Request:
     """Return the request with a body of at most `max_bytes`. Raises TooLargeError, also while it is read."""
     return Request(request.scope, limited(request.receive, request.headers, max_bytes))
-
-
-def _route(method: str, path: str, answer: Answer) -> Route:
-    """Return a route that answers every refusal with an error in OpenAI's form."""
-
-    async def handle(request: Request) -> Response:
-        return await _answer(answer, request, path)
-
-    return Route(path, handle, methods=[method])
-
-
-async def _answer(answer: Answer, request: Request, path: str) -> Response:
-    context = context_of(request)
-    async with AsyncExitStack() as stack:
-        operation = stack.enter_context(Instrumentation(None, None))
-        operation.identify(KIND, path, None, None)
-        order = Order(operation, stack)
-        try:
-            response = await answer(request, context, order)
-        except ClientDisconnect:
-            operation.is_disconnected = True
-            return Response(status_code=400)  # not delivered; ends the request without an error in the log
-        except TooLargeError as error:
-            response = _error_response(context, invalid(None, error.message), status=413)
-        except Exception as raised:  # noqa: BLE001 - a bug is logged and reported by `_api_error`
-            refusal = _api_error(raised)
-            refusal.may_repeat = refusal.may_repeat and not order.is_charged
-            response = _error_response(context, refusal)
-    if context.limits:
-        response.raw_headers.extend(limit_headers(context.limits))
-    return response
-
-
-def _api_error(raised: Exception) -> ApiError:
-    """Return the error that answers a request; an outage and a bug are logged."""
-    if isinstance(raised, ApiError):
-        return raised
-    if isinstance(raised, Refusal | RefusalGroup):
-        return refused(raised)
-    if isinstance(raised, TooManyConnectionsError):
-        return ApiError(ErrorCode.RATE_LIMITED, _TOO_MANY, may_repeat=True)
-    if is_unavailable(raised):
-        log.warning("http.unavailable", error=raised)
-        return refused(UnavailableError())
-    return ApiError(ErrorCode.INTERNAL, record_crash("images.crashed", raised), may_repeat=True)
-
-
-def _error_response(context: Context, error: ApiError, status: int | None = None) -> Response:
-    count_error(error.error_code)
-    log.info("images.refused", code=error.error_code.value, parameter=error.parameter)
-    return JSONResponse(error.body(context.translate(error.message)), status or error.status, error.headers())

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException as FormError
 
 from models import Generation, ids
 from models.enum import Quality
@@ -16,7 +17,7 @@ from schema.runtime.node import any_id
 from services.core.message import Message, message
 from services.generations.specification import GenerationRequest
 from web.body import decode_json
-from web.openai_api.api_error import invalid
+from web.openai_api.api_error import ApiError, invalid
 
 _QUALITIES = {
     "standard": Quality.STANDARD,
@@ -35,6 +36,13 @@ _RATIOS = ("1:1", "5:4", "4:3", "3:2", "16:9", "21:9", "4:5", "3:4", "2:3", "9:1
 _BRACKETED = re.compile(r"(\w+)\[(\w*)\]")  # how clients spell lists and objects in a form
 _NO_OBJECT = message("The body must be a JSON object.")
 _ONE_PHOTO = message("Send one picture to edit.")
+_NO_FORM = message("The body must be a form: multipart/form-data.")
+# What Starlette says of forms that it does not read, the parameter, and our message.
+_FORM_PROBLEMS = (
+    ("Too many files", "image", _ONE_PHOTO),
+    ("Too many fields", None, message("The form has too many fields.")),
+    ("exceeded maximum size", None, message("A field of the form is too long.")),
+)
 
 
 class ImageBody(BaseModel):
@@ -92,6 +100,15 @@ def read_json(body: bytes) -> ImageBody:
     if not isinstance(found, dict):
         raise invalid(None, _NO_OBJECT)
     return _checked(found)
+
+
+def form_problem(problem: FormError | ValueError) -> ApiError:
+    """Return the error of a form that cannot be read."""
+    detail = problem.detail if isinstance(problem, FormError) else ""
+    for text, parameter, shown in _FORM_PROBLEMS:
+        if text in detail:
+            return invalid(parameter, shown)
+    return invalid(None, _NO_FORM)
 
 
 def read_form(form: FormData) -> tuple[ImageBody, UploadFile]:
