@@ -1,5 +1,7 @@
 """The caller of OpenAI's API: an API key or a session's token in the Authorization header; cookies are not read."""
 
+import re
+
 from starlette.requests import Request
 
 from schema.runtime import scope
@@ -9,6 +11,8 @@ from services.core.error import KeyScopeError, UnauthenticatedError
 from services.core.rate_limit import LimitUsage, limit_usage
 from telemetry import log_fields
 from web.credential import token_of
+
+_COUNT = re.compile(r"[0-9]{1,4}")
 
 
 def context_of(request: Request) -> Context:
@@ -44,3 +48,9 @@ async def sign_in(context: Context, request: Request, field: str) -> None:
     key = context.require_viewer().acting_key
     if key is not None and not scope.allows(key.scope, field):
         raise KeyScopeError
+
+
+def attempt_of(request: Request) -> int | None:
+    """Return how often this request was sent before, as OpenAI's clients say; None: its client does not count."""
+    found = request.headers.get("x-stainless-retry-count", "")
+    return int(found) if _COUNT.fullmatch(found) else None

@@ -8,22 +8,22 @@ from typing import Any
 
 import structlog
 from starlette.exceptions import HTTPException as FormError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from models import Generation
 from models.enum import ErrorCode, MediaKind
 from schema.runtime.context import Context
 from services.core.error import Refusal, RefusalGroup
 from services.core.message import message
+from services.generations import unanswered
 from services.integrations.lazy_event import LazyEvent
 from web.body import MAX_JSON_BYTES, limited
 from web.connection_limit import ConnectionLimits
 from web.http_exchange import STOPPING
 from web.multipart import form_bytes
 from web.openai_api.api_error import ApiError, unknown_model
-from web.openai_api.caller import sign_in
+from web.openai_api.caller import attempt_of, sign_in
 from web.openai_api.image_request import (
     ImageBody,
     SubmittedOrder,
@@ -87,6 +87,8 @@ class OpenAIEndpoints:
         stopping: LazyEvent = request.scope["extensions"][STOPPING]["event"]
         signed_out = order.held.enter_context(watched_session(context))
         if submitted.body.stream:
+            if await request.is_disconnected():  # otherwise it has begun, and clients do not repeat it
+                raise ClientDisconnect
             early = partial(interruption, signed_out, stopping, self._patience.stream)
             stream = events(context, submitted, early, self._patience.heartbeat)
             return EventStream(stream, order.operation, order.held.pop_all())
@@ -97,7 +99,10 @@ class OpenAIEndpoints:
             interruption(signed_out, stopping, left, request.receive),
             has_key=submitted.has_key,
         )
-        return JSONResponse(await images_response(context, submitted.body, ended))
+        response = JSONResponse(await images_response(context, submitted.body, ended))
+        if await request.is_disconnected():  # while the pictures were read
+            raise ClientDisconnect
+        return response
 
     async def _submit_json(self, request: Request, context: Context, order: Order) -> SubmittedOrder:
         received = _limited(request, MAX_JSON_BYTES)
@@ -128,14 +133,20 @@ class OpenAIEndpoints:
         order.held.enter_context(self._connections.client(context.client))
         most = services.products.profile.limits.connections_per_account
         order.held.enter_context(self._connections.account(viewer.id, most))
+        attempt = attempt_of(request) if key is None else None
+        fingerprint = None if attempt is None else unanswered.fingerprint_of(viewer, wanted)
+        rows = await unanswered.take(viewer.id, fingerprint) if attempt and fingerprint else None
         order.is_charged = key is None  # an outage may come after the commit
-        try:
-            rows: list[Generation] = await services.generations.requests.create(viewer, wanted)
-        except (Refusal, RefusalGroup):
-            order.is_charged = False
-            raise
+        if rows is None:
+            try:
+                rows = await services.generations.requests.create(viewer, wanted)
+            except (Refusal, RefusalGroup):
+                order.is_charged = False
+                raise
         if not rows:
             raise ApiError(ErrorCode.NOT_FOUND, _GONE, may_repeat=False)
+        if fingerprint is not None:
+            order.keep = partial(unanswered.keep, viewer.id, fingerprint, rows[0].batch_id)
         kind = "image_generation" if photo is None else "image_edit"
         return SubmittedOrder(body, kind, rows, received_at, has_key=key is not None)
 

@@ -32,11 +32,22 @@ _TOO_MANY = message("Too many connections are open. Please close some of them.")
 
 @dataclass
 class Order:
-    """One request. `held`: closed when it is answered. `is_charged`: a repetition could be charged again."""
+    """One request.
+
+    `held`: closed when it is answered. `is_charged`: a repetition could be charged again. `keep`: lets a repetition be
+    answered by this order, and returns whether it could; None: repetitions are not recognized.
+    """
 
     operation: Instrumentation
     held: AsyncExitStack
     is_charged: bool = False
+    keep: Callable[[], Awaitable[bool]] | None = None
+
+    async def may_repeat(self) -> bool:
+        """Return whether a repetition is charged no second time; see to that, if it can be seen to."""
+        if self.is_charged and self.keep is not None:
+            self.is_charged = not await self.keep()
+        return not self.is_charged
 
 
 Answer = Callable[[Request, Context, Order], Awaitable[Response]]
@@ -83,12 +94,13 @@ async def _answer(answer: Answer, request: Request, name: str) -> Response:
             response = await answer(request, context, order)
         except ClientDisconnect:
             operation.is_disconnected = True
+            await order.may_repeat()
             return Response(status_code=400)  # not delivered; ends the request without an error in the log
         except TooLargeError as error:
             response = _logged(context, invalid(None, error.message), status=413)
         except Exception as raised:  # noqa: BLE001 - a bug is logged and reported by `_api_error`
             refusal = _api_error(raised)
-            refusal.may_repeat = refusal.may_repeat and not order.is_charged
+            refusal.may_repeat = refusal.may_repeat and await order.may_repeat()
             response = _logged(context, refusal)
     if context.limits:
         response.raw_headers.extend(limit_headers(context.limits))

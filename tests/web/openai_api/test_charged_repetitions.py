@@ -6,12 +6,13 @@ import openai
 import pytest
 from structlog.testing import capture_logs
 
-from models import Generation
+from models import Generation, IdempotencyKey
 from models.database.connection import rows
 from services.integrations.storage.protocol import Storage, StorageError
 from tests.conftest import Running
 from tests.support.client import Api
 from tests.web.openai_api.conftest import NewClient
+from tests.web.openai_api.test_image_errors import post
 
 ORDER: dict[str, Any] = {"prompt": "A fox"}
 
@@ -51,15 +52,28 @@ def fail(server: Running, error: Exception) -> None:
 @pytest.mark.any_database
 @pytest.mark.parametrize("error", [StorageError("away"), RuntimeError("a bug")])
 @pytest.mark.parametrize("format", ["b64_json", "url"])
-async def test_error_after_the_charge_is_not_repeated(
+async def test_error_after_the_charge_is_not_repeated_by_clients_that_do_not_count(
+    server: Running, ada: Api, error: Exception, format: Any
+) -> None:
+    fail(server, error)
+    failed = await post(ada, ada.token, {**ORDER, "response_format": format})
+    assert failed.status_code >= 500
+    assert failed.headers["x-should-retry"] == "false"
+    assert await Generation.all().count() == 1
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize("error", [StorageError("away"), RuntimeError("a bug")])
+@pytest.mark.parametrize("format", ["b64_json", "url"])
+async def test_client_that_counts_its_attempts_gets_the_picture_by_the_next_one(
     server: Running, ada: Api, client_of: NewClient, error: Exception, format: Any
 ) -> None:
     fail(server, error)
     async with client_of(ada, str(ada.token)) as client:
-        with pytest.raises(openai.InternalServerError) as failed:
-            await client.with_options(max_retries=2).images.generate(**ORDER, response_format=format)
-    assert failed.value.response.headers["x-should-retry"] == "false"
+        made = await client.with_options(max_retries=1).images.generate(**ORDER, response_format=format)
+    assert made.data
     assert await Generation.all().count() == 1
+    assert await IdempotencyKey.all().count() == 0
 
 
 @pytest.mark.any_database

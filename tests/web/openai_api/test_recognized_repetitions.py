@@ -1,0 +1,159 @@
+"""Repetitions by clients that count their attempts: answered by the order whose answer they did not receive."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+from openai import AsyncOpenAI
+
+from models import Generation, IdempotencyKey
+from settings import Settings
+from tests.conftest import Running, running
+from tests.support.client import Api, photo, until
+from tests.web.openai_api.conftest import NewClient, create_key
+from tests.web.openai_api.test_image_errors import post
+
+ORDER = {"prompt": "A fox"}
+GATEWAY_TIMEOUT = b"HTTP/1.1 504 Gateway Time-out\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+@asynccontextmanager
+async def impatient_proxy(address: str) -> AsyncIterator[str]:
+    """A proxy that answers the first request with 504, as nginx does in time, once it is submitted; yields its URL."""
+    host, port = address.removeprefix("http://").split(":")
+    given_up: list[bool] = []
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server_reader, server_writer = await asyncio.open_connection(host, int(port))
+        request = asyncio.create_task(copy(reader, server_writer))
+        if given_up:
+            await copy(server_reader, writer)
+        else:
+            given_up.append(True)
+            await until(Generation.all().exists)
+            writer.write(GATEWAY_TIMEOUT)
+        request.cancel()
+        for each in (server_writer, writer):
+            each.close()
+
+    proxy = await asyncio.start_server(pass_on, "127.0.0.1", 0)
+    async with proxy:
+        yield f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+
+
+async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+
+
+async def make_once_kept(server: Running) -> None:
+    """Make the picture of an order once a repetition may be answered by it."""
+    await until(IdempotencyKey.filter(operation="unansweredOrder").exists)
+    await server.services.generations.worker.process((await Generation.get()).id)
+
+
+async def attempt(api: Api, number: int | None, **changes: Any) -> httpx.Response:
+    headers = {} if number is None else {"x-stainless-retry-count": str(number)}
+    token = changes.pop("token", api.token)
+    return await post(api, token, ORDER | changes, headers=headers)
+
+
+@pytest.mark.parametrize("is_edit", [False, True])
+async def test_order_behind_a_proxy_that_gives_up_is_charged_once(idle_server: Running, is_edit: bool) -> None:
+    ada = await idle_server.api.sign_up()
+    before = await ada.credits()
+    async with (
+        impatient_proxy(ada.address) as address,
+        AsyncOpenAI(base_url=f"{address}/v1", api_key=str(ada.token)) as client,
+    ):
+        image: Any = {"image": ("me.jpg", photo(), "image/jpeg")} if is_edit else {}
+        ordered: Any = client.images.edit if is_edit else client.images.generate
+        order = asyncio.create_task(ordered(**ORDER, **image))
+        await make_once_kept(idle_server)
+        assert (await order).data
+    row = await Generation.get()
+    assert before - await ada.credits() == row.cost
+
+
+async def test_order_that_takes_longer_than_one_request_is_waited_for(
+    scripted_settings: Settings, client_of: NewClient
+) -> None:
+    async with running(scripted_settings, idle=True, order_seconds=0.2) as server:
+        ada = await server.api.sign_up()
+        async with client_of(ada, str(ada.token)) as client:
+            order = asyncio.create_task(client.with_options(max_retries=2).images.generate(prompt="A fox"))
+            await make_once_kept(server)
+            assert (await order).data
+        assert await Generation.all().count() == 1
+
+
+@pytest.mark.any_database
+async def test_each_order_answers_one_repetition(scripted_settings: Settings) -> None:
+    async with running(scripted_settings, idle=True, order_seconds=0.01) as server:
+        ada = await server.api.sign_up()
+        for _ in range(2):
+            late = await attempt(ada, 0)
+            assert (late.status_code, "x-should-retry" in late.headers) == (504, False)
+        assert await Generation.all().count() == 2, "a first attempt is always a new order"
+    async with running(scripted_settings, idle=True) as server:
+        ada = replace(server.api, token=ada.token)
+        for row in await Generation.all():
+            await server.services.generations.worker.process(row.id)
+        answers = [await attempt(ada, 1) for _ in range(2)]
+        assert len({answer.json()["data"][0]["id"] for answer in answers}) == 2
+        third = asyncio.create_task(attempt(ada, 1))
+        await until(Generation.filter(status="PENDING").exists)
+        third.cancel()
+
+
+@pytest.mark.any_database
+async def test_order_that_is_still_waited_for_answers_no_other_request(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    orders = []
+    for number in (0, 1):
+        orders.append(asyncio.create_task(attempt(ada, number)))
+
+        async def is_submitted(count: int = number + 1) -> bool:
+            return await Generation.all().count() == count
+
+        await until(is_submitted)
+    for row in await Generation.all():
+        await idle_server.services.generations.worker.process(row.id)
+    answers = [await order for order in orders]
+    assert len({answer.json()["data"][0]["id"] for answer in answers}) == 2
+
+
+@pytest.mark.any_database
+async def test_repetition_has_the_same_order_and_credential(scripted_settings: Settings) -> None:
+    async with running(scripted_settings, idle=True, order_seconds=0.01) as server:
+        ada = await server.api.sign_up()
+        bob = await server.api.sign_up("bob@example.com")
+        assert (await attempt(ada, None)).headers["x-should-retry"] == "false"
+        assert not await IdempotencyKey.all().exists()
+        await attempt(ada, 0)
+        others = [(ada, {"prompt": "A dog"}), (ada, {"quality": "hd"}), (ada, {"token": await create_key(ada)})]
+        for number, (api, changes) in enumerate([*others, (bob, {})], start=3):
+            await attempt(api, 1, **changes)
+            assert await Generation.all().count() == number
+        await attempt(ada, 1)
+        assert await Generation.all().count() == 6
+        await IdempotencyKey.all().update(created_at=datetime(2020, 1, 1, tzinfo=UTC))
+        await attempt(ada, 1)
+        assert await Generation.all().count() == 7
+
+
+@pytest.mark.any_database
+async def test_repetition_of_a_deleted_order_is_not_found(scripted_settings: Settings) -> None:
+    delete = "mutation($id: ID!) { deleteGenerations(ids: [$id]) { errors { code } } }"
+    async with running(scripted_settings, idle=True, order_seconds=0.01) as server:
+        ada = await server.api.sign_up()
+        await attempt(ada, 0)
+        row = await Generation.get()
+        await server.services.generations.worker.process(row.id)
+        assert (await ada.one(delete, id=row.id))["errors"] == []
+        assert (await attempt(ada, 1)).status_code == 404
