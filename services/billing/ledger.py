@@ -158,9 +158,9 @@ def signup_bonus(user_id: str, credits: int, expire_days: int | None = None) -> 
     return [line]
 
 
-def expiry(days: int | None) -> datetime | None:
-    """Return when credits that are given now expire; None: never."""
-    return None if days is None else datetime.now(UTC) + timedelta(days=days)
+def expiry(days: int | None, given_at: datetime | None = None) -> datetime | None:
+    """Return when credits that are given then, by default now, expire; None: never."""
+    return None if days is None else (given_at or datetime.now(UTC)) + timedelta(days=days)
 
 
 def deduction(generation_id: str, cost: int, api_key_id: str | None = None) -> list[LedgerLine]:

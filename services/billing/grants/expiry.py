@@ -1,6 +1,6 @@
 """The expiry of grants: a ledger line takes what is left, once; and what a plan's next month keeps."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 from models import CreditGrant, Plan, User
@@ -93,6 +93,20 @@ async def rollover(user_id: str, plan: Plan, month: str, expires_at: datetime) -
         reason = {"plan": plan.slug}
         line = LedgerLine(TransactionType.ROLLOVER, kept, f"rollover:{month}", metadata=reason, expires_at=expires_at)
         lines.append(line)
+    return lines
+
+
+def expiry_lines(grants: Sequence[CreditGrant], balance: int) -> list[LedgerLine]:
+    """Return the lines that end these grants before their time, of an account with this balance, whose row is locked.
+
+    Together they take at most the balance: a server of an earlier release spends without regard to grants.
+    """
+    lines = []
+    for row in grants:
+        left = min(row.remaining, max(balance, 0))
+        balance -= left
+        if left:
+            lines.append(_line(row, left))
     return lines
 
 

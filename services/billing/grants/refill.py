@@ -1,14 +1,19 @@
-"""The monthly refill: free credits up to an amount, once a calendar month, granted when an account is first used."""
+"""The monthly refill: free credits up to an amount, once a calendar month, granted when an account is first used.
+
+A refill takes the place of the earlier ones that would expire before it: what is left of them ends with its line. Else
+a month's refill would be less by credits that are gone some hours later.
+"""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import structlog
 
-from models import User
+from models import CreditGrant, CreditTransaction, User
 from models.database.connection import database_time, is_outage, rows, run_tx
 from models.enum import TransactionType
 from services.billing import ledger
+from services.billing.grants.expiry import expiry_lines
 from services.billing.ledger import LedgerLine
 from services.billing.mailbox_identity import mailbox_identity
 from services.core.error import NotFoundError, Refusal
@@ -77,7 +82,8 @@ class RefillService:
     async def _refill(self, user_id: str) -> AccountChange:
         account = await account_change.bump_version(user_id)
         user = await User.get(id=user_id)
-        month = _month(await self._now())  # a server's clock may be ahead
+        now = await self._now()  # a server's clock may be ahead
+        month = _month(now)
         if self._rules is None or user.refill_month == month or not self._has_less(user):
             raise _NotDueError
         await User.filter(id=user_id).update(refill_month=month)
@@ -91,20 +97,41 @@ class RefillService:
         )
         if not claimed:
             return account  # another account of the mailbox has it
+        expires_at = ledger.expiry(self._rules.expire_days, now)
+        ended, expired = await _ending(user, now, expires_at) if user.has_grants else ([], 0)
+        kept = max(user.credits + sum(line.amount for line in ended) - expired, 0)
         line = LedgerLine(
             TransactionType.BONUS,
-            self._rules.credits - user.credits,
-            f"refill:{user_id}:{month}",
+            self._rules.credits - kept,
+            f"{_reference(user_id)}{month}",
             metadata={"reason": "refill", "month": month},
-            expires_at=ledger.expiry(self._rules.expire_days),
+            expires_at=expires_at,
         )
-        return await ledger.post(user_id, [line], version_bumped=True)
+        return await ledger.post(user_id, [*ended, line], version_bumped=True)
 
     async def forget(self) -> None:
         """Delete who got the refills of earlier months."""
         now = await self._now()
         years, month = divmod(now.year * 12 + now.month - 1 - _KEPT_MONTHS, 12)
         await rows("DELETE FROM credit_refills WHERE month < $1 RETURNING id", f"{years:04}-{month + 1:02}")
+
+
+async def _ending(user: User, now: datetime, until: datetime | None) -> tuple[list[LedgerLine], int]:
+    """Return the lines that end earlier refills, and how many other credits have expired, which a sweep takes soon.
+
+    `until`: of the new refill, which replaces none that lasts longer. None: it never expires.
+    """
+    found = await CreditGrant.filter(user_id=user.id, remaining__gt=0).order_by("expires_at", "id")
+    lines = CreditTransaction.filter(id__in=[row.id for row in found], reference__startswith=_reference(user.id))
+    refills = {id for (id,) in await lines.values_list("id")}
+    ended = [row for row in found if row.id in refills and (until is None or row.expires_at <= until)]
+    expired = sum(row.remaining for row in found if row.id not in refills and row.expires_at <= now)
+    return expiry_lines(ended, user.credits), expired
+
+
+def _reference(user_id: str) -> str:
+    """Return how the references of an account's refills begin."""
+    return f"refill:{user_id}:"
 
 
 def _month(moment: datetime) -> str:
