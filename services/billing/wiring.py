@@ -40,8 +40,9 @@ class Billing:
     def chores(self) -> tuple[Chore, ...]:
         bonuses, granted, expiry = self.signup_bonuses, self.granted_plans, self.grant_expiry
         return (
+            # Before the expiry, all of them: the next month keeps a part of what would expire otherwise.
+            chore_for_each("granted_plan", Lane.SETTLEMENT, granted.due, granted.renew, until_empty=True),
             chore_for_each("credit_grant", Lane.SETTLEMENT, expiry.due, expiry.expire),
-            chore_for_each("granted_plan", Lane.SETTLEMENT, granted.due, granted.renew),
             chore_for_each("membership", Lane.SETTLEMENT, self.memberships.lapsed, self.memberships.lapse),
             chore_for_each("signup_bonus", Lane.CLEAN_UP, bonuses.unhashed, bonuses.record_identity, until_empty=True),
             chore_for_each("expired_grant", Lane.CLEAN_UP, expiry.forgettable, expiry.forget),

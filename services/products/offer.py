@@ -22,6 +22,7 @@ from services.products.toml_file import (
 )
 
 _ONE_YEAR = 366 * 24  # hours
+_LONGEST_MONTH = 31  # days
 
 Price = Annotated[StrictInt, Field(ge=1, le=100_000_000)]  # minor units
 Currency = Annotated[str, Field(pattern=r"^[a-z]{3}$")]  # ISO 4217, lower case
@@ -104,6 +105,16 @@ def offer_problems(packages: tuple[ProfilePackage, ...], plans: tuple[ProfilePla
         if plan.price is None and plan.currency is not None:
             yield f"{place}.currency", "is never used: the price is on request"
         yield from _kind_problems(place, plan)
+
+
+def rollover_problems(plans: tuple[ProfilePlan, ...], grace_days: int) -> Iterator[Problem]:
+    """Yield the plans whose credits expire before the next month, paid as late as it may be, can keep any of them."""
+    least = _LONGEST_MONTH + grace_days + 1  # a day for what is reported some hours after it was paid
+    late = f" and may be paid {grace_days} days late (membership.grace_days)" if grace_days else ""
+    for plan in plans:
+        if plan.rollover and plan.credits_expire_days is not None and plan.credits_expire_days < least:
+            what = f"must be at least {least} with a rollover: a month has up to {_LONGEST_MONTH} days{late}"
+            yield f"plans.{plan.slug}.credits_expire_days", what
 
 
 def _kind_problems(place: str, plan: ProfilePlan) -> Iterator[Problem]:

@@ -12,7 +12,15 @@ from models.enum import MediaKind, PlanKind, Quality
 from services.products.blocklist import folded
 from services.products.collection import CollectionReference, ProfileCollection, collection_problems, load_collection
 from services.products.model import DEMO, Model, ModelId, load_models
-from services.products.offer import ExpireDays, MaxBatch, ProfilePackage, ProfilePlan, load_offers, offer_problems
+from services.products.offer import (
+    ExpireDays,
+    MaxBatch,
+    ProfilePackage,
+    ProfilePlan,
+    load_offers,
+    offer_problems,
+    rollover_problems,
+)
 from services.products.toml_file import (
     ENTRY,
     SHARED,
@@ -303,6 +311,7 @@ def _problems(profile: Profile) -> Iterator[Problem]:
     for collection in profile.collections:
         yield from collection_problems(collection, "collections", collection.slug)
     yield from offer_problems(profile.packages, profile.plans)
+    yield from rollover_problems(profile.plans, profile.membership.grace_days)
     yield from _pass_problems(profile)
     if profile.membership.api_by_plan and not any(plan.api_access for plan in profile.plans):
         yield "membership.api_by_plan", "needs a plan with api_access, and none is sold"

@@ -5,12 +5,14 @@ from services.billing.grants.grant import REFUND_DAYS
 from tests.accounts.test_guest_merge import merge, token_of
 from tests.accounts.test_guests import guest_of
 from tests.billing.test_grant_expiry import ada, buy, cancel, spend, store, sweep
+from tests.billing.test_granted_plan import grant as grant_plan
+from tests.billing.test_granted_plan import let_month_end
 from tests.billing.test_refill import server
 from tests.conftest import Running
 from tests.support.client import Api
 from tests.support.expiring_profile import KEPT, PACKAGE_DAYS, expiring, let_expire
 from tests.support.fakes.polar_wire import order, refunded
-from tests.support.integrity import adjust_credits, assert_invariants
+from tests.support.integrity import adjust_credits, assert_invariants, make_admin
 from tests.support.polar_store import BASIC, deliver, lines, user_of
 
 __all__ = ["ada", "server", "store"]
@@ -62,6 +64,20 @@ async def test_refunded_month_takes_back_what_the_next_one_kept_of_it(store: Run
     await deliver(ada, "order.refunded", refunded(first, 999))
     assert (await ada.credits(), (await lines(ada))[-1]) == (100, ("REVERSAL", -KEPT))
     await assert_invariants(store.services, all_ended=False)
+
+
+async def test_month_that_is_due_with_the_expiry_of_the_former_one_keeps_of_it(store: Running, ada: Api) -> None:
+    """After an outage of all workers, or of a plan whose credits were granted for a month only."""
+    admin = await make_admin(store.api)
+    for api in (ada, bob := await ada.sign_up("bob@example.com")):
+        assert (await grant_plan(admin, api))["errors"] == []
+        await let_month_end(api)
+        await let_expire(user_of(api), "SUBSCRIPTION")
+    await sweep(store)
+    for api in (ada, bob):
+        assert (await lines(api))[-3:] == [("EXPIRY", -100), ("ROLLOVER", KEPT), ("SUBSCRIPTION", 100)]
+        assert await api.credits() == 110 + KEPT, "with the bonus"
+    await assert_invariants(store.services)
 
 
 async def test_refill_pays_no_debt(server: Running) -> None:

@@ -251,6 +251,23 @@ def test_api_by_plan_requires_a_plan_with_api_access(tmp_path: Path) -> None:
     assert load_profile(write(tmp_path / "with", text, offers=offers)).membership.api_by_plan
 
 
+def test_rollover_requires_credits_that_outlive_a_month_that_is_paid_late(tmp_path: Path) -> None:
+    def offers(days: int, rollover: int = 20) -> str:
+        fields = f"credits_per_month = 100\ncredits_expire_days = {days}\nrollover = {rollover}"
+        return OFFERS.replace("credits_per_month = 100", fields)
+
+    place = "tiny.toml: plans.monthly.credits_expire_days: must be at least"
+    longest = "with a rollover: a month has up to 31 days"
+    assert problems_of(write(tmp_path / "at_once", offers=offers(31))) == [f"{place} 32 {longest}"]
+    assert load_profile(write(tmp_path / "enough", offers=offers(32))).plans[0].rollover == 20
+    assert load_profile(write(tmp_path / "none", offers=offers(28, rollover=0))).plans[0].rollover == 0
+    late = PROFILE + "[membership]\ngrace_days = 3\n"
+    assert problems_of(write(tmp_path / "late", late, offers=offers(34))) == [
+        f"{place} 35 {longest} and may be paid 3 days late (membership.grace_days)"
+    ]
+    assert load_profile(write(tmp_path / "late_enough", late, offers=offers(35))).plans[0].credits_expire_days == 35
+
+
 def test_product_without_credits_grants_and_sells_none(tmp_path: Path) -> None:
     text = PROFILE.replace("max_batch", "sells_credits = false\nmax_batch")
     assert problems_of(write(tmp_path, text + "[referral]\nbonus = 5\ncap = 2\n")) == [
