@@ -81,7 +81,9 @@ class _Services(Pages):
         self.core = SimpleNamespace(replica=None)
         self.integrations = SimpleNamespace(documents=PersistedDocuments(0))
         self.operations = SimpleNamespace(
-            query_slots=QuerySlots(has_pauses=False), provider_pauses=SimpleNamespace(epoch=0)
+            query_slots=QuerySlots(has_pauses=False),
+            provider_pauses=SimpleNamespace(epoch=0),
+            maintenance=SimpleNamespace(is_read_only=False),
         )
         self.products = SimpleNamespace(profile=SimpleNamespace(locale="en"))
         self.accounts = SimpleNamespace(sessions=_Sessions(), demo=None)

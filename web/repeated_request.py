@@ -15,6 +15,7 @@ from schema.runtime.instrumentation import report_repeated
 from schema.runtime.kept_answers import Found, KeptAnswers, KnownRequest, SeenResponse
 from services.accounts.secret_token import hash_token
 from services.accounts.session import SeenSession, SessionRead
+from services.operations.wiring import Operations
 from services.services import Services
 from web.body import MAX_JSON_BYTES
 from web.http_exchange import WHOLE_RESPONSE, Header
@@ -70,7 +71,7 @@ class RepeatedRequests:
     async def _answer(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         started, state = time.perf_counter(), scope["state"]
         services: Services = state["services"]
-        digest = _digest(scope, body, services.operations.provider_pauses.epoch)
+        digest = _digest(scope, body, services.operations)
         state[REPETITION] = repetition = Repetition()
         known = self._answers.request(digest)
         if known is None:
@@ -157,14 +158,16 @@ def _has_short_json(headers: Iterable[Header]) -> bool:
     return is_json and is_short
 
 
-def _digest(scope: Scope, body: bytes, epoch: int) -> bytes:
+def _digest(scope: Scope, body: bytes, operations: Operations) -> bytes:
     """Return a hash of a request; lines end its headers, which therefore cannot be mistaken for each other.
 
-    `epoch`: of the pauses of providers, which messages of waiting generations depend on.
+    Messages of waiting generations depend on the epoch of the pauses of providers, and a refill that is due is granted
+    by the first request after a maintenance.
     """
+    state = b"%d %d" % (operations.provider_pauses.epoch, operations.maintenance.is_read_only)
     lines = [name + b": " + value for name, value in scope["headers"] if name not in _CHANGING]
     return hashlib.sha256(
-        b"\n".join([b"%d" % epoch, scope["method"].encode(), scope["query_string"], *lines, b"", body])
+        b"\n".join([state, scope["method"].encode(), scope["query_string"], *lines, b"", body])
     ).digest()
 
 

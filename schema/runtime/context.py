@@ -177,7 +177,8 @@ class Context:
             viewer, self.credential.token = await demo.sign_in()
             self.is_cookie = False
         if viewer is not None and (refills := self.services.billing.refills).is_due(viewer):
-            viewer = await refills.refill(viewer)
+            # While the service is read-only, nothing is granted: the first request afterwards gets it.
+            viewer = viewer if self.services.operations.maintenance.is_read_only else await refills.refill(viewer)
         self._acting_key = viewer.acting_key if viewer else None
         self.set_viewer(viewer, is_authenticated=True)
         if viewer is None and is_sent:

@@ -13,8 +13,10 @@ from services.products.profile import RefillRules
 from settings import Settings
 from tests.accounts.test_guests import guest_of
 from tests.conftest import Running, running
+from tests.operations.test_maintenance import switch
+from tests.support.client import CREDITS
 from tests.support.expiring_profile import expiring, write_profile
-from tests.support.integrity import adjust_credits, assert_invariants
+from tests.support.integrity import adjust_credits, assert_invariants, make_admin
 from tests.support.polar_store import user_of
 
 REFILL = "\n[refill]\ncredits = 25\nexpire_days = 40\n"
@@ -107,6 +109,22 @@ async def test_unverified_address_gets_no_refill_where_the_bonus_needs_a_verifie
     assert not service.is_due(await User.get(id=user_of(ada)))
     await ada.verify_address()
     assert service.is_due(await User.get(id=user_of(ada)))
+
+
+async def test_read_only_service_grants_the_refill_with_the_first_request_afterwards(server: Running) -> None:
+    ada, admin = await server.api.sign_up(), await make_admin(server.api)
+    assert await admin.credits() == 25
+    await switch(admin, readOnly=True)
+    version = (await User.get(id=user_of(ada))).version
+    for _ in range(4):  # the last ones are answered as repeated requests
+        assert await ada.credits() == 10
+    async with ada.socket() as socket:
+        assert (await (await socket.subscribe(CREDITS)).next())["credits"] == 10
+    assert (await User.get(id=user_of(ada))).version == version
+    assert await CreditTransaction.filter(user_id=user_of(ada), reference__startswith="refill:").count() == 0
+    await switch(admin, readOnly=False)
+    assert await ada.credits() == 25
+    await assert_invariants(server.services)
 
 
 async def test_product_without_a_refill_grants_none(idle_server: Running) -> None:
