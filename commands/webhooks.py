@@ -22,14 +22,17 @@ def add_arguments(commands: "Subparsers") -> None:
 
 async def execute(services: Services, arguments: argparse.Namespace) -> int:
     """Do what the command says; return 1 if the delivery does not exist."""
-    await services.webhooks.synchronize_own()
     if arguments.action == "replay":
         return await _replay(services, arguments.id)
     endpoints = await services.webhooks.deliveries.own()
-    if not endpoints:
-        print("WEBHOOK_URLS is not set: the deployment has no endpoint.")
     for endpoint in endpoints:
         print("\n".join(_lines(endpoint)))
+    # Only shown: a shell may have other settings than the processes, which use the endpoints of their own.
+    unused = sorted(set(services.webhooks.options.own_urls) - {endpoint.row.url for endpoint in endpoints})
+    for url in unused:
+        print(f"{url}: not used yet, until a server or a worker starts with it")
+    if not endpoints and not unused:
+        print("WEBHOOK_URLS is not set: the deployment has no endpoint.")
     return 0
 
 
@@ -37,7 +40,8 @@ def _lines(endpoint: OwnEndpoint) -> list[str]:
     row, numbers = endpoint.row, endpoint.numbers
     counted = ", ".join(f"{number} {state.lower()}" for state, number in sorted(numbers.items())) or "nothing sent yet"
     failing = f"; failing since {row.failing_since:%Y-%m-%d %H:%M:%S} UTC" if row.failing_since else ""
-    lines = [f"{row.url}: {counted}{failing}"]
+    unlisted = f"; in no WEBHOOK_URLS since {row.updated_at:%Y-%m-%d %H:%M:%S} UTC" if row.disabled_at else ""
+    lines = [f"{row.url}: {counted}{failing}{unlisted}"]
     for delivery in endpoint.dead:
         last = delivery.attempt_log[-1] if delivery.attempt_log else {}
         reason = last.get("status") or last.get("failure") or "not attempted"

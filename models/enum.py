@@ -188,7 +188,7 @@ class DeliveryState(StrEnum):
 class DisabledReason(StrEnum):
     """Why a webhook endpoint is sent nothing."""
 
-    OWNER = "OWNER"  # switched off by its owner
+    OWNER = "OWNER"  # switched off by its owner, or no longer one of WEBHOOK_URLS
     FAILING = "FAILING"  # every attempt of a day failed
     GONE = "GONE"  # it answered 410
     SECRET = "SECRET"  # noqa: S105 - a reason: SECRET_KEY has changed, and a new secret is needed

@@ -39,7 +39,7 @@ class WebhookEndpoint(Model):
     notified_at = fields.DatetimeField(null=True)  # when its owner was mailed that it is disabled
     claimed_at = fields.DatetimeField(null=True)  # when deliveries to it were last claimed
     created_at = fields.DatetimeField(auto_now_add=True)
-    updated_at = fields.DatetimeField(auto_now=True)
+    updated_at = fields.DatetimeField(auto_now=True)  # of one of WEBHOOK_URLS: when a process last listed it
 
     class Meta:
         table = "webhook_endpoints"

@@ -1,13 +1,14 @@
 """Claims of deliveries, and what their attempts change: every write checks the fence of its claim."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
 
 from models import WebhookDelivery, WebhookEndpoint
-from models.database.connection import rows, run_tx
+from models.database.connection import placeholders, rows, run_tx
 from models.database.model_row import columns, from_row
 from models.enum import AttemptFailure, DisabledReason
 from services.core.lease import Lease, LeaseLostError
@@ -60,14 +61,20 @@ async def work_to_do() -> tuple[bool, bool]:
     return bool(found["events"]), bool(found["due"])
 
 
-async def due_endpoints(limit: int) -> list[dict[str, Any]]:
-    """Return id and `failing_since` of endpoints with due deliveries: working ones first, in turns."""
+async def due_endpoints(limit: int, own_urls: Sequence[str]) -> list[dict[str, Any]]:
+    """Return id, `user_id` and `failing_since` of endpoints with due deliveries: working ones first, in turns.
+
+    `own_urls`: of the deployment that are included; those of other processes' settings are not.
+    """
+    own = f" OR e.url IN ({placeholders(own_urls, first=2)})" if own_urls else ""
     return await rows(
-        "SELECT e.id, e.failing_since FROM webhook_endpoints e WHERE e.disabled_at IS NULL"
+        f"SELECT e.id, e.user_id, e.failing_since FROM webhook_endpoints e WHERE (e.user_id IS NOT NULL{own})"  # noqa: S608 - placeholders
+        " AND e.disabled_at IS NULL"
         " AND (SELECT MIN(next_attempt_at) FROM webhook_deliveries WHERE endpoint_id = e.id AND state = 'WAITING')"
         " <= NOW() ORDER BY CASE WHEN e.failing_since IS NULL THEN 0 ELSE 1 END,"
         " COALESCE(e.claimed_at, e.created_at) LIMIT $1",
         limit,
+        *own_urls,
     )
 
 

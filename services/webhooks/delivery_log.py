@@ -102,8 +102,8 @@ class DeliveryLog:
         return found
 
     async def replay_own(self, delivery_id: str | None) -> Sequence[WebhookDelivery]:
-        """Do the same with deliveries to the deployment's endpoints: with one, or with all that are DEAD."""
-        query = WebhookDelivery.filter(endpoint__user_id=None)
+        """Do the same with deliveries to the deployment's endpoints in use: with one, or with all that are DEAD."""
+        query = WebhookDelivery.filter(endpoint__user_id=None, endpoint__disabled_at=None)
         query = query.filter(state=DeliveryState.DEAD) if delivery_id is None else query.filter(id=delivery_id)
         return await self._make_due([id for (id,) in await query.order_by("id").values_list("id")])
 

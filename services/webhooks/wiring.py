@@ -12,7 +12,7 @@ from services.webhooks.delivery import end_failures, end_overdue
 from services.webhooks.delivery_log import DeliveryLog
 from services.webhooks.endpoint import WebhookEndpointService
 from services.webhooks.notice import DisabledNotices
-from services.webhooks.own_endpoint import synchronize
+from services.webhooks.own_endpoint import end_unlisted, synchronize
 from services.webhooks.secret import EndpointSecrets
 from services.webhooks.worker import WebhookWorker
 
@@ -44,6 +44,8 @@ class Webhooks:
     @property
     def chores(self) -> tuple[Chore, ...]:
         return (
+            Chore(Lane.SETTLEMENT, self.synchronize_own),
+            Chore(Lane.SETTLEMENT, end_unlisted),
             Chore(Lane.SETTLEMENT, end_overdue),
             Chore(Lane.SETTLEMENT, end_failures),
             chore_for_each("webhook_notice", Lane.CLEAN_UP, self.notices.find, self.notices.send),
@@ -54,7 +56,7 @@ class Webhooks:
         return (self.worker.run,)
 
     async def synchronize_own(self) -> None:
-        """Make the endpoints of the deployment those of the settings."""
+        """Note which endpoints of the deployment the settings of this process list."""
         await synchronize(self.options.own_urls, self.options.credits_low)
 
 
@@ -74,6 +76,7 @@ def build_webhooks(
         worker=WebhookWorker(
             outside.webhook_sender,
             secrets,
+            own_urls=options.own_urls,
             poll=options.poll,
             first_pause=options.first_pause,
             give_up_seconds=options.give_up_seconds,

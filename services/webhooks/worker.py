@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -36,8 +36,9 @@ _GONE = 410
 class WebhookWorker:
     """Dispatches events and sends deliveries. Whatever this process loses, the next claim sends again.
 
-    `poll`: seconds between two looks at the tables. `first_pause`: seconds after the first failed attempt.
-    `give_up_seconds`: for how long a delivery is attempted, and an endpoint may fail until it is disabled.
+    `own_urls`: the deployment's endpoints that this process sends to. `poll`: seconds between two looks at the tables.
+    `first_pause`: seconds after the first failed attempt. `give_up_seconds`: for how long a delivery is attempted, and
+    an endpoint may fail until it is disabled.
     """
 
     def __init__(
@@ -45,12 +46,14 @@ class WebhookWorker:
         open_sender: "Callable[[], WebhookSender]",
         secrets: EndpointSecrets,
         *,
+        own_urls: Sequence[str],
         poll: float,
         first_pause: float,
         give_up_seconds: float,
     ) -> None:
         self._open_sender = open_sender
         self._secrets = secrets
+        self._own_urls = own_urls
         self._poll = poll
         self._first_pause = first_pause
         self._give_up_seconds = give_up_seconds
@@ -93,7 +96,7 @@ class WebhookWorker:
 
     async def _start_due(self) -> int:
         started = 0
-        for row in await delivery.due_endpoints(_ENDPOINTS):
+        for row in await delivery.due_endpoints(_ENDPOINTS, self._own_urls):
             free, at_once = self._room(row["id"], is_failing=row["failing_since"] is not None)
             if free <= 0:
                 continue

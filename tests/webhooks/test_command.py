@@ -31,6 +31,8 @@ async def test_command_lists_and_replays_what_was_given_up(
             return code, found.out + found.err
 
         worker = server.services.webhooks.worker
+        assert f"{receiver.url}: not used yet" in (await run())[1]
+        await server.services.webhooks.synchronize_own()  # as every start does
         assert f"{receiver.url}: nothing sent yet" in (await run())[1]
         ada = await server.api.sign_up()
         await make_member(str(ada.user["id"]))

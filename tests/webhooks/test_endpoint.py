@@ -182,5 +182,3 @@ async def test_endpoints_of_the_settings_follow_them_and_get_events_of_all_accou
         owners = {orjson.loads(call.raw)["data"]["userId"] for call in receiver.received}
         assert owners == {ada.user["id"], bob.user["id"]}
         assert await deliveries(ada) == []
-        await synchronize([], 10)
-        assert await own_endpoints() == []
