@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -26,11 +27,26 @@ log = structlog.get_logger(__name__)
 
 _SLOTS = 32  # requests of one process at once
 _FAILING_SLOTS = 16  # of these, for endpoints whose last attempt failed: they are often slow
+_OWN_SLOTS = 16  # the same for the deployment's endpoints: a slow one leaves the others to those of accounts
 _AT_ONCE = 4  # requests to one endpoint at once, of all processes
+_OWN_AT_ONCE = 16  # the same for one of the deployment, which is sent the events of all accounts
 _FAILING_AT_ONCE = 1  # the same for one whose last attempt failed
 _ENDPOINTS = 200  # that one pass looks at
 _GRACE = 4.0  # seconds that requests get to finish when the process stops
 _GONE = 410
+
+
+@dataclass(frozen=True)
+class _Recipient:
+    """An endpoint that is sent to. `is_own`: it is the deployment's; `is_failing`: its last attempt failed."""
+
+    id: str
+    is_own: bool
+    is_failing: bool
+
+
+def _recipient(id: str, user_id: str | None, failing_since: object) -> _Recipient:
+    return _Recipient(id, user_id is None, failing_since is not None)
 
 
 class WebhookWorker:
@@ -57,7 +73,7 @@ class WebhookWorker:
         self._poll = poll
         self._first_pause = first_pause
         self._give_up_seconds = give_up_seconds
-        self._sending: dict[asyncio.Task[None], tuple[str, bool]] = {}  # endpoint, and whether it was failing
+        self._sending: dict[asyncio.Task[None], _Recipient] = {}
 
     @cached_property
     def _sender(self) -> "WebhookSender":
@@ -97,23 +113,27 @@ class WebhookWorker:
     async def _start_due(self) -> int:
         started = 0
         for row in await delivery.due_endpoints(_ENDPOINTS, self._own_urls):
-            free, at_once = self._room(row["id"], is_failing=row["failing_since"] is not None)
+            free, at_once = self._room(_recipient(row["id"], row["user_id"], row["failing_since"]))
             if free <= 0:
                 continue
             claims = await delivery.claim(row["id"], free, at_once)
             for claim in claims:
                 task = asyncio.create_task(self._send(claim), name="webhook")
-                self._sending[task] = (claim.endpoint.id, claim.endpoint.failing_since is not None)
+                endpoint = claim.endpoint
+                self._sending[task] = _recipient(endpoint.id, endpoint.user_id, endpoint.failing_since)
                 task.add_done_callback(self._done)
             started += len(claims)
         return started
 
-    def _room(self, endpoint_id: str, *, is_failing: bool) -> tuple[int, int]:
+    def _room(self, to: _Recipient) -> tuple[int, int]:
         """Return how many deliveries to an endpoint may be started here, and how many may run in all processes."""
-        at_once = _FAILING_AT_ONCE if is_failing else _AT_ONCE
-        free = min(_SLOTS - len(self._sending), at_once - sum(id == endpoint_id for id, _ in self._sending.values()))
-        if is_failing:
-            free = min(free, _FAILING_SLOTS - sum(failing for _, failing in self._sending.values()))
+        at_once = _FAILING_AT_ONCE if to.is_failing else _OWN_AT_ONCE if to.is_own else _AT_ONCE
+        sending = list(self._sending.values())
+        free = min(_SLOTS - len(sending), at_once - sum(each.id == to.id for each in sending))
+        if to.is_own:
+            free = min(free, _OWN_SLOTS - sum(each.is_own for each in sending))
+        if to.is_failing:
+            free = min(free, _FAILING_SLOTS - sum(each.is_failing for each in sending))
         return free, at_once
 
     def _done(self, task: asyncio.Task[None]) -> None:

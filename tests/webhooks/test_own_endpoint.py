@@ -153,6 +153,46 @@ async def test_url_that_no_process_lists_gets_no_events_and_is_removed_later(
     await assert_invariants(server.services)
 
 
+async def test_endpoint_of_the_deployment_gets_more_at_once_and_leaves_room_for_accounts(
+    server: Running, receiver: WebhookReceiver
+) -> None:
+    worker, (own,) = server.services.webhooks.worker, await own_endpoints()
+    async with WebhookReceiver() as account:
+        ada = await server.api.sign_up()
+        theirs = (await create_endpoint(ada, account.url))["endpoint"]["id"]
+        for endpoint_id, number in ((own.id, 40), (theirs, 6)):
+            for _ in range(number):
+                await insert("webhook_deliveries", factories.webhook_delivery(endpoint_id))
+        await rows("UPDATE webhook_deliveries SET give_up_at = LATER($1) RETURNING id", DAY)
+        receiver.hold.clear()
+        account.hold.clear()
+        for _ in range(3):
+            await worker.work()
+        await receiver.wait_for(16)
+        await account.wait_for(4)
+        receiver.hold.set()
+        account.hold.set()
+        await worker.drain()
+        assert (receiver.most_open, account.most_open) == (16, 4)
+        assert (len(receiver.received), len(account.received)) == (40, 6)
+
+
+async def test_failing_endpoint_of_the_deployment_gets_one_at_once(server: Running, receiver: WebhookReceiver) -> None:
+    worker, (own,) = server.services.webhooks.worker, await own_endpoints()
+    await rows("UPDATE webhook_endpoints SET failing_since = NOW() RETURNING id")
+    for _ in range(3):
+        await insert("webhook_deliveries", factories.webhook_delivery(own.id))
+    await rows("UPDATE webhook_deliveries SET give_up_at = LATER($1) RETURNING id", DAY)
+    receiver.hold.clear()
+    for _ in range(3):
+        await worker.work()
+    await receiver.wait_for(1)
+    assert len(receiver.received) == 1
+    receiver.hold.set()
+    await worker.drain()
+    assert len(receiver.received) == 3
+
+
 async def test_endpoints_of_accounts_are_never_ended_so(server: Running) -> None:
     ada = await server.api.sign_up()
     made = await insert("webhook_endpoints", factories.webhook_endpoint(user_id=ada.user["id"]))
