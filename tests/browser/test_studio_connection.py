@@ -294,14 +294,17 @@ async def test_guest_who_registers_keeps_the_order_and_the_words(chromium: "Brow
         await studio.wait_for_tiles(2)
 
 
-async def test_picture_deleted_just_before_the_page_is_left_is_deleted(chromium: "Browser", server: Server) -> None:
+@pytest.mark.parametrize("signs_out", [False, True], ids=["page", "session"])
+async def test_picture_deleted_just_before_leaving_is_deleted(
+    signs_out: bool, chromium: "Browser", server: Server
+) -> None:
     async with server.api() as api, open_studio(chromium, server) as studio:
         ada = await api.sign_up("ada@example.com", PASSWORD)
         await sign_in(studio)
         await order(studio, "A fox in the snow")
         await studio.button("Delete").click()
         await studio.button("Undo").wait_for()
-        await studio.page.goto("about:blank")
+        await (studio.sign_out() if signs_out else studio.page.goto("about:blank"))
 
         async def is_gone() -> bool:
             return not (await ada.one(LIST))["generations"]["nodes"]

@@ -8,7 +8,7 @@ import { forgetReferral, referralCode } from "../features/auth/referral.ts";
 import { createClients, type Clients } from "./clients.ts";
 import { useLocale, useText } from "./locale.tsx";
 import { onReachability, serverIsAway } from "./reachability.ts";
-import { setTabOwner } from "./tab-owner.ts";
+import { finishBeforeLeaving, setTabOwner } from "./tab-owner.ts";
 import {
   BeginAsGuestDocument,
   MeDocument,
@@ -118,6 +118,7 @@ function Actions({ clients, restart, children }: ActionsProps) {
     // What is shown may be older than the session.
     const current = async () => viewer ?? (await darkroom.run(MeDocument, {})).viewer ?? null;
     const signInBy: Session["enter"] = async (signIn, isMeant = () => true) => {
+      await finishBeforeLeaving();
       const taken = await enter(darkroom, await current(), signIn, isMeant);
       changed();
       return taken;
@@ -125,6 +126,7 @@ function Actions({ clients, restart, children }: ActionsProps) {
     // Scripts cannot remove the cookie: without the server's answer, the next visitor would be signed in.
     const signOut = async (): Promise<boolean> => {
       closeStillSignedIn();
+      await finishBeforeLeaving();
       try {
         await darkroom.run(SignOutDocument, {});
       } catch (problem) {

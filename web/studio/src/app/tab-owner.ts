@@ -35,6 +35,19 @@ export function passTabOn(id: string): void {
   if (keptKeys().length) sessionStorage.setItem(OWNER, id);
 }
 
+const unfinished = new Set<() => Promise<unknown>>();
+
+/** Have `finish` awaited before the session changes, as it works in this one alone; return a function that takes it back. */
+export function beforeLeaving(finish: () => Promise<unknown>): () => void {
+  unfinished.add(finish);
+  return () => void unfinished.delete(finish);
+}
+
+/** Finish what was begun in this session; what cannot be done has said so itself. */
+export async function finishBeforeLeaving(): Promise<void> {
+  await Promise.allSettled([...unfinished].map((finish) => finish()));
+}
+
 /** Call `listener` when what the tab kept is dropped; return a function that stops it. */
 export const onTabLeft = listeners.subscribe;
 

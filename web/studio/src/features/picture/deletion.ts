@@ -6,6 +6,7 @@ import { createListeners } from "../../app/listeners.ts";
 import { useText } from "../../app/locale.tsx";
 import { messageOf, problemTexts } from "../../app/problem.ts";
 import { useSession } from "../../app/session.tsx";
+import { beforeLeaving } from "../../app/tab-owner.ts";
 import { closeToast, toast } from "../../components/toast.tsx";
 import { DeleteGenerationsDocument } from "../../gql/graphql.ts";
 import { picture } from "../../locales/picture.ts";
@@ -40,45 +41,43 @@ export function useDeletion(): (ids: readonly string[]) => void {
   const { clients } = useSession();
   return useCallback(
     (ids) => {
-      let isUndone = false;
-      let isDone = false;
-      change(ids, true);
-      const run = async (isLeaving: boolean) => {
-        if (isUndone || isDone) return;
-        isDone = true;
-        removeEventListener("pagehide", close);
-        const remove = async (part: string[]) => {
-          const options = isLeaving ? { fetchOptions: { ...requestOptions(clients.darkroom), keepalive: true } } : {};
-          const { data, error } = await clients.urql.mutation(DeleteGenerationsDocument, { ids: part }, options).toPromise();
-          if (!data) throw error;
-          accepted(data.deleteGenerations);
-        };
+      let sent: Promise<void> | null = null;
+      const remove = async (part: string[], isLeaving: boolean) => {
+        const options = isLeaving ? { fetchOptions: { ...requestOptions(clients.darkroom), keepalive: true } } : {};
+        const { data, error } = await clients.urql.mutation(DeleteGenerationsDocument, { ids: part }, options).toPromise();
+        if (!data) throw error;
+        accepted(data.deleteGenerations);
+      };
+      const send = async (isLeaving: boolean) => {
+        removeEventListener("pagehide", leave);
         try {
           const parts = partsOf(ids);
-          if (isLeaving) await Promise.all(parts.map(remove)); // nothing is sent after the page has gone
-          else for (const part of parts) await remove(part);
+          if (isLeaving) await Promise.all(parts.map((part) => remove(part, true))); // nothing is sent after the page has gone
+          else for (const part of parts) await remove(part, false);
         } catch (problem) {
           change(ids, false);
           toast(messageOf(problem, problems));
+        } finally {
+          forget();
         }
       };
-      const key = toast(
-        t.deleted(ids.length),
-        {
-          label: t.undo,
-          run: () => {
-            isUndone = true;
-            removeEventListener("pagehide", close);
-            change(ids, false);
-          },
-        },
-        () => void run(false),
-      );
-      const close = () => {
-        void run(true);
-        closeToast(key);
+      const run = (isLeaving: boolean) => (sent ??= send(isLeaving)); // once, whoever asks
+      const undo = () => {
+        sent = Promise.resolve();
+        removeEventListener("pagehide", leave);
+        forget();
+        change(ids, false);
       };
-      addEventListener("pagehide", close);
+      const close = (isLeaving: boolean) => {
+        const running = run(isLeaving);
+        closeToast(key);
+        return running;
+      };
+      const leave = () => void close(true);
+      const forget = beforeLeaving(() => close(false));
+      change(ids, true);
+      const key = toast(t.deleted(ids.length), { label: t.undo, run: undo }, () => void run(false));
+      addEventListener("pagehide", leave);
     },
     [clients, problems, t],
   );
