@@ -14,7 +14,7 @@ from tests.browser.test_studio_albums import PHONE, open_gallery, pictures_of, s
 from tests.gallery.test_share import SHARE
 from tests.support.client import CANCEL, Api, photo
 from tests.support.graphiql_page import PASSWORD, Server, run_server
-from tests.support.named_lists import add_tags
+from tests.support.named_lists import SET_FAVORITES, add_tags
 from tests.support.studio_page import StudioPage, open_studio
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 SOON = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"  # what changed is drawn
+ARE_IN_ORDER = """(ids) => {
+  const rows = [...document.querySelectorAll("[role=grid] [role=row]")].map((row) => row.dataset.key);
+  return rows.length === ids.length && rows.every((key, index) => key.endsWith(ids[index]));
+}"""
 
 
 def is_albums(response: "Response") -> bool:
@@ -212,3 +216,32 @@ async def test_tag_is_renamed_and_merged(chromium: "Browser", server: Server) ->
         await page.keyboard.press("Escape")
         await studio.wait_for_tiles(4)
         await page.get_by_role("button", name=re.compile("without the tag blue")).wait_for()
+
+
+async def test_every_order_follows_new_pictures_and_favorites(chromium: "Browser", server: Server) -> None:
+    async with server.api() as api, open_studio(chromium, server) as studio:
+        page = studio.page
+        ada, made = await pictures_of(api, "orders@example.com", 3)
+
+        async def choose(order: str) -> None:
+            await page.get_by_role("button", name=re.compile("Order$")).click()
+            await page.get_by_role("option", name=order).click()
+
+        async def wait_for(*order: str) -> None:
+            await page.wait_for_function(ARE_IN_ORDER, arg=list(order))
+
+        await open_gallery(studio, "orders@example.com")
+        a, b, c = sorted(made)
+        await choose("Oldest first")
+        await wait_for(a, b, c)
+        d = (await ada.create(prompt="An owl at noon"))["generations"][0]["id"]
+        await wait_for(a, b, c, d)
+        await ada.wait_for_end(d)
+        await choose("Favorites first")
+        await wait_for(d, c, b, a)
+        await ada.one(SET_FAVORITES, ids=[b], isFavorite=True)
+        await wait_for(b, d, c, a)
+        await page.get_by_role("row").nth(3).get_by_role("button", name="Favorite", exact=True).click()
+        await wait_for(b, a, d, c)
+        await page.get_by_role("row").nth(0).get_by_role("button", name="Not a favorite").click()
+        await wait_for(a, d, c, b)

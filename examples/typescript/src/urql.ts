@@ -1,6 +1,6 @@
 // urql for Darkroom: the exchanges, the normalised cache, and how live changes reach it.
 import { Client, fetchExchange, subscriptionExchange, type Exchange, type SubscriptionForwarder } from "@urql/core";
-import { cacheExchange, type Cache, type CacheExchangeOpts, type DataFields, type FieldInfo, type Variables } from "@urql/exchange-graphcache";
+import { cacheExchange, type Cache, type CacheExchangeOpts, type DataFields, type FieldInfo, type ResolveInfo, type Variables } from "@urql/exchange-graphcache";
 import { relayPagination } from "@urql/exchange-graphcache/extras";
 import { parse } from "graphql";
 import type { Darkroom, GalleryChange } from "./client.ts";
@@ -50,7 +50,17 @@ export function cacheOptions(): CacheExchangeOpts {
           ["createGeneration", "regenerate", "refineGeneration"].map((name) => [
             name,
             (result: DataFields, _: unknown, cache: Cache) => {
-              for (const one of (result[name] as { generations: { id: string }[] }).generations) addGeneration(cache, one.id);
+              const { generations } = result[name] as { generations: { id: string }[] };
+              for (const one of generations) addGeneration(cache, one.id);
+              if (generations.length) rereadOrdered(cache, takesNewOnes);
+            },
+          ]),
+        ),
+        ...Object.fromEntries(
+          ["setFavorite", "setFavorites"].map((name) => [
+            name,
+            (_: DataFields, __: unknown, cache: Cache, { optimistic }: ResolveInfo) => {
+              if (!optimistic) rereadOrdered(cache, favoritesFirst);
             },
           ]),
         ),
@@ -91,7 +101,26 @@ export function createUrqlClient(darkroom: Darkroom): Client {
 function applyGalleryChange(cache: Cache, change: GalleryChange): void {
   if (!change.generationId) return;
   if (change.kind === "DELETED") removeGeneration(cache, change.generationId);
-  if (change.kind === "CREATED") addGeneration(cache, change.generationId);
+  if (change.kind === "CREATED") {
+    addGeneration(cache, change.generationId);
+    rereadOrdered(cache, takesNewOnes);
+  }
+  const status = cache.resolve({ __typename: "Generation", id: change.generationId }, "status") as string | null;
+  if (change.kind === "UPDATED" && status !== "PENDING" && status !== "PROCESSING") rereadOrdered(cache, favoritesFirst);
+}
+
+type Order = { readonly filter?: unknown; readonly orderBy?: unknown };
+
+/** Whether a new generation is in this list, which is not the front of it. */
+const takesNewOnes = ({ filter, orderBy }: Order): boolean => !filter && Boolean(orderBy && orderBy !== "NEWEST");
+
+const favoritesFirst = ({ orderBy }: Order): boolean => orderBy === "FAVORITES_FIRST";
+
+/** Read lists again in which a change has a place that only the server knows. */
+function rereadOrdered(cache: Cache, isConcerned: (list: Order) => boolean): void {
+  for (const { user, field } of generationLists(cache)) {
+    if (isConcerned(field.arguments ?? {})) cache.invalidate(user, field.fieldName, field.arguments ?? {});
+  }
 }
 
 /** The lists of generations in the cache: each page is one field of the account. */

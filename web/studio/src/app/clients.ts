@@ -79,7 +79,9 @@ function studioCache() {
       if (change.kind === "DELETED") return;
       // Those that show what is in progress read it as it begins.
       const isConcerned = ({ status }: GenerationFilter) => hasEnded || (change.kind === "CREATED" && status?.includes("PENDING"));
-      rereadLists(cache, "generations", ({ filter }) => Boolean(filter && isConcerned(filter as GenerationFilter)));
+      // Where it is in other orders, only the server knows.
+      const isMoved = (order: unknown) => (change.kind === "CREATED" ? order && order !== "NEWEST" : hasEnded && order === "FAVORITES_FIRST");
+      rereadLists(cache, "generations", ({ filter, orderBy }) => Boolean(filter ? isConcerned(filter as GenerationFilter) : isMoved(orderBy)));
     },
     creditsChanged: (...[result, , cache]: Parameters<UpdateResolver>) => {
       const change = result["creditsChanged"] as unknown as CreditsLiveSubscription["creditsChanged"];
