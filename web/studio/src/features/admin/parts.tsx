@@ -7,6 +7,7 @@ import { Icon } from "../../components/icons.tsx";
 import { ViewTitle } from "../../components/view-title.tsx";
 import type { DeskPicturePartsFragment, PersonPartsFragment } from "../../gql/admin.ts";
 import { admin } from "../../locales/admin.ts";
+import { isCharged } from "../picture/state.ts";
 import { useFormat } from "./format.ts";
 import { Table } from "./table.tsx";
 import style from "./admin.module.css";
@@ -74,7 +75,7 @@ export function PictureBadges({ picture }: { readonly picture: DeskPicturePartsF
   return (
     <span className={style["badges"]}>
       <Badge>{pictures.statuses[picture.status]}</Badge>
-      {picture.refunded && <Badge icon="coin">{pictures.refunded}</Badge>}
+      {picture.refunded && isCharged(picture) && <Badge icon="coin">{pictures.refunded}</Badge>}
       {picture.shareUrl && <Badge icon="share">{pictures.shared}</Badge>}
     </span>
   );

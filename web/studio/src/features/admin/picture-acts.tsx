@@ -16,6 +16,7 @@ import {
 import { admin } from "../../locales/admin.ts";
 import { adminActs } from "../../locales/admin-acts.ts";
 import { common } from "../../locales/common.ts";
+import { isCharged } from "../picture/state.ts";
 import { ActDialog, type Given } from "./act-dialog.tsx";
 import style from "./admin.module.css";
 
@@ -23,10 +24,11 @@ type Picture = DeskPicturePartsFragment;
 const ACTS = ["refund", "retry", "cancel", "unshare", "remove"] as const;
 export type PictureAct = (typeof ACTS)[number];
 
-function actsFor({ status, refunded, shareUrl, paidBy, cost }: Picture): PictureAct[] {
+function actsFor(picture: Picture): PictureAct[] {
+  const { status, refunded, shareUrl } = picture;
   const hasEnded = status !== "PENDING" && status !== "PROCESSING";
   const isShown: Record<PictureAct, boolean> = {
-    refund: hasEnded && !refunded && (paidBy === "PASS" || (paidBy === "CREDITS" && cost > 0)),
+    refund: hasEnded && !refunded && isCharged(picture),
     retry: status === "FAILED" || status === "CANCELED",
     cancel: !hasEnded,
     unshare: Boolean(shareUrl),

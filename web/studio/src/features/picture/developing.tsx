@@ -4,7 +4,7 @@ import { ProgressBar } from "react-aria-components/ProgressBar";
 import { useText } from "../../app/locale.tsx";
 import { Icon } from "../../components/icons.tsx";
 import { picture as texts } from "../../locales/picture.ts";
-import { useSecondsLeft, type Shown } from "./state.ts";
+import { isCharged, useSecondsLeft, type Shown } from "./state.ts";
 import style from "./developing.module.css";
 
 /** Width to height, before there is a result. */
@@ -60,7 +60,8 @@ export function Ended({ picture }: { readonly picture: Shown }) {
   );
 }
 
-function refundOf({ refunded, paidBy, cost }: Shown, t: typeof texts.en): string {
-  if (!refunded) return cost > 0 || paidBy === "PASS" ? t.notRefunded : "";
-  return paidBy === "PASS" ? t.passReturned : t.refunded(cost);
+function refundOf(picture: Shown, t: typeof texts.en): string {
+  if (!isCharged(picture)) return "";
+  if (!picture.refunded) return t.notRefunded;
+  return picture.paidBy === "PASS" ? t.passReturned : t.refunded(picture.cost);
 }

@@ -59,6 +59,11 @@ export function useSecondsLeft({ estimatedSeconds, version }: Shown): number | n
   return left === null ? null : Math.max(1, Math.round(left));
 }
 
+/** Whether it cost credits or a part of a pass: only that can have been returned. */
+export function isCharged({ paidBy, cost }: Pick<Shown, "paidBy" | "cost">): boolean {
+  return paidBy === "PASS" || (paidBy === "CREDITS" && cost > 0);
+}
+
 /** Its name for people: of the style, else its words. */
 export function nameOf({ styleTitle, prompt }: Pick<Shown, "styleTitle" | "prompt">, otherwise: string): string {
   return styleTitle ?? prompt ?? otherwise;
