@@ -184,7 +184,10 @@ class Membership:
     plan: Plan | None = strawberry.field(description="Null: granted by an admin.")
     started_at: datetime
     renews_at: datetime | None = strawberry.field(description="Null: it does not renew.")
-    ends_at: datetime | None = strawberry.field(description="When a canceled membership ends; null: not canceled.")
+    ends_at: datetime | None = strawberry.field(
+        description="When a membership ends that was canceled, or granted until then; null: it does not."
+    )
+    is_granted: bool = strawberry.field(description="Whether an admin granted it, so that nothing is paid for it.")
 
     @classmethod
     def of(cls, standing: CurrentMembership) -> "Membership":
@@ -193,6 +196,7 @@ class Membership:
             started_at=standing.started_at,
             renews_at=standing.renews_at,
             ends_at=standing.ends_at,
+            is_granted=standing.is_granted,
         )
 
 

@@ -102,7 +102,7 @@ NOT_COVERED: Mapping[str, str] = {
     ),
     "MergeGuestPayload": "user movedGenerations movedCredits errors",
     "MergeTokenPayload": "token expiresAt errors",
-    "Membership": "plan startedAt renewsAt endsAt",
+    "Membership": "plan startedAt renewsAt endsAt isGranted",
     "AccountMetric": "count completed failed credits providerCost user",
     "MetricPoint": "start generations completed failed canceled credits providerCost activeUsers",
     "MetricBucket": "key count failed credits",

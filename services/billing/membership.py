@@ -46,6 +46,7 @@ class CurrentMembership:
     started_at: datetime
     renews_at: datetime | None = None
     ends_at: datetime | None = None
+    is_granted: bool = False  # by an admin, so that nothing is paid for it
 
 
 class MembershipService:
@@ -116,7 +117,7 @@ class MembershipService:
             if own:
                 current[user.id] = _current(own[-1])
             elif user.is_member:
-                current[user.id] = CurrentMembership(None, user.member_since or user.created_at)
+                current[user.id] = CurrentMembership(None, user.member_since or user.created_at, is_granted=True)
         return current
 
     async def lapsed(self, limit: int) -> list[str]:
@@ -257,4 +258,4 @@ def _shown(row: Membership) -> tuple[object, ...]:
 
 def _current(row: Membership) -> CurrentMembership:
     renews = row.status is MembershipStatus.ACTIVE and row.ends_at is None
-    return CurrentMembership(row.plan, row.started_at, row.renews_at if renews else None, row.ends_at)
+    return CurrentMembership(row.plan, row.started_at, row.renews_at if renews else None, row.ends_at, row.is_granted)

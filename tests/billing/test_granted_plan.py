@@ -17,7 +17,7 @@ from tests.support.integrity import assert_invariants, make_admin
 from tests.support.polar_store import BASIC, deliver, lines, user_of
 
 ERRORS = "errors { code message field }"
-PLAN = "isMember credits maxBatch version membership { renewsAt endsAt plan { slug unlimited } }"
+PLAN = "isMember credits maxBatch version membership { renewsAt endsAt isGranted plan { slug unlimited } }"
 GRANT = (
     "mutation($userId: ID!, $plan: String!, $months: Int, $reason: String!, $key: String)"
     " { adminGrantPlan(userId: $userId, plan: $plan, months: $months, reason: $reason, idempotencyKey: $key)"
@@ -80,6 +80,7 @@ async def test_plan_on_request_can_be_granted_and_ended(polar_store: Running, ad
     granted = await grant(admin, ada, "enterprise", months=12)
     assert granted["user"]["membership"]["plan"] == {"slug": "enterprise", "unlimited": True}
     assert granted["user"]["membership"]["endsAt"] is not None
+    assert granted["user"]["membership"]["isGranted"] is True
     ended = await end(admin, ada)
     assert (ended["user"]["isMember"], ended["user"]["membership"]) == (False, None)
     assert ended["user"]["version"] == granted["user"]["version"] + 1

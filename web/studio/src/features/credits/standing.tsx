@@ -102,7 +102,8 @@ export function MembershipCard({ membership, plans, isSold }: MembershipProps) {
   const dates = useDates();
   const { clients } = useSession();
   const [isBusy, setBusy] = useState(false);
-  const { plan, renewsAt, endsAt, startedAt } = membership;
+  const { plan, renewsAt, endsAt, startedAt, isGranted } = membership;
+  const ends = isGranted ? t.endsGranted : t.ends;
   const offered = plans.find(({ slug }) => slug === plan?.slug);
   const manage = async () => {
     setBusy(true);
@@ -118,14 +119,14 @@ export function MembershipCard({ membership, plans, isSold }: MembershipProps) {
         <h2 id="membership">{plan?.title ?? t.granted}</h2>
       </header>
       <p className={style["text"]}>
-        {endsAt ? t.ends(dates.day(endsAt)) : renewsAt ? t.renews(dates.day(renewsAt)) : t.since(dates.day(startedAt))}
+        {endsAt ? ends(dates.day(endsAt)) : renewsAt ? t.renews(dates.day(renewsAt)) : t.since(dates.day(startedAt))}
       </p>
       {offered && (
         <Features>
           <PlanFeatures plan={offered} />
         </Features>
       )}
-      {plan && isSold && (
+      {plan && isSold && !isGranted && (
         <div>
           <Button size="small" icon="external" busy={isBusy} onPress={() => void manage()}>
             {t.manage}
