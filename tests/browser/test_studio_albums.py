@@ -4,20 +4,22 @@ import re
 import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.client import Api
+from tests.support.client import Api, until
 from tests.support.graphiql_page import PASSWORD, Server, run_server
 from tests.support.named_lists import add_tags, new_album
 from tests.support.studio_page import StudioPage, open_studio
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser
+    from playwright.async_api import Browser, Route
 
 pytestmark = pytest.mark.browser
 
+SOON = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"  # what changed is drawn
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 
 
@@ -262,3 +264,39 @@ async def test_keyboard_alone_fills_an_album(chromium: "Browser", server: Server
         await page.keyboard.press("Enter")
         await page.get_by_text("1 picture added to “Foxes”.").wait_for()
         await page.get_by_role("radio", name=re.compile("^Foxes 1")).wait_for()
+
+
+async def fail_albums(seen: list[int], place: int, route: "Route") -> None:
+    """Let the reading of a page of albums fail; `seen`: one entry for each that was read."""
+    is_read = "query Albums" in (route.request.post_data or "")
+    if is_read:
+        seen.append(place)
+    if is_read and len(seen) >= place:
+        await route.fulfill(json={"errors": [{"message": "No.", "extensions": {"code": "INTERNAL"}}]})
+    else:
+        await route.fallback()
+
+
+async def has_read(seen: list[int], count: int) -> bool:
+    return len(seen) >= count
+
+
+async def test_chosen_album_stays_while_it_is_on_a_further_page_or_unread(chromium: "Browser", server: Server) -> None:
+    async with server.api() as api, open_studio(chromium, server) as studio:
+        page = studio.page
+        ada, made = await pictures_of(api, "many@example.com", 2)
+        for number in range(100):
+            await new_album(ada, f"Album {number}")
+        last = await new_album(ada, "The last one", made[:1])
+        await open_gallery(studio, "many@example.com", f"/gallery?album={last}")
+        await page.get_by_role("heading", name="The last one", level=1).wait_for()
+        await studio.wait_for_tiles(1)
+        for page_of_albums in (1, 2):
+            seen: list[int] = []
+            await page.route("**/graphql", partial(fail_albums, seen, page_of_albums))
+            await page.reload()
+            await studio.wait_for_tiles(1)
+            await until(partial(has_read, seen, page_of_albums))
+            await page.evaluate(SOON)
+            assert f"album={last}" in page.url
+            await page.unroute_all(behavior="wait")

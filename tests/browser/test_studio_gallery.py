@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.test_studio_albums import PHONE, open_gallery, pictures_of, select
+from tests.browser.test_studio_albums import PHONE, SOON, open_gallery, pictures_of, select
 from tests.gallery.test_share import SHARE
 from tests.support.client import CANCEL, Api, photo
 from tests.support.graphiql_page import PASSWORD, Server, run_server
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-SOON = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"  # what changed is drawn
 ARE_IN_ORDER = """(ids) => {
   const rows = [...document.querySelectorAll("[role=grid] [role=row]")].map((row) => row.dataset.key);
   return rows.length === ids.length && rows.every((key, index) => key.endsWith(ids[index]));

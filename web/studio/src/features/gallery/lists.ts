@@ -28,7 +28,12 @@ export type Album = AlbumPartsFragment;
 export type Tag = { readonly id: string; readonly name: string; readonly count: number };
 type Named = Pick<Album, "id" | "name">;
 
-export type Lists = { readonly albums: readonly Album[]; readonly tags: readonly Tag[]; readonly isKnown: boolean };
+export type Lists = {
+  readonly albums: readonly Album[];
+  readonly tags: readonly Tag[];
+  /** Whether these are all: what is missing is gone, and not only unread. */
+  readonly isKnown: boolean;
+};
 
 const NONE: readonly never[] = [];
 
@@ -38,7 +43,8 @@ export function useLists(): Lists {
   const [{ data, error }, read] = useQuery({ query: AlbumsDocument, variables: {}, pause: !viewer });
   const page = data?.viewer?.albums.pageInfo;
   const after = page?.hasNextPage ? page.endCursor : null; // an account has 200, a page 100
-  const [{ data: more }, readMore] = useQuery({ query: AlbumsDocument, variables: { after }, pause: !after });
+  const [{ data: more, fetching, error: problem }, readMore] = useQuery({ query: AlbumsDocument, variables: { after }, pause: !after });
+  const isKnown = Boolean(data && !error && (!after || (more && !fetching && !problem)));
   useEffect(
     () =>
       onAlbumsChanged(() => {
@@ -50,7 +56,7 @@ export function useLists(): Lists {
   const first = data?.viewer?.albums.nodes ?? NONE;
   const rest = (after && more?.viewer?.albums.nodes) || NONE;
   const tags = data?.viewer?.tags ?? NONE;
-  return useMemo(() => ({ albums: [...first, ...rest], tags, isKnown: Boolean(data ?? error) }), [data, error, first, rest, tags]);
+  return useMemo(() => ({ albums: [...first, ...rest], tags, isKnown }), [isKnown, first, rest, tags]);
 }
 
 const AT_ONCE = 100; // pictures of one request
