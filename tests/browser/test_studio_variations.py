@@ -2,7 +2,9 @@
 
 import asyncio
 import re
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -159,7 +161,43 @@ async def test_orders_from_a_picture_say_their_price_and_why_they_cannot_be_made
             assert await act.is_disabled()
         await studio.check()
         await page.get_by_role("link", name="Get credits").click()
-        await page.wait_for_url(re.compile("/credits"))
+        await studio.button("Buy: 50 credits").click()
+        await studio.pay()
+        await page.get_by_role("link", name="Back to your order").click()
+        await page.wait_for_url(re.compile(f"/pictures/{made}"))
+        assert await page.get_by_label("Refine it").input_value() == "Make it night"
+        await acts[1].click()
+        await page.wait_for_url(re.compile(f"/pictures/(?!{made})"))
+        await studio.open(f"/pictures/{made}")
+        assert await page.get_by_label("Refine it").input_value() == "", "it was ordered"
+
+
+async def test_picture_leads_to_a_pass_when_that_has_ended(chromium: "Browser", tmp_path: Path) -> None:
+    settings = {"PROFILE": "flash", "DEMO_SECONDS": "0"}
+    async with run_server(tmp_path, **settings) as server, server.api() as api, open_studio(chromium, server) as studio:
+        page = studio.page
+        ada = await api.sign_up("pass@example.com", PASSWORD)
+        await open_gallery(studio, "pass@example.com")
+        await studio.open("/credits")
+        await studio.button("Buy: Flash Lite").click()
+        await studio.pay()
+        await page.get_by_text("Your pass Flash Lite is active.").wait_for()
+        made = await finished(ada, await ada.create(prompt="A fox"))
+        with closing(sqlite3.connect(tmp_path / "darkroom.sqlite3")) as database, database:
+            past = [f"2020-01-0{day} 00:00:00+00:00" for day in (1, 2)]
+            database.execute("UPDATE passes SET started_at = ?, expires_at = ?", past)
+        await studio.open(f"/pictures/{made}")
+        await studio.button("Vary").click()
+        await page.get_by_role("dialog").get_by_role("link", name="Get a pass").wait_for()
+        await studio.check()
+        await page.keyboard.press("Escape")
+        await page.get_by_role("link", name="Get a pass").click()
+        await page.wait_for_url(re.compile(f"/credits.from=%2Fpictures%2F{made}#passes"))
+        await studio.button("Buy: Flash Lite").click()
+        await studio.pay()
+        await page.get_by_role("link", name="Back to your order").click()
+        await page.get_by_role("button", name=re.compile("^Make it again")).click()
+        await page.wait_for_url(re.compile(f"/pictures/(?!{made})"))
 
 
 ACTS = {"Make it again": "regenerate", "Vary": "regenerate", "Refine": "refineGeneration"}

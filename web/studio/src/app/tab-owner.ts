@@ -1,5 +1,5 @@
 // Whose is what this tab keeps, such as words, orders and the photo: the next account of the browser must not find it.
-import { useSyncExternalStore } from "react";
+import { useState, useSyncExternalStore } from "react";
 import { createListeners } from "./listeners.ts";
 
 /** What begins like this in the storage of the tab is dropped with its account. */
@@ -16,6 +16,18 @@ const keptKeys = () => Object.keys(sessionStorage).filter((key) => key.startsWit
 export function keepForOwner(key: string, text: string): void {
   sessionStorage.setItem(key, text);
   if (owner) sessionStorage.setItem(OWNER, owner);
+}
+
+/** A text of a form that is kept by this name until it is empty. */
+export function useKeptText(name: string): [string, (text: string) => void] {
+  const key = OWN + name;
+  const [text, setText] = useState(() => sessionStorage.getItem(key) ?? "");
+  const change = (next: string) => {
+    setText(next);
+    if (next) keepForOwner(key, next);
+    else sessionStorage.removeItem(key);
+  };
+  return [text, change];
 }
 
 /** Set who is signed in; null: nobody. The next account gets what a visitor kept, but not what another account kept. */

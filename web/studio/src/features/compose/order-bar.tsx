@@ -1,7 +1,6 @@
 // The button that orders, with its price, and the reasons where it cannot be ordered.
 import { useDeferredValue, useEffect } from "react";
 import { useQuery } from "urql";
-import { useLocation } from "wouter";
 import { useText } from "../../app/locale.tsx";
 import { messageOf, problemTexts } from "../../app/problem.ts";
 import { useSession } from "../../app/session.tsx";
@@ -16,6 +15,7 @@ import { quoteOf, type Draft } from "./draft.ts";
 import { useFunds } from "./funds.ts";
 import type { Order } from "./order.ts";
 import { Price } from "./price.tsx";
+import { useWay } from "./way.ts";
 import style from "./composer.module.css";
 
 type Props = {
@@ -51,15 +51,7 @@ export function OrderBar({ picked, draft, hasPhoto, each, missing, order, deploy
   const refusals = (quote?.errors ?? []).filter(({ code }) => viewer || !["INSUFFICIENT_CREDITS", "UNAUTHENTICATED"].includes(code));
   const isShort = refusals.some(({ code }) => code === "INSUFFICIENT_CREDITS");
   const isForMembers = refusals.some(({ code }) => code === "MEMBERSHIP_REQUIRED");
-  const isOutOfPass = !deployment.sellsCredits && refusals.some(({ code }) => ["MEMBERSHIP_REQUIRED", "QUOTA_EXCEEDED"].includes(code));
-  const way = isOutOfPass
-    ? { label: viewer?.pass ? t.seePass : t.getPass, part: viewer?.pass ? "" : "#passes" }
-    : isForMembers
-      ? { label: t.seePlans, part: "#plans" }
-      : isShort
-        ? { label: t.getCredits, part: "#packages" }
-        : null;
-  const [here] = useLocation();
+  const way = useWay(refusals);
   const isBusy = order.state !== "idle";
   return (
     <div className={style["bar"]}>
@@ -71,7 +63,7 @@ export function OrderBar({ picked, draft, hasPhoto, each, missing, order, deploy
               {reason}
             </li>
           ))}
-          {isForMembers && !isOutOfPass && <li>{t.unlock}</li>}
+          {way?.needs === "plan" && <li>{t.unlock}</li>}
         </ul>
       )}
       {order.problem !== null && <Problem>{messageOf(order.problem, problems)}</Problem>}
@@ -84,7 +76,7 @@ export function OrderBar({ picked, draft, hasPhoto, each, missing, order, deploy
           {t.moreCredits(deployment.signIn.signupCredits)}
         </Button>
       ) : way && viewer !== undefined ? (
-        <ButtonLink look="primary" size="large" full icon="coin" to={`/credits?from=${encodeURIComponent(here)}${way.part}`}>
+        <ButtonLink look="primary" size="large" full icon="coin" to={way.to}>
           {way.label}
         </ButtonLink>
       ) : (

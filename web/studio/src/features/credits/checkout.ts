@@ -30,9 +30,9 @@ export function forgetPending(): void {
   localStorage.removeItem(KEY);
 }
 
-/** Where orders are made: only there leads the way back. */
+/** Where orders are made, by a style or from a picture: only there leads the way back. */
 export function orderAddress(address: string | null): string | null {
-  return address?.startsWith("/create/") ? address : null;
+  return address && /^\/(create|pictures)\//.test(address) ? address : null;
 }
 
 type Payments = NonNullable<OffersQuery["deployment"]["payments"]>;

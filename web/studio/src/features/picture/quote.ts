@@ -22,7 +22,7 @@ export type OrderQuote = {
 /** `hasPhoto`: whether the order begins with a picture, which may be the result of this one; `refines`: which is changed in words. */
 export function useOrderQuote(picture: Shown, wanted: number, hasPhoto: boolean, refines = false): OrderQuote {
   const { viewer } = useSession();
-  const [{ data }] = useQuery({ query: PictureModelsDocument });
+  const [{ data, error: noModels }] = useQuery({ query: PictureModelsDocument });
   const model = data?.models.find(({ id, media }) => id === picture.requestedModel && media === picture.media);
   const most = Math.min(viewer?.maxBatch ?? 1, model?.maxBatch ?? Infinity);
   const input: QuoteInput = {
@@ -36,7 +36,8 @@ export function useOrderQuote(picture: Shown, wanted: number, hasPhoto: boolean,
     ...(picture.media === "VIDEO" && picture.durationSeconds && { durationSeconds: picture.durationSeconds }),
     ...(model && { model: model.id }), // as the order takes it
   };
-  const isPriced = Boolean(data && picture.style && isEnded(picture)); // without its style it cannot be ordered, which the server says
+  const hasPrice = Boolean(picture.style && isEnded(picture)); // without its style it cannot be ordered, which the server says
+  const isPriced = hasPrice && Boolean(data);
   const [{ data: quoted, fetching, error }, reread] = useQuery({
     query: QuoteDocument, variables: { input }, pause: !isPriced, requestPolicy: "cache-and-network",
   });
@@ -47,6 +48,6 @@ export function useOrderQuote(picture: Shown, wanted: number, hasPhoto: boolean,
   const quote = (isPriced && quoted?.quote) || null;
   const refusals = quote?.errors ?? [];
   // Without an answer, the server checks the order when it is placed.
-  const isUnread = isPriced && !quote && !error;
+  const isUnread = hasPrice && !quote && !error && !noModels;
   return { quote, isReading: fetching, refusals, isRefused: refusals.length > 0 || isUnread, most };
 }

@@ -1,6 +1,5 @@
 // Variations of a picture: how many, and what they cost.
 import { useState } from "react";
-import { useLocation } from "wouter";
 import { useText } from "../../app/locale.tsx";
 import { messageOf, problemTexts } from "../../app/problem.ts";
 import { Button, ButtonLink } from "../../components/button.tsx";
@@ -10,6 +9,7 @@ import { compose } from "../../locales/compose.ts";
 import { picture as texts } from "../../locales/picture.ts";
 import { Count } from "../compose/one-of.tsx";
 import { Price } from "../compose/price.tsx";
+import { useWay } from "../compose/way.ts";
 import type { Actions } from "./actions.ts";
 import { useOrderQuote } from "./quote.ts";
 import type { Shown } from "./state.ts";
@@ -20,12 +20,11 @@ export default function VaryDialog({ picture, actions, onClose }: Props) {
   const t = useText(texts);
   const c = useText(compose);
   const problems = useText(problemTexts);
-  const [here] = useLocation();
   const [wanted, setWanted] = useState(1);
   const { quote: found, isReading, refusals, isRefused, most } = useOrderQuote(picture, wanted, true);
   const count = Math.min(wanted, most);
   const quote = isReading ? null : found;
-  const isShort = refusals.some(({ code }) => code === "INSUFFICIENT_CREDITS");
+  const way = useWay(refusals);
   return (
     <Dialog isOpen title={t.varyTitle} onClose={onClose}>
       <p className={fieldStyle["hint"]}>{t.varyText}</p>
@@ -35,9 +34,9 @@ export default function VaryDialog({ picture, actions, onClose }: Props) {
       ))}
       {actions.isWaiting && <p className={fieldStyle["hint"]} role="status">{c.waiting}</p>}
       {actions.problem !== null && <Problem>{messageOf(actions.problem, problems)}</Problem>}
-      {isShort ? (
-        <ButtonLink look="primary" size="large" full icon="coin" to={`/credits?from=${encodeURIComponent(here)}#packages`}>
-          {c.getCredits}
+      {way ? (
+        <ButtonLink look="primary" size="large" full icon="coin" to={way.to}>
+          {way.label}
         </ButtonLink>
       ) : (
         <Button

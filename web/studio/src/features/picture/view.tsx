@@ -5,6 +5,7 @@ import { lazily } from "../../app/lazily.ts";
 import { useText } from "../../app/locale.tsx";
 import { messageOf, problemTexts } from "../../app/problem.ts";
 import { useSession } from "../../app/session.tsx";
+import { useKeptText } from "../../app/tab-owner.ts";
 import { Button, buttonClass, ButtonLink, IconButton } from "../../components/button.tsx";
 import { Problem, TextField } from "../../components/field.tsx";
 import { Icon } from "../../components/icons.tsx";
@@ -16,6 +17,7 @@ import { picture as texts } from "../../locales/picture.ts";
 import { useSignIn } from "../auth/sign-in.tsx";
 import { AddToAlbum } from "../gallery/album-menu.tsx";
 import { Price } from "../compose/price.tsx";
+import { useWay } from "../compose/way.ts";
 import { addressOf } from "../styles/address.ts";
 import { useActions, type Actions } from "./actions.ts";
 import { Compare } from "./compare.tsx";
@@ -40,12 +42,12 @@ export function PictureView({ picture }: { readonly picture: Shown }) {
   const { open } = useSignIn();
   const actions = useActions(picture);
   useProgress(picture);
-  const [here] = useLocation();
   const isDone = picture.status === "COMPLETED";
   const canRefine = isDone && picture.media === "IMAGE";
   const again = useOrderQuote(picture, 1, picture.original !== null);
   const refined = useOrderQuote(picture, 1, true, true);
   const refusals = [...again.refusals, ...(canRefine ? refined.refusals : [])];
+  const way = useWay(refusals);
   const wasSeenDeveloping = useRef(!isEnded(picture));
   return (
     <div className={style["page"]}>
@@ -68,9 +70,9 @@ export function PictureView({ picture }: { readonly picture: Shown }) {
         {[...new Set(refusals.map(({ message }) => message))].map((reason) => (
           <p key={reason} className={style["quiet"]}>{reason}</p>
         ))}
-        {refusals.some(({ code }) => code === "INSUFFICIENT_CREDITS") && (
-          <ButtonLink full icon="coin" to={`/credits?from=${encodeURIComponent(here)}#packages`}>
-            {o.getCredits}
+        {way && (
+          <ButtonLink full icon="coin" to={way.to}>
+            {way.label}
           </ButtonLink>
         )}
         {actions.isWaiting && <p className={style["quiet"]} role="status">{o.waiting}</p>}
@@ -80,7 +82,7 @@ export function PictureView({ picture }: { readonly picture: Shown }) {
             {c.keep}
           </Button>
         )}
-        {canRefine && <Refine actions={actions} order={refined} />}
+        {canRefine && <Refine id={picture.id} actions={actions} order={refined} />}
         <Steps picture={picture} />
         <Details picture={picture} />
       </div>
@@ -189,9 +191,9 @@ function Acts({ picture, actions, again }: ActsProps) {
   );
 }
 
-function Refine({ actions, order }: { readonly actions: Actions; readonly order: OrderQuote }) {
+function Refine({ id, actions, order }: { readonly id: string; readonly actions: Actions; readonly order: OrderQuote }) {
   const t = useText(texts);
-  const [words, setWords] = useState("");
+  const [words, setWords] = useKeptText(`refine.${id}`); // until the visitor is back with credits
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (words.trim() && !order.isRefused) void actions.refine(words.trim()).then((done) => done && setWords(""));
