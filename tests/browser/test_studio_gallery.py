@@ -244,3 +244,27 @@ async def test_every_order_follows_new_pictures_and_favorites(chromium: "Browser
         await wait_for(b, a, d, c)
         await page.get_by_role("row").nth(0).get_by_role("button", name="Not a favorite").click()
         await wait_for(a, d, c, b)
+
+
+async def test_search_follows_the_address(chromium: "Browser", server: Server) -> None:
+    async with server.api() as api, open_studio(chromium, server) as studio:
+        page = studio.page
+        await pictures_of(api, "search@example.com", 2)
+        await open_gallery(studio, "search@example.com")
+        await studio.wait_for_tiles(2)
+        field = page.get_by_role("searchbox")
+        for leave in (
+            page.get_by_role("banner").get_by_role("link", name="Gallery"),
+            studio.button("Show everything"),
+        ):
+            await field.fill("owl")
+            await page.wait_for_url(re.compile("search=owl"))
+            await page.get_by_role("heading", name="Nothing matches").wait_for()
+            await leave.click()
+            await studio.wait_for_tiles(2)
+            assert await field.input_value() == ""
+            await page.wait_for_timeout(400)  # in which the words would come back
+            assert "search" not in page.url
+        await field.fill("fox")
+        await page.wait_for_url(re.compile("search=fox"))
+        await studio.wait_for_tiles(2)

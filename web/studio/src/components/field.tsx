@@ -1,5 +1,5 @@
 // Fields of forms with their label, hint and problem.
-import type { ReactNode } from "react";
+import { useEffect, useRef, useState, type ReactNode } from "react";
 import { FieldError } from "react-aria-components/FieldError";
 import { Input } from "react-aria-components/Input";
 import { Label } from "react-aria-components/Label";
@@ -49,6 +49,30 @@ export function SearchField({ label, value, onChange }: SearchProps) {
       <Input className={style["input"] ?? ""} placeholder={label} />
     </AriaSearchField>
   );
+}
+
+const PAUSE = 250; // milliseconds after the last letter
+
+/** The words of a search field, which reach the address by `onSearch`; where the address changes otherwise, they follow. */
+export function useSearchWords(search: string, onSearch: (words: string) => void): [string, (words: string) => void] {
+  const [words, setWords] = useState(search);
+  const put = useRef(search); // in the address, by this field
+  const latest = useRef(onSearch);
+  useEffect(() => void (latest.current = onSearch));
+  useEffect(() => {
+    if (search === put.current) return;
+    put.current = search;
+    setWords(search);
+  }, [search]);
+  useEffect(() => {
+    if (words === put.current) return;
+    const timer = setTimeout(() => {
+      put.current = words;
+      latest.current(words);
+    }, PAUSE);
+    return () => clearTimeout(timer);
+  }, [words]);
+  return [words, setWords];
 }
 
 export function Problem({ children }: { readonly children: ReactNode }) {

@@ -6,7 +6,7 @@ import { messageOf, problemTexts } from "../app/problem.ts";
 import { useSession } from "../app/session.tsx";
 import { Button, ButtonLink } from "../components/button.tsx";
 import { Chips, Empty, Skeleton } from "../components/card.tsx";
-import { SearchField } from "../components/field.tsx";
+import { SearchField, useSearchWords } from "../components/field.tsx";
 import { Select } from "../components/select.tsx";
 import { ViewTitle } from "../components/view-title.tsx";
 import { useSignIn } from "../features/auth/sign-in.tsx";
@@ -42,7 +42,7 @@ export default function GalleryPage() {
 function Gallery() {
   const t = useText(gallery);
   const [choice, change] = useChoice();
-  const [words, setWords] = useState(choice.search);
+  const [words, setWords] = useSearchWords(choice.search, (search) => change({ search }));
   const [isSelecting, setSelecting] = useState(false);
   const list = useList(useDeferredValue(choice));
   const selection = useSelected(list);
@@ -55,10 +55,6 @@ function Gallery() {
   useEffect(() => {
     if (isGone) change({ album: album?.id ?? "", tags: choice.tags.filter((one) => tags.some(({ id }) => id === one)) });
   });
-  useEffect(() => {
-    const timer = setTimeout(() => words !== choice.search && change({ search: words }), 250);
-    return () => clearTimeout(timer);
-  }); // each letter begins the wait again
   const shownFilters = FILTERS.filter((id) => id !== "videos" || hasVideos || choice.filter === "videos");
   const stop = () => {
     setSelecting(false);
@@ -96,7 +92,7 @@ function Gallery() {
         </div>
       </div>
       <Content
-        list={list} choice={choice} onClear={() => (setWords(""), change({ ...EVERYTHING, album: choice.album }))} onAll={() => change(EVERYTHING)}
+        list={list} choice={choice} onClear={() => change({ ...EVERYTHING, album: choice.album })} onAll={() => change(EVERYTHING)}
         isSelecting={isSelecting} selected={selection.ids} onSelect={selection.set}
       />
       {isSelecting && <SelectionBar list={list} album={album} selection={selection} onDone={stop} />}

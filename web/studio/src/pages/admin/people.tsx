@@ -1,8 +1,7 @@
 // Accounts, found by a part of their address or by their ID.
-import { useEffect, useState } from "react";
 import { useSearchParams } from "wouter";
 import { useText } from "../../app/locale.tsx";
-import { SearchField } from "../../components/field.tsx";
+import { SearchField, useSearchWords } from "../../components/field.tsx";
 import style from "../../features/admin/admin.module.css";
 import { useFormat } from "../../features/admin/format.ts";
 import { ListOf } from "../../features/admin/list.tsx";
@@ -43,27 +42,19 @@ export default function PeoplePage() {
   );
 }
 
-const PAUSE = 250; // milliseconds after the last letter
-
 /** The words of the address (`?search=`), those of the field, and how to change them. */
 export function useSearch(): [string, string, (words: string) => void] {
   const [params, setParams] = useSearchParams();
   const search = params.get("search") ?? "";
-  const [words, setWords] = useState(search);
-  useEffect(() => {
-    if (words === search) return;
-    const timer = setTimeout(() => {
-      setParams(
-        (before) => {
-          const next = new URLSearchParams(before);
-          if (words) next.set("search", words);
-          else next.delete("search");
-          return next;
-        },
-        { replace: true },
-      );
-    }, PAUSE);
-    return () => clearTimeout(timer);
-  }, [words, search, setParams]);
-  return [search, words, setWords];
+  const put = (words: string) =>
+    setParams(
+      (before) => {
+        const next = new URLSearchParams(before);
+        if (words) next.set("search", words);
+        else next.delete("search");
+        return next;
+      },
+      { replace: true },
+    );
+  return [search, ...useSearchWords(search, put)];
 }
