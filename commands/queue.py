@@ -41,8 +41,7 @@ def add_arguments(commands: "Subparsers") -> None:
         action = actions.add_parser(name, help=about)
         if name in ("retry", "cancel"):
             action.add_argument("id", metavar="GENERATION_ID")
-        if name == "retry":
-            action.add_argument("--reason", metavar="TEXT", required=True, help="for the audit log")
+            action.add_argument("--reason", metavar="TEXT", required=name == "retry", help="for the audit log")
         action.add_argument("--as", dest="admin", metavar="EMAIL", required=True, help="the admin in the audit log")
 
 
@@ -84,7 +83,7 @@ async def _act(services: Services, arguments: argparse.Namespace, admin: User) -
         retried = await services.generations.admin_retries.retry(admin, arguments.id, arguments.reason)
         print(f"{arguments.id} is generated again as {retried.id}.")
     else:
-        canceled = await services.generations.requests.cancel_as_admin(admin, arguments.id)
+        canceled = await services.generations.requests.cancel_as_admin(admin, arguments.id, arguments.reason)
         print(f"{canceled.id} is {canceled.status}{', and refunded' if canceled.refunded else ''}.")
 
 

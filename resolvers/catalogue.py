@@ -70,7 +70,7 @@ async def create_style(info: Info, input: StyleInput) -> StylePayload:
         idempotency_key=given(input.idempotency_key, None),
     )
     row = await info.context.services.catalogue.custom_styles.create(
-        info.context.require_viewer(), draft, is_admin=info.context.is_admin
+        info.context.require_viewer(), draft, given(input.reason, None), is_admin=info.context.is_admin
     )
     return StylePayload(style=Style.of(row))
 
@@ -81,14 +81,15 @@ async def update_style(info: Info, id: strawberry.ID, input: UpdateStyleInput) -
         known_id(id, ids.STYLE),
         _style_fields(input),
         info.context.locale,
+        given(input.reason, None),
         is_admin=info.context.is_admin,
     )
     return StylePayload(style=Style.of(row))
 
 
-async def delete_style(info: Info, id: strawberry.ID) -> DeletedPayload:
+async def delete_style(info: Info, id: strawberry.ID, reason: str | None = None) -> DeletedPayload:
     await info.context.services.catalogue.custom_styles.delete(
-        info.context.require_viewer(), known_id(id, ids.STYLE), is_admin=info.context.is_admin
+        info.context.require_viewer(), known_id(id, ids.STYLE), reason, is_admin=info.context.is_admin
     )
     return DeletedPayload(deleted_ids=[id])
 
@@ -99,6 +100,7 @@ async def set_style_picture(info: Info, input: SetStylePictureInput) -> StylePay
         info.context.require_viewer(),
         known_id(input.style_id, ids.STYLE, "styleId"),
         known_id(generation_id, ids.GENERATION, "generationId") if generation_id is not None else None,
+        given(input.reason, None),
         is_admin=info.context.is_admin,
     )
     return StylePayload(style=Style.of(row))

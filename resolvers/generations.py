@@ -74,11 +74,11 @@ async def _submitted(info: Info, generations: list[models.Generation]) -> Genera
     return GenerationsPayload(generations=[Generation.of(row) for row in generations], viewer=User.of(viewer))
 
 
-async def cancel_generation(info: Info, id: strawberry.ID) -> GenerationPayload:
+async def cancel_generation(info: Info, id: strawberry.ID, reason: str | None = None) -> GenerationPayload:
     viewer, generations = info.context.require_viewer(), info.context.services.generations.requests
     known = known_id(id, ids.GENERATION)
     if info.context.is_admin:
-        row = await generations.cancel_as_admin(viewer, known)
+        row = await generations.cancel_as_admin(viewer, known, reason)
     else:
         row = await generations.cancel(viewer.id, known)
     return GenerationPayload(generation=Generation.of(row))

@@ -315,6 +315,7 @@ class TranslationInput:
 
 
 _ADMINS = "Admins only, and only for styles of the catalogue."
+_REASON = "An admin's, for the audit log, which has the changes of styles of the catalogue."
 
 
 @strawberry.input
@@ -339,6 +340,7 @@ class StyleInput:
         default=strawberry.UNSET,
         description="The same key with the same input returns the same style; with another input, CONFLICT.",
     )
+    reason: str | None = strawberry.field(default=strawberry.UNSET, description=_REASON)
 
 
 @strawberry.input(description="Omitted fields stay unchanged.")
@@ -364,6 +366,7 @@ class UpdateStyleInput:
     cost: int | None = strawberry.field(
         default=strawberry.UNSET, description=_ADMINS + " Null: the collection's price."
     )
+    reason: str | None = strawberry.field(default=strawberry.UNSET, description=_REASON)
 
 
 @strawberry.input
@@ -373,6 +376,7 @@ class SetStylePictureInput:
         default=strawberry.UNSET,
         description="A completed generation of the viewer's; omitted or null: remove the picture that was set.",
     )
+    reason: str | None = strawberry.field(default=strawberry.UNSET, description=_REASON)
 
 
 @strawberry.type

@@ -119,7 +119,7 @@ class Mutation(AccountMutations, GalleryMutations, WebhookMutations):
         resolvers.generations.cancel_generation,
         SIGNED_IN,
         "Cancel a generation. It is refunded if no request was sent to the provider, unless its refund policy is "
-        "NEVER. Admins may cancel any user's.",
+        "NEVER. Admins may cancel any user's, with a reason for the audit log.",
     )
     request_data_export: DataExportPayload = mutation(
         resolvers.accounts.request_data_export,
@@ -160,7 +160,8 @@ class Mutation(AccountMutations, GalleryMutations, WebhookMutations):
     delete_style: DeletedPayload = mutation(
         resolvers.catalogue.delete_style,
         SIGNED_IN,
-        "Delete a custom style, as an admin also one of the catalogue; generations made with it keep its title.",
+        "Delete a custom style, as an admin also one of the catalogue, with a reason for the audit log; generations "
+        "made with it keep its title.",
     )
     set_style_picture: StylePayload = mutation(
         resolvers.catalogue.set_style_picture,

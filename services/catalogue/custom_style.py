@@ -14,7 +14,7 @@ from services.core.error import ConflictError, ForbiddenError, InvalidInputError
 from services.core.idempotency import IdempotencyTicket
 from services.core.message import message
 from services.core.rate_limit import RateLimits
-from services.core.text import slug_or_empty
+from services.core.text import clean_optional_reason, slug_or_empty
 from services.core.unset import UNSET, set_fields
 from services.events import account_change, audit_log
 from services.events.publisher import EventPublisher
@@ -39,10 +39,13 @@ class CustomStyleService:
         self._rates = rates
         self._content = content
 
-    async def create(self, user: User, draft: StyleDraft, *, is_admin: bool = False) -> Style:
+    async def create(
+        self, user: User, draft: StyleDraft, reason: str | None = None, *, is_admin: bool = False
+    ) -> Style:
         """Create a custom style, priced like a plain prompt; with a collection, a style of the catalogue.
 
         `is_admin`: the user is an admin and signed in with a session; an admin's API key has no admin rights.
+        `reason`: an admin's, for the audit log, which has the changes of the catalogue alone; likewise below.
 
         The same idempotency key with the same input returns the style of the first request.
 
@@ -53,11 +56,14 @@ class CustomStyleService:
             ConflictError: the account has MAX_PER_ACCOUNT custom styles, or the key was used with another input.
         """
         ticket = IdempotencyTicket.of(OPERATION, draft)
+        clean = clean_optional_reason(reason)
         return await idempotency.run_once(
-            user.id, ticket, _replay, partial(self._create, user, draft, ticket, is_admin=is_admin)
+            user.id, ticket, _replay, partial(self._create, user, draft, ticket, clean, is_admin=is_admin)
         )
 
-    async def _create(self, user: User, draft: StyleDraft, ticket: IdempotencyTicket, *, is_admin: bool) -> Style:
+    async def _create(
+        self, user: User, draft: StyleDraft, ticket: IdempotencyTicket, reason: str | None, *, is_admin: bool
+    ) -> Style:
         allowed = _allowed(draft.fields, is_admin=is_admin, in_catalogue=draft.collection is not None)
         style = await self._new_row(user, draft.collection, is_admin=is_admin)
         apply_style_input(
@@ -65,11 +71,18 @@ class CustomStyleService:
         )
         if style.owner_id is not None:
             await self._check_texts(user.id, style)
-        await self._publish(await run_tx(self._insert, user.id, style, ticket))
+        await self._publish(await run_tx(self._insert, user.id, style, ticket, reason))
         return style
 
     async def update(
-        self, user: User, style_id: str, fields: StyleFields, wanted_locale: str, *, is_admin: bool = False
+        self,
+        user: User,
+        style_id: str,
+        fields: StyleFields,
+        wanted_locale: str,
+        reason: str | None = None,
+        *,
+        is_admin: bool = False,
     ) -> Style:
         """Update a style; generations made with it stay unchanged. Of two concurrent updates the later one wins.
 
@@ -78,23 +91,25 @@ class CustomStyleService:
             ForbiddenError, InvalidInputError: with the invalid field.
             ContentRejectedError, RateLimitedError, UnavailableError: as `create`.
         """
+        clean = clean_optional_reason(reason)
         # Before the transaction, on a copy of the row: a moderation model is asked over the network.
         copy = await _own_style(user, style_id) if self._content.is_on else None
         if copy is not None:
             allowed = _allowed(fields, is_admin=is_admin, in_catalogue=False)
             apply_style_input(copy, allowed, language(wanted_locale), prompt_max_length=self._limits.prompt_max_length)
             await self._check_texts(user.id, copy)
-        style, action = await run_tx(self._change, user, style_id, fields, language(wanted_locale), is_admin)
+        style, action = await run_tx(self._change, user, style_id, fields, language(wanted_locale), clean, is_admin)
         await self._publish(action)
         return style
 
-    async def delete(self, user: User, style_id: str, *, is_admin: bool = False) -> None:
+    async def delete(self, user: User, style_id: str, reason: str | None = None, *, is_admin: bool = False) -> None:
         """Remove a style from every list at once; generations made with it keep its title and prompt.
 
         Raises:
+            InvalidInputError: the reason is invalid.
             NotFoundError: there is no such style that this account may delete.
         """
-        await self._publish(await run_tx(self._remove, user, style_id, is_admin))
+        await self._publish(await run_tx(self._remove, user, style_id, clean_optional_reason(reason), is_admin))
 
     async def _check_texts(self, user_id: str, style: Style) -> None:
         if self._content.is_on:
@@ -129,7 +144,7 @@ class CustomStyleService:
         )
 
     @staticmethod
-    async def _insert(user_id: str, style: Style, ticket: IdempotencyTicket) -> AuditEntry | None:
+    async def _insert(user_id: str, style: Style, ticket: IdempotencyTicket, reason: str | None) -> AuditEntry | None:
         # The account's row first, as everywhere; concurrent requests wait here, so that the count is exact.
         await account_change.lock_account(user_id)
         await idempotency.store_result(user_id, ticket, style.id)
@@ -137,7 +152,7 @@ class CustomStyleService:
         if style.owner_id is None:
             style.position, style.edited = await next_position(), True
             action = await audit_log.record(
-                user_id, AdminAction.CREATE_STYLE, style.id, collection=style.collection.slug
+                user_id, AdminAction.CREATE_STYLE, style.id, collection=style.collection.slug, reason=reason
             )
         elif await Style.filter(owner_id=user_id, is_active=True).count() >= MAX_PER_ACCOUNT:
             text = message("You have {limit} custom styles, the maximum. Delete one first.", limit=MAX_PER_ACCOUNT)
@@ -146,7 +161,13 @@ class CustomStyleService:
         return action
 
     async def _change(
-        self, user: User, style_id: str, fields: StyleFields, author_language: str, is_admin: bool
+        self,
+        user: User,
+        style_id: str,
+        fields: StyleFields,
+        author_language: str,
+        reason: str | None,
+        is_admin: bool,
     ) -> tuple[Style, AuditEntry | None]:
         style = await changeable_style(user, style_id, is_admin=is_admin, lock=True)
         allowed = _allowed(fields, is_admin=is_admin, in_catalogue=style.owner_id is None)
@@ -155,13 +176,13 @@ class CustomStyleService:
         if style.owner_id is None:
             style.edited = True
             action = await audit_log.record(
-                user.id, AdminAction.UPDATE_STYLE, style.id, changed=sorted(set_fields(allowed))
+                user.id, AdminAction.UPDATE_STYLE, style.id, changed=sorted(set_fields(allowed)), reason=reason
             )
         await style.save()
         return style, action
 
     @staticmethod
-    async def _remove(user: User, style_id: str, is_admin: bool) -> AuditEntry | None:
+    async def _remove(user: User, style_id: str, reason: str | None, is_admin: bool) -> AuditEntry | None:
         style, action = await changeable_style(user, style_id, is_admin=is_admin, lock=True), None
         style.is_active = False
         if style.owner_id is not None:
@@ -173,7 +194,7 @@ class CustomStyleService:
                 style.picture_id = style.picture_folder_id = None
         else:
             style.edited = True
-            action = await audit_log.record(user.id, AdminAction.DELETE_STYLE, style.id, slug=style.slug)
+            action = await audit_log.record(user.id, AdminAction.DELETE_STYLE, style.id, slug=style.slug, reason=reason)
         await style.save()
         return action
 

@@ -19,6 +19,7 @@ from services.core.error import (
     UploadFailedError,
 )
 from services.core.message import message
+from services.core.text import clean_optional_reason
 from services.events import account_change, audit_log
 from services.events.publisher import EventPublisher
 from services.integrations.images.sanitizer import (
@@ -50,27 +51,32 @@ class StylePictureChanges:
         self._events = events
         self._orphan_seconds = orphan_seconds
 
-    async def set(self, user: User, style_id: str, generation_id: str | None, *, is_admin: bool) -> Style:
+    async def set(
+        self, user: User, style_id: str, generation_id: str | None, reason: str | None = None, *, is_admin: bool
+    ) -> Style:
         """Make a copy of a result, or of a video's poster, the picture of a style; None removes the one that was set.
 
         The copy is independent of the generation, which may be deleted. Setting the same picture again changes nothing.
+        `reason`: an admin's, for the audit log, which has the changes of the catalogue alone.
 
         Raises:
+            InvalidInputError: the reason is invalid.
             NotFoundError: this account may not change the style, or has no such generation.
             ConflictError: the generation is not completed.
             UnavailableError, UploadFailedError: it cannot be copied; nothing is changed.
         """
+        clean = clean_optional_reason(reason)
         result = await _result(user, generation_id) if generation_id is not None else None
         style = await changeable_style(user, style_id, is_admin=is_admin, field=_STYLE)
         if generation_id is None or result is None:
-            return await self._use(user, style_id, None, None, is_admin=is_admin)
+            return await self._use(user, style_id, None, None, clean, is_admin=is_admin)
         copy = await self._copy(user, result)
         digest = hashlib.sha256(copy.data).hexdigest()
         if style.picture_id is not None and await StylePicture.exists(id=style.picture_id, sha256=digest):
             return style
         picture = await self._store(user.id, copy, digest)
         try:
-            return await self._use(user, style_id, picture, (generation_id, result.id), is_admin=is_admin)
+            return await self._use(user, style_id, picture, (generation_id, result.id), clean, is_admin=is_admin)
         except BaseException:
             await self._abandon(picture)
             raise
@@ -115,10 +121,11 @@ class StylePictureChanges:
         style_id: str,
         picture: StylePicture | None,
         source: tuple[str, str] | None,
+        reason: str | None,
         *,
         is_admin: bool,
     ) -> Style:
-        style, action = await run_tx(_use, user, style_id, picture, source, is_admin)
+        style, action = await run_tx(_use, user, style_id, picture, source, reason, is_admin)
         if action is not None:
             await self._events.admin_action(None, action)
         return style
@@ -175,7 +182,12 @@ async def _result(user: User, generation_id: str) -> File:
 
 
 async def _use(
-    user: User, style_id: str, picture: StylePicture | None, source: tuple[str, str] | None, is_admin: bool
+    user: User,
+    style_id: str,
+    picture: StylePicture | None,
+    source: tuple[str, str] | None,
+    reason: str | None,
+    is_admin: bool,
 ) -> tuple[Style, AuditEntry | None]:
     """Refer to the new picture and discard the earlier one. `source`: the generation and its result, still there."""
     await account_change.lock_account(user.id)  # the order of locks; a deletion of the generation takes it, too
@@ -192,7 +204,7 @@ async def _use(
     style.picture_id, style.picture_folder_id = (picture.id if picture is not None else None), None
     action = None
     if style.owner_id is None:
-        action = await audit_log.record(user.id, AdminAction.UPDATE_STYLE, style.id, changed=["picture"])
+        action = await audit_log.record(user.id, AdminAction.UPDATE_STYLE, style.id, changed=["picture"], reason=reason)
     await style.save(update_fields=["picture_id", "picture_folder_id", "updated_at"])
     if earlier is not None:
         await discard_pictures([earlier])

@@ -15,6 +15,7 @@ from services.core.idempotency import IdempotencyTicket
 from services.core.message import message
 from services.core.problems import Problems
 from services.core.rate_limit import RateLimits
+from services.core.text import clean_optional_reason
 from services.events import account_change, audit_log
 from services.events.account_change import AccountChange, ChangeKind
 from services.events.publisher import EventPublisher
@@ -174,21 +175,25 @@ class GenerationService:
         """
         return await self._cancel(user_id, generation_id)
 
-    async def cancel_as_admin(self, admin: User, generation_id: str) -> Generation:
+    async def cancel_as_admin(self, admin: User, generation_id: str, reason: str | None = None) -> Generation:
         """Cancel any user's generation, as its owner could; only those of other users are audited.
 
         Raises:
+            InvalidInputError: the reason is invalid.
             NotFoundError, ConflictError: as `cancel`.
         """
+        clean = clean_optional_reason(reason)
         user_id = await owner_of(generation_id)
-        return await self._cancel(user_id, generation_id, admin.id if user_id != admin.id else None)
+        return await self._cancel(user_id, generation_id, admin.id if user_id != admin.id else None, clean)
 
-    async def _cancel(self, user_id: str, generation_id: str, admin_id: str | None = None) -> Generation:
+    async def _cancel(
+        self, user_id: str, generation_id: str, admin_id: str | None = None, reason: str | None = None
+    ) -> Generation:
         generation = await self.get(user_id, generation_id)
         done = None
         if not generation.status.is_final:
             with contextlib.suppress(_EndedAlreadyError):
-                done = await run_tx(self._write_cancellation, user_id, generation_id, admin_id)
+                done = await run_tx(self._write_cancellation, user_id, generation_id, admin_id, reason)
         if done is not None:
             account, entry = done
             crashpoint("cancel.committed")
@@ -205,14 +210,16 @@ class GenerationService:
 
     @staticmethod
     async def _write_cancellation(
-        user_id: str, generation_id: str, admin_id: str | None
+        user_id: str, generation_id: str, admin_id: str | None, reason: str | None
     ) -> tuple[AccountChange, AuditEntry | None]:
         canceled, account = await cancel(await account_change.bump_version(user_id), [generation_id])
         if not canceled:
             raise _EndedAlreadyError  # without a change, the account's version must not increase
         entry = None
         if admin_id is not None:
-            entry = await audit_log.record(admin_id, AdminAction.CANCEL_GENERATION, generation_id, user=user_id)
+            entry = await audit_log.record(
+                admin_id, AdminAction.CANCEL_GENERATION, generation_id, user=user_id, reason=reason
+            )
         crashpoint("cancel.before_commit")
         return account.with_generations(ChangeKind.UPDATED, canceled), entry
 

@@ -17,7 +17,7 @@ from services.products.style_picture import MAX_BYTES, SIDE
 from services.services import Services
 from tests.conftest import Running
 from tests.support.client import Api, photo
-from tests.support.custom_styles import create, delete
+from tests.support.custom_styles import create, delete, update
 from tests.support.integrity import assert_invariants, make_admin, stored_keys
 
 SET = """
@@ -327,3 +327,21 @@ async def test_noise_is_reduced_to_the_limit(server: Running) -> None:
     assert len(copy.data) <= MAX_BYTES
     assert copy.content_type == "image/webp"
     assert await Generation.all().count() == 0
+
+
+async def test_changes_of_the_catalogue_are_audited_with_their_reason(server: Running) -> None:
+    admin = await make_admin(server.api)
+    made = (await create(admin, collection="avenger", reason="A new line"))["id"]
+    await update(admin, made, title="Storm", reason="Its old name was taken")
+    picture = {"styleId": made, "generationId": await finished(admin), "reason": "A better one"}
+    assert (await admin.one(SET, input=picture))["errors"] == []
+    remove = "mutation($id: ID!, $reason: String) { deleteStyle(id: $id, reason: $reason) { errors { code field } } }"
+    assert (await admin.refused(remove, id=made, reason="x" * 501))["field"] == ["reason"]
+    assert (await admin.one(remove, id=made, reason="Not ordered"))["errors"] == []
+    await delete(admin, (await create(admin, reason="The admin's own, not audited"))["id"])
+    assert [(entry.action.value, entry.detail["reason"]) for entry in await AuditEntry.all().order_by("id")] == [
+        ("CREATE_STYLE", "A new line"),
+        ("UPDATE_STYLE", "Its old name was taken"),
+        ("UPDATE_STYLE", "A better one"),
+        ("DELETE_STYLE", "Not ordered"),
+    ]

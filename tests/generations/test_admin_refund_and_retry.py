@@ -26,6 +26,9 @@ mutation($id: ID!, $reason: String!) {{
     generation {{ {GENERATION} owner {{ id }} }} errors {{ code message field }}
   }}
 }}"""
+CANCEL_FOR = """
+mutation($id: ID!, $reason: String) { cancelGeneration(id: $id, reason: $reason) { errors { code message field } } }
+"""
 DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds errors { code } } }"
 GALLERY = "subscription { galleryChanged { kind version generationId generation { id status refunded } } }"
 METADATA = "{ viewer { transactions(first: 1) { nodes { type amount metadata generation { id } } } } }"
@@ -265,6 +268,17 @@ async def test_admin_cancels_any_users_generation(idle_server: Running) -> None:
         "canceling the admin's own generation is not audited"
     )
     await assert_invariants(idle_server.services, all_ended=True)
+
+
+async def test_cancellation_by_an_admin_may_have_a_reason(idle_server: Running) -> None:
+    ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
+    canceled = [await submit(ada), await submit(ada)]
+    assert (await admin.refused(CANCEL_FOR, id=canceled[0], reason="x" * 501))["field"] == ["reason"]
+    assert (await ada.generation(canceled[0]))["status"] == "PENDING"
+    assert (await admin.one(CANCEL_FOR, id=canceled[0], reason=f" {WHY} "))["errors"] == []
+    assert (await admin.one(CANCEL, id=canceled[1]))["errors"] == []
+    details = [entry.detail for entry in await AuditEntry.all().order_by("id")]
+    assert details == [{"user": ada.user["id"], "reason": WHY}, {"user": ada.user["id"]}]
 
 
 @pytest.mark.any_database

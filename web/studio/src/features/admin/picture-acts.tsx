@@ -75,7 +75,7 @@ function PictureActDialog({ picture, name, act, after, onClose }: DialogProps) {
     if (act === "refund") return accepted((await darkroom.run(DeskRefundDocument, { id, reason })).adminRefundGeneration);
     if (act === "retry") return accepted((await darkroom.run(DeskRetryDocument, { id, reason })).adminRetryGeneration);
     if (act === "unshare") return accepted((await darkroom.run(DeskUnshareDocument, { id, reason })).adminUnshareGeneration);
-    if (act === "cancel") return accepted((await darkroom.run(DeskCancelDocument, { id })).cancelGeneration);
+    if (act === "cancel") return accepted((await darkroom.run(DeskCancelDocument, { id, reason })).cancelGeneration);
     accepted((await darkroom.run(DeskDeleteDocument, { id, reason })).adminDeleteGeneration);
     if (after) navigate(after, { replace: true });
   };
@@ -83,7 +83,7 @@ function PictureActDialog({ picture, name, act, after, onClose }: DialogProps) {
   return (
     <ActDialog
       title={a[act].title} subject={`${name} · ${owner.email ?? t.pictures.anonymous}`} text={<p>{text as string}</p>} confirm={a[act].do} done={a[act].done}
-      isDanger={act === "remove"} hasNoReason={act === "cancel"} reasonHint={act === "refund" ? a.shownToOwner : undefined} onAct={run} onClose={onClose}
+      isDanger={act === "remove"} reasonHint={act === "refund" ? a.shownToOwner : undefined} onAct={run} onClose={onClose}
     />
   );
 }
