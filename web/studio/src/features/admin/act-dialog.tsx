@@ -28,7 +28,7 @@ type Props = {
   readonly isReady?: boolean;
   /** Where the reason is shown to others; by default in the audit log alone. */
   readonly reasonHint?: string;
-  /** The API takes none. */
+  /** There is nothing yet to give one for. */
   readonly hasNoReason?: boolean;
   readonly onAct: (given: Given) => Promise<unknown>;
   readonly onClose: () => void;

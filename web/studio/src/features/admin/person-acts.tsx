@@ -15,6 +15,7 @@ import {
   SetMembershipDocument,
   SetRoleDocument,
   SetSuspendedDocument,
+  type DeskOffersQuery,
   type PersonQuery,
   type Role,
 } from "../../gql/admin.ts";
@@ -32,14 +33,16 @@ type Act = (typeof ACTS)[number];
 
 export const nameOf = (person: { id: string; email?: string | null; name?: string | null }) => person.email ?? person.name ?? person.id;
 
-/** The acts that can have an effect, as far as the account says; whether they are allowed, the API decides. */
-function actsFor(person: Person, viewer: { id: string; role: string } | null | undefined): Act[] {
+type Kind = "PASS" | "SUBSCRIPTION";
+
+/** The acts that can have an effect, as far as the account and the offers say; whether they are allowed, the API decides. */
+function actsFor(person: Person, viewer: { id: string; role: string } | null | undefined, isOffered: (kind: Kind) => boolean): Act[] {
   const isMe = person.id === viewer?.id;
   const isShown: Record<Act, boolean> = {
     adjust: true,
-    pass: true,
-    plan: !person.membership?.plan,
-    endPlan: Boolean(person.membership?.plan),
+    pass: isOffered("PASS"),
+    plan: !person.membership?.plan && isOffered("SUBSCRIPTION"),
+    endPlan: Boolean(person.membership?.plan && person.membership.isGranted),
     member: !person.isMember,
     noMember: person.isMember && !person.membership?.plan,
     role: viewer?.role === "SUPER_ADMIN" && !isMe,
@@ -53,19 +56,20 @@ export function PersonActs({ person }: { readonly person: Person }) {
   const t = useText(admin);
   const a = useText(adminActs);
   const { viewer } = useSession();
+  const offers = useOffers();
   const [open, setOpen] = useState<Act | null>(null);
   const close = () => setOpen(null);
   const props = { person, onClose: close };
   return (
     <div className={style["acts"]} role="group" aria-label={t.person.acts}>
-      {actsFor(person, viewer).map((act) => (
+      {actsFor(person, viewer, (kind) => offers.some((one) => one.kind === kind)).map((act) => (
         <Button key={act} size="small" look={act === "suspend" ? "danger" : "outline"} onPress={() => setOpen(act)}>
           {a[act].act}
         </Button>
       ))}
       {open === "adjust" && <AdjustDialog {...props} />}
-      {open === "pass" && <PassDialog {...props} />}
-      {open === "plan" && <PlanDialog {...props} />}
+      {open === "pass" && <PassDialog {...props} passes={offers.filter(({ kind }) => kind === "PASS")} />}
+      {open === "plan" && <PlanDialog {...props} plans={offers.filter(({ kind }) => kind === "SUBSCRIPTION")} />}
       {open === "role" && <RoleDialog {...props} />}
       {open && !["adjust", "pass", "plan", "role"].includes(open) && <PlainDialog {...props} act={open as PlainAct} />}
     </div>
@@ -127,15 +131,16 @@ function AdjustDialog({ person, onClose }: Props) {
   );
 }
 
-function useOffers(kind: "PASS" | "SUBSCRIPTION") {
-  const { data } = useRead(DeskOffersDocument, {});
-  return (data?.plans ?? []).filter((plan) => plan.kind === kind);
+type Offers = DeskOffersQuery["plans"];
+
+/** None while they are read. */
+function useOffers(): Offers {
+  return useRead(DeskOffersDocument, {}).data?.plans ?? [];
 }
 
-function PassDialog({ person, onClose }: Props) {
+function PassDialog({ person, passes, onClose }: Props & { readonly passes: Offers }) {
   const a = useText(adminActs);
   const { clients } = useSession();
-  const passes = useOffers("PASS");
   const [slug, setSlug] = useState("");
   const [hours, setHours] = useState("");
   const chosen = passes.find((one) => one.slug === slug) ?? passes[0];
@@ -161,10 +166,9 @@ function PassDialog({ person, onClose }: Props) {
   );
 }
 
-function PlanDialog({ person, onClose }: Props) {
+function PlanDialog({ person, plans, onClose }: Props & { readonly plans: Offers }) {
   const a = useText(adminActs);
   const { clients } = useSession();
-  const plans = useOffers("SUBSCRIPTION");
   const [slug, setSlug] = useState("");
   const [months, setMonths] = useState("");
   const chosen = plans.find((one) => one.slug === slug) ?? plans[0];

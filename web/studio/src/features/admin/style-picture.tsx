@@ -4,12 +4,12 @@ import { accepted } from "@darkroom/client/errors.ts";
 import { useText } from "../../app/locale.tsx";
 import { useSession } from "../../app/session.tsx";
 import { Picture } from "../../components/card.tsx";
-import { fieldStyle } from "../../components/field.tsx";
 import { OwnResultsDocument, SetPictureDocument } from "../../gql/admin.ts";
 import { adminActs } from "../../locales/admin-acts.ts";
-import { ActDialog } from "./act-dialog.tsx";
+import { ActDialog, type Given } from "./act-dialog.tsx";
+import { ListOf } from "./list.tsx";
 import { pictureName } from "./parts.tsx";
-import { useRead, useRereadCatalogue } from "./read.ts";
+import { useList, useRereadCatalogue } from "./read.ts";
 import style from "./admin.module.css";
 
 type Props = { readonly style: { readonly id: string; readonly title: string }; readonly onClose: () => void };
@@ -19,30 +19,32 @@ const SHIPPED = "shipped";
 export function StylePictureDialog({ style: one, onClose }: Props) {
   const { picture: t } = useText(adminActs);
   const { clients } = useSession();
-  const { data } = useRead(OwnResultsDocument, {});
+  const list = useList(OwnResultsDocument, {}, ({ viewer }) => viewer?.generations);
   const rereadCatalogue = useRereadCatalogue();
   const [chosen, setChosen] = useState<string | null>(null);
-  const results = data?.viewer?.generations.nodes ?? [];
-  const run = async () => {
-    const input = { styleId: one.id, generationId: chosen === SHIPPED ? null : chosen };
+  const run = async ({ reason }: Given) => {
+    const input = { styleId: one.id, generationId: chosen === SHIPPED ? null : chosen, reason };
     accepted((await clients.darkroom.run(SetPictureDocument, { input })).setStylePicture);
     rereadCatalogue();
   };
   return (
     <ActDialog
-      title={t.title(one.title)} text={<p>{t.text}</p>} confirm={t.do} done={t.done} isReady={chosen !== null} hasNoReason onAct={run} onClose={onClose}
+      title={t.title(one.title)} text={<p>{t.text}</p>} confirm={t.do} done={t.done} isReady={chosen !== null} onAct={run} onClose={onClose}
     >
-      {data && !results.length && <p className={fieldStyle["hint"]}>{t.none}</p>}
-      <div className={style["choices"]} role="group" aria-label={t.title(one.title)}>
-        {results.map(({ id, result, ...picture }) => (
-          <button
-            key={id} type="button" className={style["choice"]} aria-pressed={chosen === id} data-selected={chosen === id || undefined}
-            onClick={() => setChosen(id)}
-          >
-            <Picture src={result?.thumbnailUrl} alt={pictureName(picture, id)} />
-          </button>
-        ))}
-      </div>
+      <ListOf list={list} empty={t.none} icon="image">
+        {(results) => (
+          <div className={style["choices"]} role="group" aria-label={t.title(one.title)}>
+            {results.map(({ id, result, ...picture }) => (
+              <button
+                key={id} type="button" className={style["choice"]} aria-pressed={chosen === id} data-selected={chosen === id || undefined}
+                onClick={() => setChosen(id)}
+              >
+                <Picture src={result?.thumbnailUrl} alt={pictureName(picture, id)} />
+              </button>
+            ))}
+          </div>
+        )}
+      </ListOf>
       <label className={style["live"]}>
         <input type="checkbox" checked={chosen === SHIPPED} onChange={({ target }) => setChosen(target.checked ? SHIPPED : null)} />
         {t.shipped}
