@@ -18,7 +18,7 @@ from tests.support.named_lists import SET_FAVORITES, add_tags
 from tests.support.studio_page import StudioPage, open_studio
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Response, Route
+    from playwright.async_api import Browser, Request, Response, Route
 
 pytestmark = pytest.mark.browser
 
@@ -158,10 +158,41 @@ async def test_first_500_are_selected_of_more(chromium: "Browser", tmp_path: Pat
             await mark_all(studio, ada, said, 500)
 
 
+async def test_next_page_is_loaded_when_its_end_comes_near(chromium: "Browser", tmp_path: Path) -> None:
+    settings = {"DEMO_SECONDS": "0", "RATE_LIMITS": "off"}
+    async with run_server(tmp_path, **settings) as server, server.api() as api:
+        _, (made,) = await pictures_of(api, "pages@example.com", 1)
+        copy_generation(tmp_path / "darkroom.sqlite3", made, 199)
+        async with open_studio(chromium, server) as studio:
+            page = studio.page
+            further = 0
+
+            def note(request: "Request") -> None:
+                nonlocal further
+                further += is_further_page(request)
+
+            page.on("request", note)
+            await open_gallery(studio, "pages@example.com")
+            await page.get_by_text("200 pictures").wait_for()
+            await page.wait_for_timeout(1500)
+            assert further == 0, "the window and another screen are full"
+            await studio.lose_answers("query Pictures", arrives=False)
+            async with page.expect_event("requestfailed", is_further_page):
+                await page.evaluate("() => scrollTo(0, document.body.scrollHeight)")
+            await studio.hear_answers()
+            before = await page.evaluate("() => document.body.scrollHeight")
+            await page.wait_for_function("(before) => document.body.scrollHeight > before * 1.5", arg=before)
+            assert further == 2, "one was lost, and the next one loaded"
+
+
+def is_further_page(request: "Request") -> bool:
+    body = request.post_data_json if request.url.endswith("/graphql") else None
+    return bool(body and body.get("operationName") == "Pictures" and body["variables"].get("after"))
+
+
 async def hold_further_pages(route: "Route") -> None:
     """Leave what is asked for after the first page of the gallery without an answer."""
-    body = route.request.post_data_json or {}
-    if not (body.get("operationName") == "Pictures" and body["variables"].get("after")):
+    if not is_further_page(route.request):
         await route.continue_()
 
 

@@ -92,6 +92,8 @@ export type List = {
   readonly total: number;
   readonly isFirstLoad: boolean;
   readonly isLoadingMore: boolean;
+  /** Whether the next page could not be loaded. */
+  readonly hasFailed: boolean;
   readonly error: unknown;
   readonly loadMore: () => void;
   /** Load pages until there are so many pictures, or all; 0: no more by itself. */
@@ -171,6 +173,7 @@ export function useList(choice: Choice): List {
     total: Math.max(pictures.length, (list?.totalCount ?? 0) - hiddenHere),
     isFirstLoad: !list && !error,
     isLoadingMore: more.isLoading,
+    hasFailed: more.error !== null,
     error: list ? null : error,
     loadTo: useCallback((count: number) => setGoal({ key, count }), [key]),
     isLoaded: Boolean(list) && !isMissing && !isWaiting && !more.isLoading,
