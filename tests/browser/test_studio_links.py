@@ -99,6 +99,27 @@ async def test_links_are_renewed_when_a_file_could_not_be_loaded(chromium: "Brow
         studio.problems = [one for one in studio.problems if "404" not in one]
 
 
+async def test_image_that_failed_for_a_moment_is_loaded_again(chromium: "Browser", server: Server) -> None:
+    async with server.api() as api, open_studio(chromium, server) as studio:
+        page = studio.page
+        await pictures_of(api, "passing@example.com")
+        failed: list[str] = []
+
+        async def fail(route: "Route") -> None:
+            if route.request.resource_type != "image" or route.request.url in failed:
+                await route.continue_()
+            else:
+                failed.append(route.request.url)
+                await route.fulfill(status=503)
+
+        await page.route(re.compile("signature="), fail)
+        await open_gallery(studio, "passing@example.com")
+        await studio.wait_for_tiles(4)
+        await page.wait_for_function(ARE_RENEWED, arg=[])
+        assert sorted(await page.evaluate(TILES)) == sorted(failed), "the links are the same"
+        studio.problems = [one for one in studio.problems if "503" not in one]
+
+
 async def test_desk_reads_again_when_a_file_could_not_be_loaded(chromium: "Browser", server: Server) -> None:
     await new_admin(server, "root@example.com")
     async with server.api() as api, open_studio(chromium, server) as studio:

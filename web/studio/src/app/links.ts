@@ -2,11 +2,13 @@
 import type { Client, Exchange } from "@urql/core";
 import { pipe, tap } from "wonka";
 import { FilesOfDocument } from "../gql/graphql.ts";
+import { onReachability, serverIsAway } from "./reachability.ts";
 
 const PERIOD = 10_000; // milliseconds between two looks at what will end
 const AHEAD = 20_000; // milliseconds before a link ends: the server signs another one after half of a link's time, which is 30 s or more
 const AT_ONCE = 50; // pictures of one request
 const TOGETHER = 100; // milliseconds in which several failures are one
+const TRIES = [3000, 10_000, 30_000]; // milliseconds until an image that could not be loaded is loaded again
 
 type File = { readonly id: string; readonly picture: string; readonly expiresAt: string | null; readonly links: readonly unknown[] };
 
@@ -36,10 +38,12 @@ export function renewing(): { exchange: Exchange; keep: (client: Client) => () =
     const forget = onFilesFailed((addresses) => {
       void renew(client, files().filter(({ links }) => addresses.some((one) => links.includes(one))));
     });
+    const stop = retryImages();
     return () => {
       clearInterval(timer);
       document.removeEventListener("visibilitychange", check);
       forget();
+      stop();
     };
   };
   return {
@@ -83,5 +87,37 @@ export function onFilesFailed(listener: (addresses: readonly string[]) => void):
   return () => {
     clearTimeout(timer);
     document.removeEventListener("error", hear, true);
+  };
+}
+
+/** Load images again that failed for a passing reason, as their link stays the same: after pauses, and when the server is back. */
+function retryImages(): () => void {
+  const broken = new Map<HTMLImageElement, { readonly src: string; readonly tries: number }>();
+  const timers = new Set<ReturnType<typeof setTimeout>>();
+  const load = (image: HTMLImageElement) => {
+    const src = broken.get(image)?.src;
+    if (src !== undefined && image.isConnected && image.src === src) image.src = src; // the same one is loaded anew
+    else broken.delete(image);
+  };
+  const fail = ({ target }: Event) => {
+    if (!(target instanceof HTMLImageElement && target.src.startsWith("http"))) return; // a chosen file fails for good
+    const { src } = target;
+    const before = broken.get(target);
+    const tries = before?.src === src ? before.tries + 1 : 0;
+    broken.set(target, { src, tries });
+    const pause = TRIES[tries];
+    if (pause === undefined) return;
+    const timer = setTimeout(() => (timers.delete(timer), load(target)), pause);
+    timers.add(timer);
+  };
+  const succeed = ({ target }: Event) => void broken.delete(target as HTMLImageElement);
+  document.addEventListener("error", fail, true); // such events do not bubble
+  document.addEventListener("load", succeed, true);
+  const forget = onReachability(() => serverIsAway() || [...broken.keys()].forEach(load));
+  return () => {
+    for (const timer of timers) clearTimeout(timer);
+    document.removeEventListener("error", fail, true);
+    document.removeEventListener("load", succeed, true);
+    forget();
   };
 }
