@@ -1,5 +1,6 @@
 """Orders in the studio, in a real browser without a network: photos pasted and taken, videos, a chosen model."""
 
+import asyncio
 import base64
 import re
 from collections.abc import AsyncIterator
@@ -16,7 +17,7 @@ from tests.support.player import play
 from tests.support.studio_page import PHONE, StudioPage, enter, open_studio
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser
+    from playwright.async_api import Browser, Route
 
 pytestmark = pytest.mark.browser
 
@@ -100,6 +101,34 @@ async def test_photo_that_was_chosen_last_is_the_photo(chromium: "Browser", serv
             await page.wait_for_function("() => Boolean(window.first)")
         await page.evaluate(RELEASE)
         assert await wait_for_photo(studio) == [240, 120]
+
+
+async def test_photo_that_has_expired_is_sent_again_without_a_word(chromium: "Browser", server: Server) -> None:
+    async with open_studio(chromium, server) as studio:
+        page = studio.page
+        has_left = asyncio.Event()
+        sent: list[str] = []
+
+        async def expire(route: "Route") -> None:
+            body = route.request.post_data or ""
+            if "mutation CreatePictures" in body:
+                sent.append(body)
+                if len(sent) == 1:
+                    await has_left.wait()
+                    body = re.sub(r"upl_\w{26}", f"upl_{'0' * 26}", body)
+            await route.continue_(post_data=body or None)
+
+        await studio.open("/create/plushify/cute")
+        await studio.add_photo()
+        await page.get_by_text("Add a photo first.").wait_for(state="detached")
+        await page.route("**/graphql", expire)
+        await page.locator("button[type=submit]:not([data-disabled])").last.click()
+        await page.get_by_role("link", name="Gallery").click()
+        await page.wait_for_url(re.compile("/gallery"))
+        has_left.set()
+        await page.get_by_text("Your order is placed.").wait_for()
+        assert len(sent) == 2
+        assert await page.get_by_role("alertdialog").count() == 1, "nothing else is said"
 
 
 @pytest.mark.parametrize("options", [{}, PHONE], ids=["desk", "phone"])

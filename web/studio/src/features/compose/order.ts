@@ -32,13 +32,14 @@ export function useOrder(): Order {
     setProblem(null);
     try {
       const session = await begin();
-      const order = async () => {
+      const order = async (isHandled?: (refusal: unknown) => boolean) => {
         const uploadId = withPhoto ? await send(session.clients.darkroom) : null;
-        await place({ kind: "create", input: inputOf(uploadId) }, session);
+        await place({ kind: "create", input: inputOf(uploadId) }, session, isHandled);
       };
-      await order().catch((refusal: unknown) => {
-        if (!(withPhoto && refusal instanceof InputRefusedError && refusal.code === "NOT_FOUND")) throw refusal;
-        forget(); // the upload has expired
+      const hasExpired = (refusal: unknown) => withPhoto && refusal instanceof InputRefusedError && refusal.code === "NOT_FOUND";
+      await order(hasExpired).catch((refusal: unknown) => {
+        if (!hasExpired(refusal)) throw refusal;
+        forget(); // the upload
         return order();
       });
     } catch (refusal) {

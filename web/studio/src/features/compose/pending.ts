@@ -77,8 +77,13 @@ export function usePending(): readonly Pending[] {
   return useSyncExternalStore(listeners.subscribe, () => pending);
 }
 
-/** Place an order, and show what is made of it; until it is answered, `usePending` has it. */
-export function usePlace(): (order: Order, session: Begun) => Promise<void> {
+type Place = (order: Order, session: Begun, isHandled?: (refusal: unknown) => boolean) => Promise<void>;
+
+/**
+ * Place an order, and show what is made of it; until it is answered, `usePending` has it. `isHandled`: whether the caller
+ * does something about a refusal, which is not said then.
+ */
+export function usePlace(): Place {
   const settle = useSettle();
   const problems = useText(problemTexts);
   const [from] = useLocation();
@@ -87,7 +92,7 @@ export function usePlace(): (order: Order, session: Begun) => Promise<void> {
     isShown.current = true;
     return () => void (isShown.current = false);
   }, []);
-  return async (order, { clients, owner }) => {
+  return async (order, { clients, owner }, isHandled = () => false) => {
     const text = JSON.stringify(order);
     const key = unclear.get(text) ?? newKey();
     unclear.set(text, key);
@@ -98,7 +103,7 @@ export function usePlace(): (order: Order, session: Begun) => Promise<void> {
       unclear.delete(text);
     } catch (refusal) {
       if (refusal instanceof InputRefusedError) unclear.delete(text);
-      if (!isShown.current) toast(messageOf(refusal, problems)); // its view has gone, or is another one of the same address
+      if (!isShown.current && !isHandled(refusal)) toast(messageOf(refusal, problems)); // its view has gone, or is another one of the same address
       throw refusal;
     }
   };
