@@ -7,6 +7,7 @@ import { enter, type Taken } from "../features/auth/guest.ts";
 import { forgetReferral, referralCode } from "../features/auth/referral.ts";
 import { createClients, type Clients } from "./clients.ts";
 import { useLocale, useText } from "./locale.tsx";
+import { isOffline } from "./problem.ts";
 import { onReachability, serverIsAway } from "./reachability.ts";
 import { finishBeforeLeaving, setTabOwner } from "./tab-owner.ts";
 import {
@@ -116,7 +117,7 @@ function Actions({ clients, restart, children }: ActionsProps) {
       return restart();
     };
     // What is shown may be older than the session.
-    const current = async () => viewer ?? (await darkroom.run(MeDocument, {})).viewer ?? null;
+    const current = async () => found ?? (await darkroom.run(MeDocument, {})).viewer ?? null;
     const signInBy: Session["enter"] = async (signIn, isMeant = () => true) => {
       await finishBeforeLeaving();
       const taken = await enter(darkroom, await current(), signIn, isMeant);
@@ -164,15 +165,20 @@ function Actions({ clients, restart, children }: ActionsProps) {
         return true;
       },
       begin: async () => {
-        if (viewer) return { clients, owner: viewer.id };
-        const found = await current();
-        const { id } = found ?? accepted((await darkroom.run(BeginAsGuestDocument, {})).createGuest).user!;
+        if (found) return { clients, owner: found.id };
+        const now = await current().catch((refusal: unknown) => {
+          if (viewer && isOffline(refusal)) return viewer; // who it is then, is seen when the order can be sent
+          throw refusal;
+        });
+        if (viewer && now?.id === viewer.id) return { clients, owner: viewer.id };
+        if (viewer) throw new InputRefusedError([{ code: "CONFLICT", message: t.notOrdered }]); // what is shown is not theirs
+        const { id } = now ?? accepted((await darkroom.run(BeginAsGuestDocument, {})).createGuest).user!;
         return { clients: changed(), owner: id };
       },
       signOut,
       restart: () => void changed(),
     };
-  }, [clients, problem, viewer, locale, restart, t]);
+  }, [clients, problem, found, viewer, locale, restart, t]);
 
   return <Context value={value}>{children}</Context>;
 }
