@@ -12,6 +12,7 @@ import pytest
 
 from tests.browser.test_studio_albums import open_gallery
 from tests.support.client import REFINE, REGENERATE, Api, photo
+from tests.support.custom_styles import create
 from tests.support.graphiql_page import PASSWORD, Server, run_server
 from tests.support.studio_page import StudioPage, enter, open_studio
 
@@ -289,6 +290,49 @@ async def test_style_is_used_again_with_its_variables(chromium: "Browser", serve
         await page.reload()
         await page.get_by_role("radio", name="紫与白", checked=True).wait_for()
         await studio.check()
+
+
+@pytest.mark.parametrize("is_required", [True, False], ids=["required", "optional"])
+async def test_option_without_a_default_is_ordered_as_it_is_shown(
+    is_required: bool, chromium: "Browser", server: Server
+) -> None:
+    async with server.api() as api, open_studio(chromium, server) as studio:
+        page = studio.page
+        email = f"mood-{is_required}@example.com"
+        ada = await api.sign_up(email, PASSWORD)
+        mood = {"name": "mood", "label": "Mood", "options": ["calm", "wild"], "required": is_required}
+        style = await create(ada, title="Weather", prompt="A {mood} sea", variables=[mood])
+        await open_gallery(studio, email)
+        await studio.open(f"/create/own/{style['id']}")
+        mood_of_picture = page.get_by_role("radiogroup", name="Mood")
+        await mood_of_picture.wait_for()
+        chosen = mood_of_picture.get_by_role("radio", checked=True)
+        if is_required:
+            await page.get_by_text("Fill in “Mood” first.").wait_for()
+            assert await chosen.count() == 0
+        else:
+            assert await chosen.all_inner_texts() == ["Any"]
+        await studio.check()
+        await mood_of_picture.get_by_role("radio", name="calm").click()
+        if not is_required:
+            await mood_of_picture.get_by_role("radio", name="Any").click()
+        made = (await studio.order()).rpartition("/")[2]
+        assert (await ada.generation(made))["variables"] == ({"mood": "calm"} if is_required else {})
+
+
+async def test_chosen_option_stays_chosen_in_another_language(chromium: "Browser", server: Server) -> None:
+    async with server.api() as api, open_studio(chromium, server) as studio:
+        page = studio.page
+        ada = await api.sign_up("languages@example.com", PASSWORD)
+        await open_gallery(studio, "languages@example.com")
+        await studio.open("/create/avenger/noir")
+        await studio.add_photo()
+        await page.get_by_role("radio", name="Violet and white").click()
+        await page.get_by_role("banner").locator("button[aria-haspopup=true]").click()
+        await page.get_by_role("menuitemradio", name="简体中文").click()
+        await page.get_by_role("radio", name="紫与白", checked=True).wait_for()
+        made = (await studio.order()).rpartition("/")[2]
+        assert (await ada.generation(made))["variables"]["costume_color"] == "violet and white"
 
 
 @pytest.mark.parametrize("steps_of_page", [100, 2])

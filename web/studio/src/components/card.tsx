@@ -64,13 +64,13 @@ type ChipsProps<Id extends string> = {
   readonly scrolls?: boolean;
 };
 
-/** Chips of which exactly one is chosen. */
+/** Chips of which exactly one is chosen, or none yet: where `value` is none of them. */
 export function Chips<Id extends string>({ label, choices, value, onChange, scrolls = false }: ChipsProps<Id>) {
   return (
     <ToggleButtonGroup
       aria-label={label}
       className={`${style["chips"]} ${scrolls ? style["scroll"] : ""}`}
-      {...singleSelection(value, onChange)}
+      {...singleSelection(choices.some(({ id }) => id === value) ? value : null, onChange)}
     >
       {choices.map(({ id, label: name, isDisabled }) => (
         <ToggleButton key={id} id={id} isDisabled={isDisabled ?? false} className={style["chip"] ?? ""}>

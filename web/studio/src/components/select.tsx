@@ -26,7 +26,7 @@ export function Select<Id extends string>({ label, choices, value, onChange, isC
     <AriaSelect
       className={field["field"] ?? ""}
       {...(isCompact && { "aria-label": label })}
-      value={value}
+      value={choices.some(({ id }) => id === value) ? value : null}
       onChange={(key) => key !== null && onChange(key as Id)}
     >
       {!isCompact && <Label className={field["label"] ?? ""}>{label}</Label>}

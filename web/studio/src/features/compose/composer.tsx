@@ -11,7 +11,7 @@ import { Switch } from "../../components/switch.tsx";
 import { PictureModelsDocument, type DeploymentQuery } from "../../gql/graphql.ts";
 import { compose } from "../../locales/compose.ts";
 import type { Collection, Style } from "../styles/wall.tsx";
-import { orderOf, useDraft } from "./draft.ts";
+import { orderOf, useDraft, valueOf } from "./draft.ts";
 import { mend, missesPhoto, offerOf, refusesPhoto } from "./models.ts";
 import { Options } from "./options.tsx";
 import { OrderBar } from "./order-bar.tsx";
@@ -47,7 +47,7 @@ export function Composer({ picked, prices, deployment }: Props) {
   const modelMissesPhoto = model !== null && missesPhoto(model, hasPhoto, picked);
   const needsPhoto = picked.referenceImage === "REQUIRED" || modelMissesPhoto;
   const needsWords = picked.slug === "free" && !picked.isOwn;
-  const unfilled = picked.variables.find(({ name, required, default: usual }) => required && !usual && !draft.variables[name]?.trim());
+  const unfilled = picked.variables.find((one) => one.required && !one.default && !valueOf(one, draft).trim());
   const missing = [
     ...(modelMissesPhoto ? [t.needsPhotoFor(model.name)] : needsPhoto && !hasPhoto ? [t.needsPhoto] : []),
     ...(chosen && refusesPhoto(chosen, hasPhoto) ? [t.refusesPhoto(chosen.name)] : []),

@@ -8,6 +8,7 @@ import type { Style } from "../styles/wall.tsx";
 
 export type Draft = {
   readonly prompt: string;
+  /** By name: options as in the prompt, which is the same in every language, or free text. */
   readonly variables: Readonly<Record<string, string>>;
   readonly media: MediaKind;
   readonly quality: Quality;
@@ -64,6 +65,15 @@ export function useDraft(style: Style): [Draft, ChangeDraft] {
   return [draft, change];
 }
 
+type Variable = Style["variables"][number];
+
+/** What is ordered of a variable: an option as in the prompt, or free text. Empty: nothing, or its usual text. */
+export function valueOf({ name, options, values, default: usual }: Variable, { variables }: Pick<Draft, "variables">): string {
+  const given = variables[name] ?? "";
+  if (!options.length || values.includes(given)) return given;
+  return usual === null ? "" : (values[options.indexOf(usual)] ?? "");
+}
+
 function common(style: Style, draft: Draft) {
   return {
     styleId: style.id,
@@ -81,7 +91,8 @@ export function quoteOf(style: Style, draft: Draft, hasPhoto: boolean): QuoteInp
 }
 
 export function orderOf(style: Style, draft: Draft, uploadId: string | null): CreateGenerationInput {
-  const variables = Object.fromEntries(Object.entries(draft.variables).filter(([, value]) => value.trim()));
+  const filled = style.variables.map((variable) => [variable.name, valueOf(variable, draft).trim()] as const);
+  const variables = Object.fromEntries(filled.filter(([, value]) => value));
   const prompt = draft.prompt.trim();
   return {
     ...common(style, draft),

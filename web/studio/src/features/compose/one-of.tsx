@@ -19,13 +19,13 @@ export function Group({ label, children }: { readonly label: string; readonly ch
 
 type Props = {
   readonly label: string;
-  readonly values: readonly string[];
+  readonly choices: readonly { readonly id: string; readonly label: string }[];
+  /** The id of none of them: nothing is chosen yet. */
   readonly value: string;
   readonly onChange: (value: string) => void;
 };
 
-export function OneOf({ label, values, value, onChange }: Props) {
-  const choices = values.map((id) => ({ id, label: id }));
+export function OneOf({ label, choices, value, onChange }: Props) {
   if (choices.length > CHIPS) return <Select label={label} value={value} onChange={onChange} choices={choices} />;
   return (
     <Group label={label}>
@@ -39,7 +39,7 @@ export function Count({ label, most, value, onChange }: { readonly label: string
   return (
     <OneOf
       label={label} value={String(Math.min(value, most))} onChange={(id) => onChange(Number(id))}
-      values={Array.from({ length: most }, (_, index) => String(index + 1))}
+      choices={Array.from({ length: most }, (_, index) => ({ id: String(index + 1), label: String(index + 1) }))}
     />
   );
 }

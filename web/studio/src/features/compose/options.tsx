@@ -7,7 +7,7 @@ import { Select } from "../../components/select.tsx";
 import type { MediaKind, Size } from "../../gql/graphql.ts";
 import { compose } from "../../locales/compose.ts";
 import type { Style } from "../styles/wall.tsx";
-import type { ChangeDraft, Draft } from "./draft.ts";
+import { valueOf, type ChangeDraft, type Draft } from "./draft.ts";
 import type { Model, Offer } from "./models.ts";
 import { Count, Group, OneOf } from "./one-of.tsx";
 import style from "./options.module.css";
@@ -129,9 +129,11 @@ function Ratio({ of }: { readonly of: string }) {
 type VariablesProps = Pick<Props, "picked" | "draft" | "change">;
 
 function Variables({ picked, draft, change }: VariablesProps) {
-  return picked.variables.map(({ name, label, options, default: usual, required, maxLength }) => {
+  const t = useText(compose);
+  return picked.variables.map((variable) => {
+    const { name, label, options, values, default: usual, required, maxLength } = variable;
     const set = (value: string) => change({ variables: { ...draft.variables, [name]: value } });
-    const value = draft.variables[name] ?? (options.length ? (usual ?? options[0] ?? "") : "");
+    const value = valueOf(variable, draft);
     if (!options.length) {
       return (
         <TextField
@@ -140,6 +142,8 @@ function Variables({ picked, draft, change }: VariablesProps) {
         />
       );
     }
-    return <OneOf key={name} label={label} value={value} onChange={set} values={options} />;
+    const none = required || usual !== null ? [] : [{ id: "", label: t.any }];
+    const choices = [...none, ...options.map((option, index) => ({ id: values[index] ?? option, label: option }))];
+    return <OneOf key={name} label={label} value={value} onChange={set} choices={choices} />;
   });
 }

@@ -20,13 +20,12 @@ export function shownValue({ options, values }: Variable, value: string): string
   return options.length ? options[values.indexOf(value)] : value;
 }
 
-/** The values of a style's variables in an address, options as they are shown. One that is no option any more is left out. */
+/** The values of a style's variables in an address. One that is no option any more is left out. */
 export function variablesIn(params: URLSearchParams, known: readonly Variable[]): Record<string, string> {
   return Object.fromEntries(
     known.flatMap((variable) => {
       const value = params.get(PREFIX + variable.name);
-      const shown = value === null ? undefined : shownValue(variable, value);
-      return shown === undefined ? [] : [[variable.name, shown]];
+      return value === null || shownValue(variable, value) === undefined ? [] : [[variable.name, value]];
     }),
   );
 }
