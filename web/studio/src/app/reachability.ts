@@ -1,5 +1,6 @@
 // Whether the server can be reached. What fails raises the question, and a small request answers it, again and again
 // while the server is away: so a single lost request shows nothing, and what was missed is read as soon as it is back.
+// A query that was lost while the server is there is read again, too.
 import { makeOperation, type Client, type CombinedError, type Exchange, type Operation, type OperationResult } from "@urql/core";
 import { pipe, tap } from "wonka";
 import { createListeners } from "./listeners.ts";
@@ -8,6 +9,9 @@ const PAUSE = 1000; // milliseconds between two questions; doubled each time
 const LONGEST_PAUSE = 15_000;
 const PATIENCE = 10_000; // milliseconds for an answer
 const AWAY = [502, 503, 504]; // of a proxy in front of it
+
+const REREAD_PAUSE = 1000; // milliseconds before a lost query is read again; doubled each time
+const LONGEST_REREAD_PAUSE = 30_000;
 
 let isAway = false;
 let asking: Promise<void> | null = null;
@@ -70,30 +74,47 @@ function isUnanswered(error: CombinedError | undefined): boolean {
 /** `keptByStreams`: names of queries whose lists a stream completes by itself after a lost connection. */
 export function rereading(keptByStreams: readonly string[]): { exchange: Exchange; reread: (client: Client) => void } {
   const active = new Map<number, Operation>();
-  const failed = new Set<number>();
+  const failed = new Map<number, Lost>();
+  const forget = (key: number) => {
+    clearTimeout(failed.get(key)?.timer);
+    failed.delete(key);
+  };
   const begin = (operation: Operation) => {
-    if (operation.kind === "query") active.set(operation.key, operation);
+    if (operation.kind === "query") {
+      active.set(operation.key, operation);
+      const lost = failed.get(operation.key);
+      clearTimeout(lost?.timer);
+      if (lost) failed.set(operation.key, { tries: lost.tries, timer: undefined }); // this is the next try
+    }
     if (operation.kind !== "teardown") return;
     active.delete(operation.key);
-    failed.delete(operation.key);
+    forget(operation.key);
   };
-  const end = ({ operation, error }: OperationResult) => {
-    if (operation.kind === "subscription") return;
-    const isLost = isUnanswered(error);
-    if (isLost) void suspectServer();
-    if (isLost && active.has(operation.key)) failed.add(operation.key);
-    else failed.delete(operation.key);
+  const again = (client: Client, operation: Operation) =>
+    client.reexecuteOperation(makeOperation("query", operation, { ...operation.context, requestPolicy: "network-only" }));
+  const endOf = (client: Client) => ({ operation, error }: OperationResult) => {
+    const { key, kind } = operation;
+    if (kind === "subscription") return;
+    if (isUnanswered(error)) void suspectServer();
+    if (!error?.networkError || !active.has(key)) return forget(key);
+    const tries = failed.get(key)?.tries ?? 0;
+    const reread = () => void suspectServer().then(() => failed.get(key) === lost && again(client, operation));
+    clearTimeout(failed.get(key)?.timer);
+    const lost: Lost = { tries: tries + 1, timer: setTimeout(reread, Math.min(REREAD_PAUSE * 2 ** tries, LONGEST_REREAD_PAUSE)) };
+    failed.set(key, lost);
   };
   return {
-    exchange: ({ forward }) => (operations) => pipe(forward(pipe(operations, tap(begin))), tap(end)),
+    exchange: ({ client, forward }) => (operations) => pipe(forward(pipe(operations, tap(begin))), tap(endOf(client))),
     reread: (client) => {
       for (const operation of active.values()) {
-        if (!failed.has(operation.key) && keptByStreams.includes(nameOf(operation))) continue;
-        client.reexecuteOperation(makeOperation("query", operation, { ...operation.context, requestPolicy: "network-only" }));
+        if (failed.has(operation.key) || !keptByStreams.includes(nameOf(operation))) again(client, operation);
       }
     },
   };
 }
+
+/** A query without an answer: how often it was sent, and what sends it again. */
+type Lost = { readonly tries: number; readonly timer: ReturnType<typeof setTimeout> | undefined };
 
 function nameOf({ query }: Operation): string {
   const operation = query.definitions.find((one) => one.kind === "OperationDefinition");
