@@ -292,6 +292,23 @@ async def test_guest_is_asked_for_an_account_before_buying(chromium: "Browser", 
         await studio.wait_for_credits(29)
 
 
+async def test_account_is_offered_with_the_credits_that_it_brings(chromium: "Browser", server: Server) -> None:
+    async with open_studio(chromium, server) as studio:
+        page = studio.page
+        await studio.open("/create/scenes/future-city")  # for more than a guest gets
+        await studio.button("Create an account: 30 credits").wait_for()
+        assert await page.get_by_text("No account needed").count() == 0
+        await studio.check()
+        await studio.open("/create/sandbox/free")
+        await page.get_by_text("No account needed").wait_for()
+        await page.get_by_label("Describe your picture").fill("A fox")
+        await studio.order()
+        await studio.open("/create/scenes/future-city")
+        await studio.button("Create an account: 27 credits").click()
+        await studio.sign_in("has-more@example.com")
+        await studio.wait_for_credits(29)  # what the guest had left, and 27
+
+
 async def test_link_invites_and_shows_who_came(chromium: "Browser", server: Server) -> None:
     async with open_studio(chromium, server) as studio:
         page = studio.page

@@ -4,9 +4,9 @@ import type { QuoteQuery } from "../../gql/graphql.ts";
 import { compose } from "../../locales/compose.ts";
 import style from "./composer.module.css";
 
-type Quote = Pick<NonNullable<QuoteQuery["quote"]>, "cost" | "paidBy">;
+export type Priced = Pick<NonNullable<QuoteQuery["quote"]>, "cost" | "paidBy">;
 
-export function Price({ quote }: { readonly quote: Quote | null | undefined }) {
+export function Price({ quote }: { readonly quote: Priced | null | undefined }) {
   const t = useText(compose);
   if (!quote) return null;
   return <span className={style["price"]}>{{ CREDITS: t.cost(quote.cost), PASS: t.byPass, PLAN: t.byPlan }[quote.paidBy]}</span>;
