@@ -2,12 +2,14 @@
 
 import asyncio
 import base64
+import io
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image
 
 from tests.support.client import photo
 from tests.support.fakes.openrouter import ScriptedOpenRouter
@@ -129,6 +131,27 @@ async def test_photo_that_has_expired_is_sent_again_without_a_word(chromium: "Br
         await page.get_by_text("Your order is placed.").wait_for()
         assert len(sent) == 2
         assert await page.get_by_role("alertdialog").count() == 1, "nothing else is said"
+
+
+async def test_photo_is_made_small_enough_to_be_taken(chromium: "Browser", tmp_path: Path) -> None:
+    limit = 200_000
+    noise = io.BytesIO()
+    Image.effect_noise((1200, 900), 90).save(noise, "JPEG", quality=90)
+    assert len(noise.getvalue()) > 3 * limit
+    async with run_server(tmp_path, UPLOAD_MAX_BYTES=str(limit), DEMO_SECONDS="1") as server:
+        async with open_studio(chromium, server) as studio:
+            page = studio.page
+            await enter(studio, server, "ada@example.com")
+            await studio.open("/create/plushify/cute")
+            await studio.add_photo("me.heic", bytes(limit + 1), "image/heic")  # which this browser cannot read
+            await page.get_by_text("This photo is larger than 0.2 MB").wait_for()
+            await studio.check()
+            await studio.add_photo(content=noise.getvalue())
+            width, height = await wait_for_photo(studio)
+            assert width < 1200
+            assert width / height == pytest.approx(4 / 3, abs=0.01)
+            await studio.order()
+            await studio.wait_for_picture()
 
 
 @pytest.mark.parametrize("options", [{}, PHONE], ids=["desk", "phone"])

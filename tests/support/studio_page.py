@@ -70,10 +70,10 @@ class StudioPage:
     def button(self, name: str) -> "Locator":
         return self.page.get_by_role("button", name=name, exact=True)
 
-    async def add_photo(self, name: str = "me.jpg", content: bytes = b"") -> None:
+    async def add_photo(self, name: str = "me.jpg", content: bytes = b"", mime: str = "image/jpeg") -> None:
         """Choose a photo by the dialog of the browser; without its content, a drawing."""
         await self.page.locator("input[type=file]").first.set_input_files(
-            {"name": name, "mimeType": "image/jpeg", "buffer": content or photo(640, 480)}
+            {"name": name, "mimeType": mime, "buffer": content or photo(640, 480)}
         )
 
     async def order(self) -> str:

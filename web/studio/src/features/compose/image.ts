@@ -7,8 +7,20 @@ export type Area = { readonly x: number; readonly y: number; readonly width: num
 /** The browser cannot read the file, or it is no picture. */
 export class UnreadableError extends Error {}
 
+/** The browser cannot read the file either, and it is larger than the server takes. */
+export class TooLargeError extends UnreadableError {
+  readonly maxBytes: number;
+
+  constructor(maxBytes: number) {
+    super();
+    this.maxBytes = maxBytes;
+  }
+}
+
 const LARGEST_SIDE = 4096; // pixels of a photo that is made smaller
-const JPEG_QUALITY = 0.92;
+const SMALLEST_SIDE = 64;
+const SHRINK = 0.75; // of the sides, where no quality makes it small enough
+const JPEG_QUALITIES = [0.92, 0.85, 0.75] as const; // from the best one
 
 /** Return the photo as it is sent, with what is shown of it. HEIC goes as it is where only the server can read it. */
 export async function prepared(file: Blob, rules: Rules): Promise<Prepared> {
@@ -18,31 +30,53 @@ export async function prepared(file: Blob, rules: Rules): Promise<Prepared> {
   try {
     bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
   } catch {
-    if (accepted && file.size <= rules.maxBytes && /hei|avif/.test(type)) return { file, url: null, width: 0, height: 0 };
-    throw new UnreadableError();
+    if (!accepted || !/hei|avif/.test(type)) throw new UnreadableError();
+    if (file.size > rules.maxBytes) throw new TooLargeError(rules.maxBytes);
+    return { file, url: null, width: 0, height: 0 };
   }
   const { width, height } = bitmap;
   if (accepted && file.size <= rules.maxBytes) {
     bitmap.close();
     return { file, url: URL.createObjectURL(file), width, height };
   }
-  const smaller = await drawn(bitmap, { x: 0, y: 0, width, height }, 0);
-  return shown(smaller);
+  return shown(await fitted(bitmap, rules.maxBytes));
 }
 
 /** Return the photo turned by quarter turns to the right, and then cropped to an area of what is turned. */
 export async function edited(file: Blob, turns: number, area?: Area): Promise<Blob> {
   const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
-  return drawn(bitmap, area ?? { x: 0, y: 0, ...turned(bitmap, turns) }, turns);
+  try {
+    const canvas = drawn(bitmap, area ?? { x: 0, y: 0, ...turned(bitmap, turns) }, turns, LARGEST_SIDE);
+    return await jpegOf(canvas, JPEG_QUALITIES[0]);
+  } finally {
+    bitmap.close();
+  }
+}
+
+/** Return the photo in the best quality, and then of the largest sides, with which it has at most `maxBytes`. */
+async function fitted(bitmap: ImageBitmap, maxBytes: number): Promise<Blob> {
+  const { width, height } = bitmap;
+  try {
+    for (let side = Math.min(LARGEST_SIDE, Math.max(width, height)); side >= SMALLEST_SIDE; side *= SHRINK) {
+      const canvas = drawn(bitmap, { x: 0, y: 0, width, height }, 0, side);
+      for (const quality of JPEG_QUALITIES) {
+        const jpeg = await jpegOf(canvas, quality);
+        if (jpeg.size <= maxBytes) return jpeg;
+      }
+    }
+  } finally {
+    bitmap.close();
+  }
+  throw new TooLargeError(maxBytes);
 }
 
 function turned({ width, height }: ImageBitmap, turns: number): { width: number; height: number } {
   return turns % 2 ? { width: height, height: width } : { width, height };
 }
 
-async function drawn(bitmap: ImageBitmap, area: Area, turns: number): Promise<Blob> {
+function drawn(bitmap: ImageBitmap, area: Area, turns: number, largestSide: number): HTMLCanvasElement {
   const whole = turned(bitmap, turns);
-  const scale = Math.min(1, LARGEST_SIDE / Math.max(area.width, area.height));
+  const scale = Math.min(1, largestSide / Math.max(area.width, area.height));
   const canvas = document.createElement("canvas");
   canvas.width = Math.max(1, Math.round(area.width * scale));
   canvas.height = Math.max(1, Math.round(area.height * scale));
@@ -54,9 +88,12 @@ async function drawn(bitmap: ImageBitmap, area: Area, turns: number): Promise<Bl
   context.translate(whole.width / 2 - area.x, whole.height / 2 - area.y);
   context.rotate((turns * Math.PI) / 2);
   context.drawImage(bitmap, -bitmap.width / 2, -bitmap.height / 2);
-  bitmap.close();
+  return canvas;
+}
+
+function jpegOf(canvas: HTMLCanvasElement, quality: number): Promise<Blob> {
   return new Promise((resolve, reject) =>
-    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new UnreadableError())), "image/jpeg", JPEG_QUALITY),
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new UnreadableError())), "image/jpeg", quality),
   );
 }
 

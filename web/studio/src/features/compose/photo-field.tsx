@@ -6,14 +6,14 @@ import { FileTrigger } from "react-aria-components/FileTrigger";
 import { ProgressBar } from "react-aria-components/ProgressBar";
 import { Text } from "react-aria-components/Text";
 import { lazily } from "../../app/lazily.ts";
-import { useText } from "../../app/locale.tsx";
+import { useLocale, useText } from "../../app/locale.tsx";
 import { messageOf, problemTexts } from "../../app/problem.ts";
 import { Button, IconButton } from "../../components/button.tsx";
 import { Picture } from "../../components/card.tsx";
 import { Problem } from "../../components/field.tsx";
 import { Icon } from "../../components/icons.tsx";
 import { compose } from "../../locales/compose.ts";
-import { edited, UnreadableError, type Rules } from "./image.ts";
+import { edited, TooLargeError, UnreadableError, type Rules } from "./image.ts";
 import { usePhoto, type Photo } from "./photo.tsx";
 import style from "./photo-field.module.css";
 
@@ -25,6 +25,7 @@ type Props = { readonly rules: Rules; readonly isRequired: boolean; readonly exa
 export function PhotoField({ rules, isRequired, example }: Props) {
   const t = useText(compose);
   const problems = useText(problemTexts);
+  const { locale } = useLocale();
   const { photo, problem, choose, clear } = usePhoto();
   const [dialog, setDialog] = useState<"crop" | "camera" | null>(null);
   const accept = (file: File | undefined) => file && void choose(file, file.name, rules);
@@ -86,7 +87,7 @@ export function PhotoField({ rules, isRequired, example }: Props) {
         )}
       </DropZone>
       {problem !== null && (
-        <Problem>{problem instanceof UnreadableError ? t.unreadable : messageOf(problem, problems)}</Problem>
+        <Problem>{said(problem)}</Problem>
       )}
       <Suspense>
         {dialog === "crop" && photo && (
@@ -99,9 +100,18 @@ export function PhotoField({ rules, isRequired, example }: Props) {
     </div>
   );
 
+  function said(what: unknown): string {
+    if (what instanceof TooLargeError) return t.tooLarge(megabytes(what.maxBytes, locale));
+    return what instanceof UnreadableError ? t.unreadable : messageOf(what, problems);
+  }
+
   async function turn(): Promise<void> {
     if (photo) await choose(edited(photo.file, 1), photo.name, rules);
   }
+}
+
+function megabytes(bytes: number, locale: string): string {
+  return new Intl.NumberFormat(locale, { style: "unit", unit: "megabyte", maximumFractionDigits: 1 }).format(bytes / 1_000_000);
 }
 
 type ChosenProps = {
