@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from tests.support.client import photo
+from tests.support.client import photo, until
 from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.fakes.openrouter_response import picture
-from tests.support.graphiql_page import Server, open_browser, run_server
+from tests.support.graphiql_page import PASSWORD, Server, open_browser, run_server
 from tests.support.player import play
 from tests.support.studio_page import PHONE, StudioPage, enter, open_studio
 
@@ -44,6 +44,18 @@ RELEASE = """async () => {
   for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
 }"""
 IS_SEEN = "() => document.querySelector('[role=dialog] video')?.currentTime > 0.2"
+IS_SIZED = """([width, height]) => [...document.images].some(
+  ({ alt, naturalWidth, naturalHeight }) => alt === "Photo" && naturalWidth === width && naturalHeight === height,
+)"""
+IS_KEPT = """() => new Promise((resolve) => {
+  indexedDB.open("studio").onsuccess = ({ target: { result: database } }) => {
+    const all = database.transaction("photos").objectStore("photos").getAll();
+    all.onsuccess = () => (database.close(), resolve(all.result.some(({ upload }) => upload)));
+  };
+})"""
+CREATE_UPLOAD = """mutation {
+  createUpload(input: { contentType: "image/jpeg", byteSize: 1000 }) { errors { code } }
+}"""
 SIZE = "(image) => [image.naturalWidth, image.naturalHeight]"
 
 
@@ -51,6 +63,10 @@ SIZE = "(image) => [image.naturalWidth, image.naturalHeight]"
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     async with run_server(tmp_path_factory.mktemp("server"), DEMO_SECONDS="1", RATE_LIMITS="off") as found:
         yield found
+
+
+def is_with_photo(route: "Route") -> bool:
+    return route.request.headers.get("content-type", "").startswith("multipart/")
 
 
 async def wait_for_photo(studio: StudioPage) -> list[int]:
@@ -152,6 +168,105 @@ async def test_photo_is_made_small_enough_to_be_taken(chromium: "Browser", tmp_p
             assert width / height == pytest.approx(4 / 3, abs=0.01)
             await studio.order()
             await studio.wait_for_picture()
+
+
+async def test_photo_is_turned_by_keyboard_and_stays_where_another_cannot_be_read(
+    chromium: "Browser", server: Server
+) -> None:
+    async with open_studio(chromium, server) as studio:
+        page = studio.page
+        await studio.open("/create/plushify/cute")
+        await studio.button("Choose a photo").focus()
+        await studio.add_photo(content=photo(600, 400))
+        assert await wait_for_photo(studio) == [600, 400]
+        assert await page.locator(":focus").get_attribute("aria-label") == "Turn right"
+        turned = page.get_by_role("status").get_by_text("The photo was turned.")
+        shown = await page.get_by_role("img", name="Photo", exact=True).element_handle()
+        assert shown is not None
+        for times in (1, 2):  # the second while the first one is made
+            await page.keyboard.press("Enter")
+            assert await shown.evaluate("(image) => image.isConnected"), times
+        await turned.wait_for(state="attached")
+        assert await page.locator(":focus").get_attribute("aria-label") == "Turn right"
+        await page.wait_for_function(IS_SIZED, arg=[600, 400])
+        await page.keyboard.press("Enter")
+        await page.wait_for_function(IS_SIZED, arg=[400, 600])
+
+        await studio.add_photo("bill.pdf", b"%PDF-1", "application/pdf")
+        await page.get_by_text("This file is no picture that can be read here.").wait_for()
+        assert await wait_for_photo(studio) == [400, 600]
+        await studio.check()
+        await studio.button("Remove the photo").focus()
+        await page.keyboard.press("Enter")
+        assert await page.locator(":focus").inner_text() == "Choose a photo"
+        assert await page.get_by_text("no picture that can be read").count() == 0
+
+
+async def test_photo_dropped_beside_the_field_is_taken(chromium: "Browser", server: Server, tmp_path: Path) -> None:
+    async with open_studio(chromium, server) as studio:
+        page = studio.page
+        (file := tmp_path / "me.jpg").write_bytes(photo(300, 200))
+        for address in ("/", "/create/plushify/cute"):
+            await studio.open(address)
+            await page.get_by_role("heading", level=1).first.wait_for()
+            if address != "/":
+                await studio.button("Choose a photo").wait_for()
+            devtools = await page.context.new_cdp_session(page)
+            data = {"items": [], "files": [str(file)], "dragOperationsMask": 1}
+            for kind in ("dragEnter", "dragOver", "drop"):
+                await devtools.send("Input.dispatchDragEvent", {"type": kind, "x": 700, "y": 30, "data": data})
+            assert page.url == studio.address + address
+        assert await wait_for_photo(studio) == [300, 200]
+
+
+async def test_photo_is_sent_once_and_along_with_the_order_where_uploads_are_used_up(
+    chromium: "Browser", server: Server
+) -> None:
+    sent = 0
+
+    async def count(route: "Route") -> None:
+        nonlocal sent
+        if not is_with_photo(route):
+            sent += "mutation CreateUpload" in (route.request.post_data or "")
+        await route.fallback()
+
+    async def lose(route: "Route") -> None:
+        await (route.abort() if is_with_photo(route) else route.fallback())
+
+    async with server.api() as api, open_studio(chromium, server) as studio:
+        page = studio.page
+        ada = await api.sign_up("uploads@example.com", PASSWORD)
+        await studio.button("Sign in").first.click()
+        await studio.sign_in("uploads@example.com")
+        await page.route("**/graphql", count)
+        await studio.open("/create/plushify/cute")
+        await studio.add_photo(content=photo(600, 400))
+        await studio.button("Turn right").evaluate("(button) => [1, 2, 3].forEach(() => button.click())")
+        await page.wait_for_function(IS_SIZED, arg=[400, 600])
+        await until(lambda: page.evaluate(IS_KEPT))
+        before = sent
+        assert before <= 2, "of four photos, the first one at most on a slow machine, and the last one"
+        await page.reload()
+        await wait_for_photo(studio)
+        await studio.order()
+        await studio.wait_for_picture()
+        assert sent == before
+        for _ in range(20 - sent):
+            assert (await ada.one(CREATE_UPLOAD))["errors"] == []
+        await studio.open("/create/plushify/cute")
+        await studio.button("Turn right").click()
+        await page.wait_for_function(IS_SIZED, arg=[600, 400])
+        studio.tolerates_lost_connections = True
+        await page.route("**/graphql", lose)
+        await page.locator("button[type=submit]:not([data-disabled])").last.click()
+        await page.get_by_text("No connection. Your order is sent").wait_for()
+        await page.reload()
+        await page.get_by_role("img", name="Photo", exact=True).wait_for()
+        await page.unroute("**/graphql", lose)
+        await page.wait_for_url(re.compile("/pictures/"))
+        await studio.wait_for_picture()
+        await page.get_by_role("slider", name="Compare before and after").wait_for()
+        await studio.wait_for_credits(28)
 
 
 @pytest.mark.parametrize("options", [{}, PHONE], ids=["desk", "phone"])

@@ -10,7 +10,7 @@ import { compose } from "../../locales/compose.ts";
 import { edited } from "./image.ts";
 import type { Photo } from "./photo.tsx";
 
-type Props = { readonly photo: Photo; readonly onClose: () => void; readonly onDone: (file: Promise<Blob>) => void };
+type Props = { readonly photo: Photo; readonly onClose: () => void; readonly onDone: (crop: (file: Blob) => Promise<Blob>) => void };
 
 const SHAPES = ["", "1:1", "4:3", "3:4", "16:9", "9:16"];
 const WHOLE: PercentCrop = { unit: "%", x: 5, y: 5, width: 90, height: 90 };
@@ -36,7 +36,7 @@ export default function CropDialog({ photo, onClose, onDone }: Props) {
       width: (crop.width / 100) * photo.width,
       height: (crop.height / 100) * photo.height,
     };
-    onDone(edited(photo.file, 0, area));
+    onDone((file) => edited(file, 0, area));
     onClose();
   };
   return (

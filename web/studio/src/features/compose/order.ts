@@ -2,10 +2,11 @@
 import { useRef, useState } from "react";
 import { useLocation } from "wouter";
 import { InputRefusedError } from "@darkroom/client/errors.ts";
-import { useSession } from "../../app/session.tsx";
+import { useSession, type Begun } from "../../app/session.tsx";
 import type { CreateGenerationInput } from "../../gql/graphql.ts";
 import { usePending, usePlace } from "./pending.ts";
-import { usePhoto } from "./photo.tsx";
+import { holdPhoto } from "./photo-store.ts";
+import { usePhoto, type Photo } from "./photo.tsx";
 
 export type OrderState = "idle" | "sending" | "waiting";
 export type Order = {
@@ -33,8 +34,13 @@ export function useOrder(): Order {
     try {
       const session = await begin();
       const order = async (isHandled?: (refusal: unknown) => boolean) => {
-        const uploadId = withPhoto ? await send(session.clients.darkroom) : null;
-        await place({ kind: "create", input: inputOf(uploadId) }, session, isHandled);
+        const sent = withPhoto ? await send(session.clients.darkroom) : null;
+        if (sent && "photo" in sent) await placeWith(sent.photo, session);
+        else await place({ kind: "create", input: inputOf(sent?.uploadId ?? null) }, session, isHandled);
+      };
+      const placeWith = async (photo: Photo, begun: Begun) => {
+        const release = holdPhoto(photo);
+        await place({ kind: "create", input: inputOf(null), photo: photo.id }, begun).finally(release);
       };
       const hasExpired = (refusal: unknown) => withPhoto && refusal instanceof InputRefusedError && refusal.code === "NOT_FOUND";
       await order(hasExpired).catch((refusal: unknown) => {

@@ -21,12 +21,14 @@ import {
   type RegenerateInput,
 } from "../../gql/graphql.ts";
 import { common } from "../../locales/common.ts";
+import { heldPhoto } from "./photo-store.ts";
 
 const KEPT = `${OWN}orders`;
 const PAUSE = 2000; // milliseconds between two tries
 
 export type Order =
-  | { readonly kind: "create"; readonly input: CreateGenerationInput }
+  /** `photo`: the id of one that goes along, where none can be uploaded. */
+  | { readonly kind: "create"; readonly input: CreateGenerationInput; readonly photo?: string }
   | { readonly kind: "repeat"; readonly input: RegenerateInput }
   | { readonly kind: "refine"; readonly input: RefineGenerationInput };
 
@@ -189,7 +191,9 @@ async function accountOnceBack({ darkroom }: Clients): Promise<string | null> {
 
 async function request({ urql }: Clients, { key, ...order }: Pending) {
   if (order.kind === "create") {
-    const input = { ...order.input, idempotencyKey: key };
+    const image = order.photo ? await heldPhoto(order.photo) : null;
+    if (order.photo && !image) return { made: undefined, error: new Error("The photo of the order has gone.") };
+    const input = { ...order.input, ...(image && { image }), idempotencyKey: key };
     const { data, error } = await urql.mutation(CreatePicturesDocument, { input }).toPromise();
     return { made: data?.createGeneration, error };
   }

@@ -1,10 +1,11 @@
 // The photo of an order: dropped, pasted, chosen or taken; shown, turned, cropped; with the progress of its upload.
-import { Suspense, useEffect, useState, type ReactNode } from "react";
+import { Suspense, useEffect, useLayoutEffect, useRef, useState, type ReactNode, type RefObject } from "react";
 import type { FileDropItem } from "react-aria-components";
 import { DropZone } from "react-aria-components/DropZone";
 import { FileTrigger } from "react-aria-components/FileTrigger";
 import { ProgressBar } from "react-aria-components/ProgressBar";
 import { Text } from "react-aria-components/Text";
+import { onFileDropped } from "../../app/file-drops.ts";
 import { lazily } from "../../app/lazily.ts";
 import { useLocale, useText } from "../../app/locale.tsx";
 import { messageOf, problemTexts } from "../../app/problem.ts";
@@ -26,9 +27,15 @@ export function PhotoField({ rules, isRequired, example }: Props) {
   const t = useText(compose);
   const problems = useText(problemTexts);
   const { locale } = useLocale();
-  const { photo, problem, choose, clear } = usePhoto();
+  const { photo, problem, choose, edit, clear } = usePhoto();
   const [dialog, setDialog] = useState<"crop" | "camera" | null>(null);
+  const [done, setDone] = useState({ text: "", times: 0 });
+  const zone = useRef<HTMLDivElement>(null);
+  useKeptFocus(zone, photo !== null);
   const accept = (file: File | undefined) => file && void choose(file, file.name, rules);
+  const change = async (how: (file: Blob) => Promise<Blob>, text: string) => {
+    if (await edit(how, rules)) setDone(({ times }) => ({ text, times: times + 1 }));
+  };
 
   useEffect(() => {
     const paste = (event: ClipboardEvent) => {
@@ -38,7 +45,11 @@ export function PhotoField({ rules, isRequired, example }: Props) {
       void choose(file, file.name, rules);
     };
     addEventListener("paste", paste);
-    return () => removeEventListener("paste", paste);
+    const stopDrops = onFileDropped((file) => void choose(file, file.name, rules));
+    return () => {
+      removeEventListener("paste", paste);
+      stopDrops();
+    };
   }, [choose, rules]);
 
   const files = (trigger: ReactNode) => (
@@ -47,7 +58,7 @@ export function PhotoField({ rules, isRequired, example }: Props) {
     </FileTrigger>
   );
   return (
-    <div>
+    <div ref={zone}>
       <DropZone
         className={`${style["zone"]} ${photo ? style["filled"] : ""}`}
         aria-label={t.photo}
@@ -58,7 +69,7 @@ export function PhotoField({ rules, isRequired, example }: Props) {
         }}
       >
         {photo ? (
-          <Chosen photo={photo} onCrop={() => setDialog("crop")} onTurn={() => void turn()} onRemove={clear}>
+          <Chosen photo={photo} onCrop={() => setDialog("crop")} onTurn={() => void change((file) => edited(file, 1), t.rotated)} onRemove={clear}>
             {files(<IconButton icon="image" label={t.replace} />)}
           </Chosen>
         ) : (
@@ -73,7 +84,7 @@ export function PhotoField({ rules, isRequired, example }: Props) {
             <Text slot="label" className={style["hint"] ?? ""}>
               {isRequired ? t.photoHint : t.photoOptional}
             </Text>
-            <div className={style["acts"]}>
+            <div className={style["acts"]} data-acts="">
               {files(
                 <Button look={isRequired ? "primary" : "outline"} icon="image">
                   {t.choose}
@@ -86,12 +97,13 @@ export function PhotoField({ rules, isRequired, example }: Props) {
           </div>
         )}
       </DropZone>
-      {problem !== null && (
-        <Problem>{said(problem)}</Problem>
-      )}
+      {problem !== null && <Problem>{said(problem)}</Problem>}
+      <p role="status" className="visually-hidden">
+        <span key={done.times}>{done.text}</span>
+      </p>
       <Suspense>
         {dialog === "crop" && photo && (
-          <CropDialog photo={photo} onClose={() => setDialog(null)} onDone={(file) => void choose(file, photo.name, rules)} />
+          <CropDialog photo={photo} onClose={() => setDialog(null)} onDone={(crop) => void change(crop, t.cropped)} />
         )}
         {dialog === "camera" && (
           <CameraDialog onClose={() => setDialog(null)} onDone={(file) => void choose(file, "camera.jpg", rules)} />
@@ -104,10 +116,23 @@ export function PhotoField({ rules, isRequired, example }: Props) {
     if (what instanceof TooLargeError) return t.tooLarge(megabytes(what.maxBytes, locale));
     return what instanceof UnreadableError ? t.unreadable : messageOf(what, problems);
   }
+}
 
-  async function turn(): Promise<void> {
-    if (photo) await choose(edited(photo.file, 1), photo.name, rules);
-  }
+/** Move the focus on where the buttons that had it are replaced, because there is a photo now, or none any more. */
+function useKeptFocus(zone: RefObject<HTMLElement | null>, hasPhoto: boolean): void {
+  const had = useRef(false); // whether the focus was on one of them
+  useEffect(() => {
+    const note = ({ target }: FocusEvent) => {
+      const isInDialog = target instanceof Element && target.closest("[role=dialog]") !== null; // which leads back
+      if (!isInDialog) had.current = target instanceof Node && (zone.current?.contains(target) ?? false);
+    };
+    document.addEventListener("focusin", note);
+    return () => document.removeEventListener("focusin", note);
+  }, [zone]);
+  useLayoutEffect(() => {
+    if (!had.current || zone.current?.contains(document.activeElement)) return;
+    zone.current?.querySelector<HTMLElement>(hasPhoto ? "[role=toolbar] button" : "[data-acts] button")?.focus();
+  }, [zone, hasPhoto]);
 }
 
 function megabytes(bytes: number, locale: string): string {

@@ -2,7 +2,16 @@
 import { newKey } from "@darkroom/client/key.ts";
 import { keepForOwner, OWN } from "../../app/tab-owner.ts";
 
-type Kept = { readonly file: Blob; readonly name: string; readonly at: number };
+export type KeptUpload = { readonly id: string; readonly owner: string };
+type Kept = {
+  /** Of the photo. */
+  readonly id: string;
+  readonly file: Blob;
+  readonly name: string;
+  readonly at: number;
+  /** Whose upload it is; undefined: it was not sent. */
+  readonly upload?: KeptUpload;
+};
 
 const DATABASE = "studio";
 const STORE = "photos";
@@ -33,7 +42,7 @@ async function run<T>(mode: IDBTransactionMode, act: (store: IDBObjectStore) => 
 }
 
 /** Keep the photo; null: keep none. Where the browser keeps nothing, as in some private windows, nothing happens. */
-export async function keepPhoto(photo: { readonly file: Blob; readonly name: string } | null): Promise<void> {
+export async function keepPhoto(photo: Pick<Kept, "id" | "file" | "name"> | null): Promise<void> {
   const known = sessionStorage.getItem(TAB);
   if (!photo && !known) return;
   const key = known ?? newKey();
@@ -47,13 +56,42 @@ export async function keepPhoto(photo: { readonly file: Blob; readonly name: str
         if ((all.result.value as Kept).at < Date.now() - LONGEST) all.result.delete();
         all.result.continue();
       };
-      const kept = photo && ({ file: photo.file, name: photo.name, at: Date.now() } satisfies Kept);
+      const kept = photo && ({ id: photo.id, file: photo.file, name: photo.name, at: Date.now() } satisfies Kept);
       const done: IDBRequest = kept ? store.put(kept, key) : store.delete(key);
       return done;
     });
   } catch {
     return;
   }
+}
+
+/** Keep beside the photo that it was sent: it is not sent again after a reload. */
+export async function keepUpload(id: string, upload: KeptUpload): Promise<void> {
+  const key = sessionStorage.getItem(TAB);
+  if (!key) return;
+  try {
+    await run<Kept | undefined>("readwrite", (store) => {
+      const kept: IDBRequest<Kept | undefined> = store.get(key);
+      kept.onsuccess = () => void (kept.result?.id === id && store.put({ ...kept.result, upload }, key));
+      return kept;
+    });
+  } catch {
+    return;
+  }
+}
+
+const held = new Map<string, Blob>();
+
+/** Hold the photo of an order that takes it along, while that is sent; return a function that ends it. */
+export function holdPhoto({ id, file }: Pick<Kept, "id" | "file">): () => void {
+  held.set(id, file);
+  return () => void held.delete(id);
+}
+
+/** Return the photo of such an order, also after a reload; null: it has gone. */
+export async function heldPhoto(id: string): Promise<Blob | null> {
+  const kept = held.has(id) ? null : await keptPhoto();
+  return held.get(id) ?? (kept?.id === id ? kept.file : null);
 }
 
 /** Return the photo that this tab has kept; null: none. */

@@ -1,12 +1,16 @@
 // The photo of the next order: it stays while one looks at other styles, and is sent ahead as soon as it is chosen.
 import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import type { Darkroom } from "@darkroom/client/client.ts";
+import { newKey } from "@darkroom/client/key.ts";
 import { useSession } from "../../app/session.tsx";
 import { onTabLeft } from "../../app/tab-owner.ts";
 import { prepared, UnreadableError, type Rules } from "./image.ts";
+import { isForOrder, usePhotoSending } from "./photo-sending.ts";
 import { keepPhoto, keptPhoto } from "./photo-store.ts";
 
 export type Photo = {
+  /** Of this file: a photo that was turned is another one. */
+  readonly id: string;
   readonly file: Blob;
   readonly name: string;
   /** To show it; null where this browser cannot. */
@@ -15,18 +19,26 @@ export type Photo = {
   readonly height: number;
 };
 
+/** The photo of an order: what was uploaded, or, where that cannot be, the photo itself. */
+export type SentPhoto = { readonly uploadId: string } | { readonly photo: Photo };
+
 export type PhotoState = {
   readonly photo: Photo | null;
   readonly progress: number;
   readonly isSending: boolean;
   readonly problem: unknown;
-  readonly choose: (file: Blob | Promise<Blob>, name: string, rules: Rules) => Promise<void>;
+  /** Take this file. Until it is ready, and where it cannot be read, the photo before it stays. */
+  readonly choose: (file: Blob, name: string, rules: Rules) => Promise<boolean>;
+  /** Take what `change` makes of the photo, after the changes before. */
+  readonly edit: (change: (file: Blob) => Promise<Blob>, rules: Rules) => Promise<boolean>;
   readonly clear: () => void;
-  /** Resolve to the `uploadId` of the photo, sending it now if it was not; null: there is none. */
-  readonly send: (client: Darkroom) => Promise<string | null>;
+  /** Resolve to the photo as it is ordered, sending it now if it was not; null: there is none. */
+  readonly send: (client: Darkroom) => Promise<SentPhoto | null>;
   /** Forget what was sent, which expires: the next `send` sends it again. */
   readonly forget: () => void;
 };
+
+const PAUSE = 1000; // milliseconds without another change, before the photo is sent ahead: a server keeps few of them
 
 const Context = createContext<PhotoState | null>(null);
 
@@ -36,92 +48,87 @@ export function usePhoto(): PhotoState {
   return value;
 }
 
-type Sending = { readonly file: Blob; owner: string; readonly id: Promise<string>; readonly abort: AbortController };
+/** A file that becomes the photo. */
+type Coming = { readonly file: Promise<Blob>; readonly shown: Promise<void> };
 
 export function PhotoProvider({ children }: { readonly children: ReactNode }) {
   const { viewer, clients } = useSession();
   const [photo, setPhoto] = useState<Photo | null>(null);
-  const [progress, setProgress] = useState(0);
-  const [isSending, setSending] = useState(false);
   const [problem, setProblem] = useState<unknown>(null);
-  const sending = useRef<Sending | null>(null);
   const current = useRef<Photo | null>(null);
+  const coming = useRef<Coming | null>(null);
   const choices = useRef(0); // what an older one comes to, which may take longer, is not shown
+  const sending = usePhotoSending();
+  const { send: sendPhoto, resume, stop } = sending;
   const owner = viewer?.id ?? "";
 
-  const send = useCallback(async (client: Darkroom, forOwner: string): Promise<string | null> => {
-    const chosen = current.current;
-    if (!chosen) return null;
-    const known = sending.current;
-    // A guest's photo is sent before the page has read the guest's id.
-    if (known?.file === chosen.file && (known.owner === forOwner || !forOwner || !known.owner)) {
-      known.owner ||= forOwner;
-      return known.id;
-    }
-    known?.abort.abort();
-    const abort = new AbortController();
-    setSending(true);
-    setProgress(0);
-    setProblem(null);
-    const id = client.upload(chosen.file, {
-      signal: abort.signal,
-      onProgress: ({ sent, total }) => !abort.signal.aborted && setProgress(total ? sent / total : 0),
-    });
-    const mine: Sending = { file: chosen.file, owner: forOwner, id, abort };
-    sending.current = mine;
-    try {
-      return await id;
-    } catch (refusal) {
-      if (sending.current === mine) {
-        sending.current = null;
-        setProblem(refusal);
-      }
-      throw refusal;
-    } finally {
-      if (sending.current === mine || sending.current === null) setSending(false);
-    }
-  }, []);
-
-  const drop = useCallback((): number => {
-    sending.current?.abort.abort();
-    sending.current = null;
-    if (current.current?.url) URL.revokeObjectURL(current.current.url);
-    current.current = null;
-    setPhoto(null);
-    setSending(false);
-    setProblem(null);
-    return ++choices.current;
-  }, []);
+  const show = useCallback(
+    (next: Photo | null) => {
+      stop();
+      if (current.current?.url) URL.revokeObjectURL(current.current.url);
+      current.current = next;
+      setPhoto(next);
+    },
+    [stop],
+  );
 
   const clear = useCallback(() => {
-    drop();
+    choices.current++;
+    coming.current = null;
+    setProblem(null);
+    show(null);
     void keepPhoto(null);
-  }, [drop]);
+  }, [show]);
 
-  const show = useCallback(async (choice: number, file: Blob | Promise<Blob>, name: string, rules: Rules): Promise<Photo | null> => {
-    const next = { ...(await prepared(await file, rules)), name };
-    if (choice !== choices.current) {
-      if (next.url) URL.revokeObjectURL(next.url);
-      return null;
-    }
-    current.current = next;
-    setPhoto(next);
-    return next;
-  }, []);
-
-  const choose = useCallback<PhotoState["choose"]>(
-    async (file, name, rules) => {
-      const choice = drop();
+  const take = useCallback(
+    async (file: Promise<Blob>, name: string, rules: Rules): Promise<boolean> => {
+      const choice = ++choices.current;
+      const isLast = () => choice === choices.current;
+      const prepare = async () => {
+        const next = { ...(await prepared(await file, rules)), id: newKey(), name };
+        if (isLast()) {
+          show(next);
+          void keepPhoto(next);
+        } else if (next.url) URL.revokeObjectURL(next.url);
+      };
+      const shown = prepare();
+      coming.current = { file, shown };
+      setProblem(null);
       try {
-        const shown = await show(choice, file, name, rules);
-        if (shown) void keepPhoto(shown);
+        await shown;
+        return isLast();
       } catch (refusal) {
-        if (choice !== choices.current) return;
-        void keepPhoto(null);
-        setProblem(refusal instanceof UnreadableError ? refusal : new UnreadableError());
+        if (isLast()) setProblem(refusal instanceof UnreadableError ? refusal : new UnreadableError());
+        return false;
+      } finally {
+        if (isLast()) coming.current = null;
       }
     },
-    [drop, show],
+    [show],
+  );
+
+  const edit = useCallback<PhotoState["edit"]>(
+    async (change, rules) => {
+      const before = current.current;
+      if (!before) return false;
+      return take((coming.current?.file ?? Promise.resolve(before.file)).then(change), before.name, rules);
+    },
+    [take],
+  );
+
+  const send = useCallback(
+    async (client: Darkroom): Promise<SentPhoto | null> => {
+      await coming.current?.shown; // what was chosen last is ordered, and nothing where it cannot be read
+      const chosen = current.current;
+      if (!chosen) return null;
+      try {
+        return { uploadId: await sendPhoto(client, chosen, owner) };
+      } catch (refusal) {
+        if (isForOrder(refusal)) return { photo: chosen };
+        throw refusal;
+      }
+    },
+    [sendPhoto, owner],
   );
 
   // After a reload, or on the way back from a payment page. It was prepared before, so that any rules fit.
@@ -129,32 +136,38 @@ export function PhotoProvider({ children }: { readonly children: ReactNode }) {
     const restore = async () => {
       const choice = choices.current;
       const kept = await keptPhoto();
-      if (kept) await show(choice, kept.file, kept.name, { maxBytes: Infinity, contentTypes: [kept.file.type] });
+      if (!kept) return;
+      const { file, name, id, upload } = kept;
+      const next = { ...(await prepared(file, { maxBytes: Infinity, contentTypes: [file.type] })), id, name };
+      if (choice !== choices.current) return;
+      show(next);
+      if (upload) resume(next, upload);
     };
     restore().catch(() => undefined);
-  }, [show]);
+  }, [show, resume]);
 
   useEffect(() => onTabLeft(clear), [clear]);
 
   // Ahead of the order, as soon as there is an account.
   useEffect(() => {
-    if (photo && owner) send(clients.darkroom, owner).catch(() => undefined);
-  }, [photo, owner, clients, send]);
+    if (!photo || !owner) return;
+    const timer = setTimeout(() => void sendPhoto(clients.darkroom, photo, owner).catch(() => undefined), PAUSE);
+    return () => clearTimeout(timer);
+  }, [photo, owner, clients, sendPhoto]);
 
   const value = useMemo<PhotoState>(
     () => ({
       photo,
-      progress,
-      isSending,
-      problem,
-      choose,
+      progress: sending.progress,
+      isSending: sending.isSending,
+      problem: problem ?? sending.problem,
+      choose: (file, name, rules) => take(Promise.resolve(file), name, rules),
+      edit,
       clear,
-      send: (client) => send(client, owner),
-      forget: () => {
-        sending.current = null;
-      },
+      send,
+      forget: stop,
     }),
-    [photo, progress, isSending, problem, choose, clear, send, owner],
+    [photo, sending, problem, take, edit, clear, send, stop],
   );
   return <Context value={value}>{children}</Context>;
 }
