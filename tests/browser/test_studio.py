@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 ADJUST = """mutation($input: AdjustCreditsInput!) { adminAdjustCredits(input: $input) { errors { message } } }"""
+MAINTENANCE = """mutation($input: MaintenanceInput!) { adminSetMaintenance(input: $input) { errors { message } } }"""
 
 TITLES = {
     "/": "Watch your picture develop",
@@ -149,6 +150,45 @@ async def test_studio_is_chinese_for_chinese_browsers_and_switches(chromium: "Br
         await page.get_by_role("heading", name="Starry Night").wait_for()
         await page.reload()
         await page.get_by_role("heading", name="Starry Night").wait_for()
+
+
+async def test_collection_is_divided_by_its_categories(chromium: "Browser", server: Server) -> None:
+    async with open_studio(chromium, server) as studio:
+        page = studio.page
+        await page.get_by_role("radio", name="Scenes").click()
+        categories = page.get_by_role("radiogroup", name="Categories")
+        assert await categories.get_by_role("radio").all_inner_texts() == ["All", "Nature", "City", "Fantasy"]
+        await studio.check()
+        await categories.get_by_role("radio", name="Fantasy").click()
+        styles = page.get_by_role("region", name="Styles").get_by_role("heading", level=3)
+        assert await styles.all_inner_texts() == ["Magic Castle", "Underwater World"]
+        await page.get_by_role("radio", name="Heroes").first.click()
+        await page.get_by_role("link", name=re.compile("Classic")).wait_for()
+        assert await categories.count() == 0, "all of them are heroes"
+        assert "Magic Castle" not in await styles.all_inner_texts()
+
+
+async def test_page_goes_on_when_orders_are_taken_again(chromium: "Browser", server: Server) -> None:
+    async with server.api() as api, open_studio(chromium, server) as studio:
+        page = studio.page
+        admin = await api.sign_up("pauses@example.com", PASSWORD)
+        await server.make_admin("pauses@example.com")
+        await page.clock.install()
+        await studio.open("/create/sandbox/free")
+        await page.get_by_label("Describe your picture").fill("A comet over the sea")
+        submit = page.locator("button[type=submit]:not([data-disabled])")
+        await submit.wait_for()
+        for paused, resumed in (({"readOnly": True}, {"readOnly": False}), ({"dailySpendCap": 0}, {"dailySpendCap": None})):
+            await admin.one(MAINTENANCE, input=paused)
+            await submit.click()
+            await page.get_by_text("New pictures are not accepted at the moment.").wait_for()
+            await studio.check()
+            await admin.one(MAINTENANCE, input=resumed)
+            await page.clock.fast_forward("00:31")
+            await submit.wait_for()
+            assert await page.get_by_role("alert").count() == 0, "the reason has gone"
+        await submit.click()
+        await page.wait_for_url(re.compile("/pictures/"))
 
 
 async def test_batch_develops_side_by_side_and_can_be_canceled_and_deleted(chromium: "Browser", server: Server) -> None:

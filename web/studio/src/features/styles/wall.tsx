@@ -29,6 +29,7 @@ export function StyleWall() {
   const [{ data: ownData }] = useQuery({ query: OwnStylesDocument, pause: !viewer });
   const [search, setSearch] = useState("");
   const [group, setGroup] = useState("");
+  const [category, setCategory] = useState("");
   const words = useDeferredValue(search);
 
   const own = ownData?.styles.edges ?? [];
@@ -40,17 +41,17 @@ export function StyleWall() {
     ],
     [data, own],
   );
-  const shown = entries.filter((entry) => isIn(entry, group) && matches(entry, words));
   const collections = data?.collections ?? [];
-  const categories = [...new Set(entries.flatMap(({ style: one }) => one.category ?? []))];
+  const inGroup = entries.filter((entry) => isIn(entry, group));
+  const categories = [...new Set(inGroup.flatMap(({ style: one }) => one.category ?? []))];
+  const chosen = categories.includes(category) ? category : ""; // they have other names in another language
+  const shown = inGroup.filter((entry) => (!chosen || entry.style.category === chosen) && matches(entry, words));
   const groups = [
     { id: "", label: t.all },
     ...(mayAdd ? [{ id: "own", label: t.own }] : []),
-    // A product with one collection is divided by categories.
-    ...(collections.length > 1
-      ? collections.map(({ slug, title }) => ({ id: slug, label: title }))
-      : categories.map((name) => ({ id: `category ${name}`, label: name }))),
+    ...(collections.length > 1 ? collections.map(({ slug, title }) => ({ id: slug, label: title })) : []),
   ];
+  const choose = (id: string) => (setGroup(id), setCategory(""));
 
   return (
     <section aria-label={t.styles}>
@@ -61,7 +62,13 @@ export function StyleWall() {
             {isComing ? <Skeleton css={{ height: "2.75rem", borderRadius: "99rem" }} /> : <SearchField label={t.search} value={search} onChange={setSearch} />}
           </div>
         </div>
-        {(groups.length > 2 || mayAdd) && <Chips label={t.styles} choices={groups} value={group} onChange={setGroup} scrolls />}
+        {groups.length > 1 && <Chips label={t.styles} choices={groups} value={group} onChange={choose} scrolls />}
+        {categories.length > 1 && (
+          <Chips
+            label={t.categories} value={chosen} onChange={setCategory} scrolls
+            choices={[{ id: "", label: t.all }, ...categories.map((name) => ({ id: name, label: name }))]}
+          />
+        )}
       </div>
       <p role="status" className="visually-hidden">
         {words && t.found(shown.length)}
@@ -80,15 +87,14 @@ export function StyleWall() {
         </ul>
       ) : (
         <Empty isPart icon="search" title={t.none} text={t.noneText}>
-          <Button onPress={() => (setSearch(""), setGroup(""))}>{t.clear}</Button>
+          <Button onPress={() => (setSearch(""), choose(""))}>{t.clear}</Button>
         </Empty>
       )}
     </section>
   );
 }
 
-function isIn({ style: one, collection }: Entry, group: string): boolean {
-  if (group.startsWith("category ")) return group === `category ${one.category}`;
+function isIn({ collection }: Entry, group: string): boolean {
   return group === "" || (group === "own" ? collection === null : collection?.slug === group);
 }
 
