@@ -32,6 +32,12 @@ export function messageOf(problem: unknown, text: Texts): string {
   return problem instanceof TypeError ? text.unreachable : text.unknown;
 }
 
+/** Whether the server could not do it now, as during maintenance. */
+export function isUnavailable(problem: unknown): boolean {
+  if (problem instanceof InputRefusedError || problem instanceof RefusedError) return problem.code === "UNAVAILABLE";
+  return problem instanceof CombinedError && problem.graphQLErrors.some(({ extensions }) => extensions["code"] === "UNAVAILABLE");
+}
+
 /** Whether the request may not have reached the server, so that sending it again can help. */
 export function isOffline(problem: unknown): boolean {
   return problem instanceof TypeError || (problem instanceof CombinedError && Boolean(problem.networkError));

@@ -1,4 +1,5 @@
 // The view of one style, or of the visitor's own words, from which pictures are ordered.
+import { useCallback, useEffect } from "react";
 import { useQuery } from "urql";
 import { Redirect, useParams } from "wouter";
 import { Failed } from "../app/failed.tsx";
@@ -8,11 +9,13 @@ import { useTabOwner } from "../app/tab-owner.ts";
 import { ButtonLink } from "../components/button.tsx";
 import { Empty, Loading, Skeleton } from "../components/card.tsx";
 import { WindowTitle } from "../components/view-title.tsx";
-import { Composer } from "../features/compose/composer.tsx";
+import { Composer, takesOrders } from "../features/compose/composer.tsx";
 import { addressOf } from "../features/styles/address.ts";
 import type { Collection } from "../features/styles/wall.tsx";
 import { CatalogueDocument, DeploymentDocument, OwnStylesDocument } from "../gql/graphql.ts";
 import { compose } from "../locales/compose.ts";
+
+const PAUSE = 30_000; // milliseconds between two looks whether orders are taken again
 
 export default function CreatePage() {
   const t = useText(compose);
@@ -22,7 +25,7 @@ export default function CreatePage() {
   const isOwn = params.collection === "own";
   const [{ data: catalogue, error }, reread] = useQuery({ query: CatalogueDocument });
   const [{ data: own, error: noOwn }, rereadOwn] = useQuery({ query: OwnStylesDocument, pause: !viewer || !isOwn });
-  const [{ data: deployed, error: noDeployment }, rereadDeployment] = useQuery({ query: DeploymentDocument });
+  const { deployed, noDeployment, rereadDeployment } = useDeployment();
 
   if ((error && !catalogue) || (noDeployment && !deployed) || (isOwn && viewer && noOwn && !own)) {
     return <Failed reread={[reread, rereadDeployment, ...(isOwn && viewer ? [rereadOwn] : [])]} />;
@@ -47,9 +50,22 @@ export default function CreatePage() {
   return (
     <>
       <WindowTitle>{picked.title}</WindowTitle>
-      <Composer key={`${picked.id} ${owner}`} picked={picked} prices={prices} deployment={deployment} />
+      <Composer key={`${picked.id} ${owner}`} picked={picked} prices={prices} deployment={deployment} onUnavailable={rereadDeployment} />
     </>
   );
+}
+
+/** What may be ordered now: read with each view, and again and again while nothing may, so that it goes on by itself. */
+function useDeployment() {
+  const [{ data: deployed, error: noDeployment }, reread] = useQuery({ query: DeploymentDocument, requestPolicy: "cache-and-network" });
+  const rereadDeployment = useCallback(() => reread({ requestPolicy: "network-only" }), [reread]);
+  const isPaused = deployed !== undefined && !takesOrders(deployed.deployment);
+  useEffect(() => {
+    if (!isPaused) return;
+    const timer = setInterval(rereadDeployment, PAUSE);
+    return () => clearInterval(timer);
+  }, [isPaused, rereadDeployment]);
+  return { deployed, noDeployment, rereadDeployment };
 }
 
 /** The collection of orders from words alone. */

@@ -3,6 +3,7 @@ import { useEffect, useMemo } from "react";
 import { useQuery } from "urql";
 import { Link } from "wouter";
 import { useText } from "../../app/locale.tsx";
+import { isUnavailable } from "../../app/problem.ts";
 import { useSession } from "../../app/session.tsx";
 import { Picture } from "../../components/card.tsx";
 import { TextField } from "../../components/field.tsx";
@@ -20,14 +21,22 @@ import { PhotoField } from "./photo-field.tsx";
 import { usePhoto } from "./photo.tsx";
 import style from "./composer.module.css";
 
+type Deployment = DeploymentQuery["deployment"];
 type Props = {
   readonly picked: Style;
   /** The collection whose prices it has. */
   readonly prices: Collection | null;
-  readonly deployment: DeploymentQuery["deployment"];
+  readonly deployment: Deployment;
+  /** Called when an order was refused for now, which the deployment may say. */
+  readonly onUnavailable: () => void;
 };
 
-export function Composer({ picked, prices, deployment }: Props) {
+/** Whether new orders are taken, as far as is known. */
+export function takesOrders({ status }: Pick<Deployment, "status">): boolean {
+  return status.acceptsGenerations && !status.readOnly;
+}
+
+export function Composer({ picked, prices, deployment, onUnavailable }: Props) {
   const t = useText(compose);
   const { viewer } = useSession();
   const { photo } = usePhoto();
@@ -48,18 +57,27 @@ export function Composer({ picked, prices, deployment }: Props) {
   const needsPhoto = picked.referenceImage === "REQUIRED" || modelMissesPhoto;
   const needsWords = picked.slug === "free" && !picked.isOwn;
   const unfilled = picked.variables.find((one) => one.required && !one.default && !valueOf(one, draft).trim());
+  const isOpen = takesOrders(deployment);
   const missing = [
     ...(modelMissesPhoto ? [t.needsPhotoFor(model.name)] : needsPhoto && !hasPhoto ? [t.needsPhoto] : []),
     ...(chosen && refusesPhoto(chosen, hasPhoto) ? [t.refusesPhoto(chosen.name)] : []),
     ...(needsWords && !draft.prompt.trim() ? [t.needsWords] : []),
     ...(unfilled ? [t.needsVariable(unfilled.label)] : []),
-    ...(deployment.status.acceptsGenerations ? [] : [t.paused]),
+    ...(isOpen ? [] : [t.paused]),
   ];
 
   useEffect(() => {
     const changes = mend(draft, offer);
     if (changes) change(changes);
   }, [draft, offer, change]);
+
+  const { problem, forget } = order;
+  useEffect(() => {
+    if (isUnavailable(problem)) onUnavailable();
+  }, [problem, onUnavailable]);
+  useEffect(() => {
+    if (isOpen) forget();
+  }, [isOpen, forget]);
 
   const left = deployment.promptMaxLength - draft.prompt.length;
   return (

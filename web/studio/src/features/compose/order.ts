@@ -1,5 +1,5 @@
 // The order of a composer: its photo is uploaded first, and then it is placed.
-import { useRef, useState } from "react";
+import { useCallback, useRef, useState } from "react";
 import { useLocation } from "wouter";
 import { InputRefusedError } from "@darkroom/client/errors.ts";
 import { useSession, type Begun } from "../../app/session.tsx";
@@ -12,13 +12,15 @@ export type OrderState = "idle" | "sending" | "waiting";
 export type Order = {
   readonly state: OrderState;
   readonly problem: unknown;
+  /** Forget the problem: its cause has gone. */
+  readonly forget: () => void;
   /** `inputOf`: the order with the photo that was uploaded for it. */
   readonly submit: (withPhoto: boolean, inputOf: (uploadId: string | null) => CreateGenerationInput) => Promise<void>;
 };
 
 export function useOrder(): Order {
   const { begin } = useSession();
-  const { send, forget } = usePhoto();
+  const { send, forget: forgetUpload } = usePhoto();
   const place = usePlace();
   const [here] = useLocation();
   const pending = usePending().find(({ kind, from }) => kind === "create" && from === here);
@@ -26,6 +28,7 @@ export function useOrder(): Order {
   const [problem, setProblem] = useState<unknown>(null);
   const isRunning = useRef(false);
 
+  const forget = useCallback(() => setProblem(null), []);
   const submit: Order["submit"] = async (withPhoto, inputOf) => {
     if (isRunning.current || pending) return;
     isRunning.current = true;
@@ -45,7 +48,7 @@ export function useOrder(): Order {
       const hasExpired = (refusal: unknown) => withPhoto && refusal instanceof InputRefusedError && refusal.code === "NOT_FOUND";
       await order(hasExpired).catch((refusal: unknown) => {
         if (!hasExpired(refusal)) throw refusal;
-        forget(); // the upload
+        forgetUpload();
         return order();
       });
     } catch (refusal) {
@@ -55,5 +58,5 @@ export function useOrder(): Order {
       setSending(false);
     }
   };
-  return { state: pending?.isWaiting ? "waiting" : pending || isSending ? "sending" : "idle", problem, submit };
+  return { state: pending?.isWaiting ? "waiting" : pending || isSending ? "sending" : "idle", problem, forget, submit };
 }
