@@ -16,7 +16,7 @@ from tests.support.graphiql_page import PASSWORD, Server, run_server
 from tests.support.studio_page import DESK, PHONE, enter, open_studio
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser
+    from playwright.async_api import Browser, Route
 
 pytestmark = pytest.mark.browser
 
@@ -289,6 +289,51 @@ async def test_guest_is_asked_for_an_account_before_buying(chromium: "Browser", 
         await studio.button("Create an account to buy: 50 credits").click()
         await studio.sign_in("was-guest@example.com")
         await studio.button("Buy: 50 credits").wait_for()
+        await studio.wait_for_credits(29)
+
+
+@pytest.mark.parametrize(("name", "is_answered"), [("Quote", True), ("PictureModels", False)])
+async def test_query_that_was_lost_is_read_again(
+    name: str, is_answered: bool, chromium: "Browser", server: Server
+) -> None:
+    async with open_studio(chromium, server) as studio:
+        page = studio.page
+        await enter(studio, server, f"lost-{name.lower()}@example.com")
+        studio.tolerates_lost_connections = True
+        asked = 0
+
+        async def lose(route: "Route") -> None:
+            nonlocal asked
+            is_it = re.search(rf"query {name}\b", route.request.post_data or "") is not None
+            asked += is_it
+            if not is_it or asked > 2:  # a view asks for a price twice as it opens
+                await route.fallback()
+            elif is_answered:
+                await route.fulfill(status=500, body="Internal Server Error")
+            else:
+                await route.abort()
+
+        await page.route("**/graphql", lose)
+        await studio.open("/create/sandbox/free")
+        await page.get_by_label("Describe your picture").fill("A fox in the snow")
+        await page.locator("button[type=submit]").get_by_text("1 credit", exact=True).wait_for()
+        await page.get_by_text("29 left afterwards").wait_for()
+        await page.get_by_role("radiogroup", name="Quality").wait_for()
+        studio.problems[:] = [problem for problem in studio.problems if "status of 500" not in problem]
+
+
+async def test_order_is_placed_without_a_price_that_cannot_be_read(chromium: "Browser", server: Server) -> None:
+    async with open_studio(chromium, server) as studio:
+        page = studio.page
+        await enter(studio, server, "no-price@example.com")
+        await studio.lose_answers("query Quote", arrives=False)
+        await studio.open("/create/sandbox/free")
+        await page.get_by_label("Describe your picture").fill("A fox in the snow")
+        await page.get_by_role("alert").get_by_text("The server cannot be reached.").wait_for()
+        await studio.button("Try again").wait_for()
+        await studio.check()
+        await studio.order()
+        await studio.wait_for_picture()
         await studio.wait_for_credits(29)
 
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-# A camera that shows a moving picture, and a person who allows its use; or who refuses it.
-CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+# Two cameras that show moving pictures, and a person who allows its use; or who refuses it.
+CAMERA = ("--use-fake-device-for-media-stream=device-count=2", "--use-fake-ui-for-media-stream")
 REFUSED_CAMERA = ("--use-fake-device-for-media-stream", "--deny-permission-prompts")
 COPY = """async (picture) => {
   const bytes = Uint8Array.from(atob(picture), (one) => one.charCodeAt(0));
@@ -43,6 +43,8 @@ RELEASE = """async () => {
   await window.first;
   for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
 }"""
+CAMERA_OF_VIDEO = """() =>
+  document.querySelector("[role=dialog] video")?.srcObject?.getVideoTracks()[0]?.getSettings().deviceId"""
 IS_SEEN = "() => document.querySelector('[role=dialog] video')?.currentTime > 0.2"
 IS_SIZED = """([width, height]) => [...document.images].some(
   ({ alt, naturalWidth, naturalHeight }) => alt === "Photo" && naturalWidth === width && naturalHeight === height,
@@ -276,8 +278,15 @@ async def test_photo_is_taken_by_the_camera(options: dict[str, Any], server: Ser
         await page.get_by_role("link", name=re.compile("Cute")).click()
         await studio.button("Take a photo").click()
         await page.wait_for_function(IS_SEEN)
+        first = await page.evaluate(CAMERA_OF_VIDEO)
+        await studio.button("Switch camera").click()
+        await page.wait_for_function(f"(first) => ![first, undefined].includes(({CAMERA_OF_VIDEO})())", arg=first)
+        await page.wait_for_function(IS_SEEN)
         await studio.check()
-        width, height = await page.locator("[role=dialog] video").evaluate("(it) => [it.videoWidth, it.videoHeight]")
+        video = page.locator("[role=dialog] video")
+        width, height = await video.evaluate("(it) => [it.videoWidth, it.videoHeight]")
+        shape = await video.evaluate("(it) => it.clientWidth / it.clientHeight")
+        assert shape == pytest.approx(width / height, abs=0.02), "all that is taken is seen"
         await studio.button("Take it").click()
         await page.get_by_role("dialog").wait_for(state="detached")
         assert await wait_for_photo(studio) == [width, height]
@@ -298,51 +307,6 @@ async def test_refused_camera_is_said_and_a_file_can_be_chosen(server: Server) -
         await page.keyboard.press("Escape")
         await studio.add_photo()
         assert await wait_for_photo(studio) == [640, 480]
-
-
-@pytest.mark.parametrize(("name", "is_answered"), [("Quote", True), ("PictureModels", False)])
-async def test_query_that_was_lost_is_read_again(
-    name: str, is_answered: bool, chromium: "Browser", server: Server
-) -> None:
-    async with open_studio(chromium, server) as studio:
-        page = studio.page
-        await enter(studio, server, f"lost-{name.lower()}@example.com")
-        studio.tolerates_lost_connections = True
-        asked = 0
-
-        async def lose(route: "Route") -> None:
-            nonlocal asked
-            is_it = re.search(rf"query {name}\b", route.request.post_data or "") is not None
-            asked += is_it
-            if not is_it or asked > 2:  # a view asks for a price twice as it opens
-                await route.fallback()
-            elif is_answered:
-                await route.fulfill(status=500, body="Internal Server Error")
-            else:
-                await route.abort()
-
-        await page.route("**/graphql", lose)
-        await studio.open("/create/sandbox/free")
-        await page.get_by_label("Describe your picture").fill("A fox in the snow")
-        await page.locator("button[type=submit]").get_by_text("1 credit", exact=True).wait_for()
-        await page.get_by_text("29 left afterwards").wait_for()
-        await page.get_by_role("radiogroup", name="Quality").wait_for()
-        studio.problems[:] = [problem for problem in studio.problems if "status of 500" not in problem]
-
-
-async def test_order_is_placed_without_a_price_that_cannot_be_read(chromium: "Browser", server: Server) -> None:
-    async with open_studio(chromium, server) as studio:
-        page = studio.page
-        await enter(studio, server, "no-price@example.com")
-        await studio.lose_answers("query Quote", arrives=False)
-        await studio.open("/create/sandbox/free")
-        await page.get_by_label("Describe your picture").fill("A fox in the snow")
-        await page.get_by_role("alert").get_by_text("The server cannot be reached.").wait_for()
-        await studio.button("Try again").wait_for()
-        await studio.check()
-        await studio.order()
-        await studio.wait_for_picture()
-        await studio.wait_for_credits(29)
 
 
 @pytest.mark.parametrize("options", [{}, PHONE], ids=["desk", "phone"])
@@ -400,6 +364,7 @@ async def test_chosen_model_makes_the_picture(chromium: "Browser", tmp_path: Pat
             price = page.locator("button[type=submit]")
             await price.get_by_text("2 credits", exact=True).wait_for()
             await page.get_by_text("More options").click()
+            await page.get_by_role("radiogroup", name="Size of the subject").wait_for()
             await page.get_by_role("button", name=re.compile("Model")).click()
             await studio.check()
             await page.get_by_role("option", name="Gemini 2.5 Flash Image").click()
