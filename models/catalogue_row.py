@@ -40,6 +40,7 @@ class StyleColumns(Part, model=Style, prefix="style"):
     cost: int | None
     reference_image: ReferenceImage
     prompt: str
+    prompt_without_photo: str | None
     variables: list[dict[str, Any]]
     picture_id: str | None
     picture_folder_id: str | None

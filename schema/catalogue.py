@@ -170,6 +170,10 @@ class Style(Node):
             for variable in catalogue.variables_of(self.row)
         ]
 
+    @strawberry.field(description="Whether `size` changes the image; with other styles it does nothing.")
+    def uses_size(self) -> bool:
+        return catalogue.uses_size(self.row)
+
     @strawberry.field(description="Whether it is a custom style of the viewer.")
     def is_own(self, info: Info) -> bool:
         return catalogue.is_own(self.row, info.context.viewer)

@@ -32,6 +32,7 @@ _READS = {  # where the attributes that a field reads are not those of its name
     "Style.locked": {"style.members_only"},
     "Style.isOwn": {"style.owner_id"},
     "Style.prompt": {"style.owner_id"},
+    "Style.usesSize": {"style.prompt", "style.prompt_without_photo"},
     "Collection.styles": {"collection.id"},
 }
 

@@ -162,7 +162,7 @@ NOT_COVERED: Mapping[str, str] = {
     "StorageFullError": "code message field usedBytes maxBytes generations maxGenerations",
     "Style": (
         "id slug media membersOnly cost referenceImage previewUrl title description category collection "
-        "locked variables isOwn prompt"
+        "locked variables usesSize isOwn prompt"
     ),
     "StyleConnection": "edges nodes pageInfo totalCount",
     "StyleEdge": "cursor node",

@@ -156,6 +156,11 @@ def variables_of(style: AnyStyle) -> tuple[StyleVariable, ...]:
     return tuple(StyleVariable.model_validate(variable) for variable in style.variables)
 
 
+def uses_size(style: AnyStyle) -> bool:
+    """Whether the size of a request changes the prompt."""
+    return StylePrompt(prompt=style.prompt, prompt_without_photo=style.prompt_without_photo).uses_size
+
+
 def no_style(style_id: str | None) -> Refusal:
     """Return the refusal of a request whose style does not exist. None: it named none, and the profile needs one."""
     if style_id is None:

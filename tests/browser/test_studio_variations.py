@@ -328,6 +328,7 @@ async def test_chosen_option_stays_chosen_in_another_language(chromium: "Browser
         await studio.open("/create/avenger/noir")
         await studio.add_photo()
         await page.get_by_role("radio", name="Violet and white").click()
+        assert await page.get_by_role("radiogroup", name="Size of the subject").count() == 0, "it would do nothing"
         await page.get_by_role("banner").locator("button[aria-haspopup=true]").click()
         await page.get_by_role("menuitemradio", name="简体中文").click()
         await page.get_by_role("radio", name="紫与白", checked=True).wait_for()

@@ -41,6 +41,7 @@ async def test_owner_sees_all_fields_of_a_custom_style_priced_like_a_plain_promp
         "cost": 1,
         "referenceImage": "OPTIONAL",
         "previewUrl": None,
+        "usesSize": True,
         "isOwn": True,
         "prompt": CASTLE["prompt"],
         "variables": [
@@ -55,6 +56,7 @@ async def test_owner_sees_all_fields_of_a_custom_style_priced_like_a_plain_promp
         request = {"styleId": made["id"], "quality": quality, "count": 2}
         assert (await ada.one(QUOTE, input=request))["cost"] == cost
     minimal = await create(ada)
+    assert minimal["usesSize"] is False
     assert (minimal["description"], minimal["category"], minimal["variables"]) == (None, None, [])
 
 

@@ -96,7 +96,7 @@ export function orderOf(style: Style, draft: Draft, uploadId: string | null): Cr
   const prompt = draft.prompt.trim();
   return {
     ...common(style, draft),
-    size: draft.size,
+    ...(style.usesSize && { size: draft.size }),
     ...(prompt && { prompt, enhancePrompt: draft.enhance }),
     ...(uploadId && { uploadId }),
     ...(Object.keys(variables).length > 0 && { variables }),

@@ -86,29 +86,33 @@ export function Options({ picked, offer, media: offered, pausedModels, draft, ch
         </Group>
       )}
       {most > 1 && <Count label={t.count} most={most} value={draft.count} onChange={(count) => change({ count })} />}
-      <details className={style["more"]}>
-        <summary>
-          <Icon name="chevron" />
-          {t.more}
-        </summary>
-        <div>
-          <Group label={t.size}>
-            <Chips
-              label={t.size} value={draft.size} onChange={(size) => change({ size })}
-              choices={SIZES.map((id) => ({ id, label: t.sizes[id] }))}
-            />
-          </Group>
-          {models.length > 1 && (
-            <Select
-              label={t.model} value={draft.model || BEST} onChange={(id) => change({ model: id === BEST ? "" : id })}
-              choices={[
-                { id: BEST, label: t.bestModel, note: model?.name },
-                ...models.map((one) => ({ id: one.id, label: one.name, note: noteOf(one) })),
-              ]}
-            />
-          )}
-        </div>
-      </details>
+      {(picked.usesSize || models.length > 1) && (
+        <details className={style["more"]}>
+          <summary>
+            <Icon name="chevron" />
+            {t.more}
+          </summary>
+          <div>
+            {picked.usesSize && (
+              <Group label={t.size}>
+                <Chips
+                  label={t.size} value={draft.size} onChange={(size) => change({ size })}
+                  choices={SIZES.map((id) => ({ id, label: t.sizes[id] }))}
+                />
+              </Group>
+            )}
+            {models.length > 1 && (
+              <Select
+                label={t.model} value={draft.model || BEST} onChange={(id) => change({ model: id === BEST ? "" : id })}
+                choices={[
+                  { id: BEST, label: t.bestModel, note: model?.name },
+                  ...models.map((one) => ({ id: one.id, label: one.name, note: noteOf(one) })),
+                ]}
+              />
+            )}
+          </div>
+        </details>
+      )}
     </div>
   );
 }
