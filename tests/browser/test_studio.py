@@ -178,7 +178,10 @@ async def test_page_goes_on_when_orders_are_taken_again(chromium: "Browser", ser
         await page.get_by_label("Describe your picture").fill("A comet over the sea")
         submit = page.locator("button[type=submit]:not([data-disabled])")
         await submit.wait_for()
-        for paused, resumed in (({"readOnly": True}, {"readOnly": False}), ({"dailySpendCap": 0}, {"dailySpendCap": None})):
+        for paused, resumed in (
+            ({"readOnly": True}, {"readOnly": False}),
+            ({"dailySpendCap": 0}, {"dailySpendCap": None}),
+        ):
             await admin.one(MAINTENANCE, input=paused)
             await submit.click()
             await page.get_by_text("New pictures are not accepted at the moment.").wait_for()

@@ -68,7 +68,8 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
 
 
 def is_with_photo(route: "Route") -> bool:
-    return route.request.headers.get("content-type", "").startswith("multipart/")
+    kind: str = route.request.headers.get("content-type", "")
+    return kind.startswith("multipart/")
 
 
 async def wait_for_photo(studio: StudioPage) -> list[int]:
@@ -156,20 +157,20 @@ async def test_photo_is_made_small_enough_to_be_taken(chromium: "Browser", tmp_p
     noise = io.BytesIO()
     Image.effect_noise((1200, 900), 90).save(noise, "JPEG", quality=90)
     assert len(noise.getvalue()) > 3 * limit
-    async with run_server(tmp_path, UPLOAD_MAX_BYTES=str(limit), DEMO_SECONDS="1") as server:
-        async with open_studio(chromium, server) as studio:
-            page = studio.page
-            await enter(studio, server, "ada@example.com")
-            await studio.open("/create/plushify/cute")
-            await studio.add_photo("me.heic", bytes(limit + 1), "image/heic")  # which this browser cannot read
-            await page.get_by_text("This photo is larger than 0.2 MB").wait_for()
-            await studio.check()
-            await studio.add_photo(content=noise.getvalue())
-            width, height = await wait_for_photo(studio)
-            assert width < 1200
-            assert width / height == pytest.approx(4 / 3, abs=0.01)
-            await studio.order()
-            await studio.wait_for_picture()
+    limits = {"UPLOAD_MAX_BYTES": str(limit), "DEMO_SECONDS": "1"}
+    async with run_server(tmp_path, **limits) as server, open_studio(chromium, server) as studio:
+        page = studio.page
+        await enter(studio, server, "ada@example.com")
+        await studio.open("/create/plushify/cute")
+        await studio.add_photo("me.heic", bytes(limit + 1), "image/heic")  # which this browser cannot read
+        await page.get_by_text("This photo is larger than 0.2 MB").wait_for()
+        await studio.check()
+        await studio.add_photo(content=noise.getvalue())
+        width, height = await wait_for_photo(studio)
+        assert width < 1200
+        assert width / height == pytest.approx(4 / 3, abs=0.01)
+        await studio.order()
+        await studio.wait_for_picture()
 
 
 async def test_photo_is_turned_by_keyboard_and_stays_where_another_cannot_be_read(

@@ -5,8 +5,8 @@ from typing import Any
 from tests.support.client import Api
 
 STYLE = """
-id slug title description category collection { slug } membersOnly locked cost referenceImage previewUrl usesSize isOwn prompt
-variables { name label options default required maxLength }
+id slug title description category collection { slug } membersOnly locked cost referenceImage previewUrl isOwn prompt
+usesSize variables { name label options default required maxLength }
 """
 CREATE_STYLE = f"""
 mutation($input: StyleInput!) {{
