@@ -12,7 +12,7 @@ from services.core.error import ConflictError, NotFoundError
 from services.core.message import message
 from services.core.pagination import Page, PageRequest, paginate
 from services.core.rate_limit import RateLimits
-from services.webhooks.own_endpoint import own_endpoints
+from services.webhooks.own_endpoint import listed_endpoints, own_endpoints
 from services.webhooks.payload import TEST, body_of
 
 _ID = ("id",)
@@ -103,7 +103,7 @@ class DeliveryLog:
 
     async def replay_own(self, delivery_id: str | None) -> Sequence[WebhookDelivery]:
         """Do the same with deliveries to the deployment's endpoints in use: with one, or with all that are DEAD."""
-        query = WebhookDelivery.filter(endpoint__user_id=None, endpoint__disabled_at=None)
+        query = WebhookDelivery.filter(endpoint_id__in=await listed_endpoints())
         query = query.filter(state=DeliveryState.DEAD) if delivery_id is None else query.filter(id=delivery_id)
         return await self._make_due([id for (id,) in await query.order_by("id").values_list("id")])
 

@@ -53,8 +53,8 @@ async def end_unlisted() -> None:
     What waits for one is sent if a process lists it again before it is given up.
     """
     disabled = await rows(
-        "UPDATE webhook_endpoints SET disabled_at = NOW(), disabled_reason = $1 WHERE user_id IS NULL"
-        " AND disabled_at IS NULL AND updated_at < LATER($2) RETURNING id",
+        "UPDATE webhook_endpoints SET disabled_at = NOW(), disabled_reason = $1, failing_since = NULL"
+        " WHERE user_id IS NULL AND disabled_at IS NULL AND updated_at < LATER($2) RETURNING id",
         DisabledReason.OWNER.value,
         -UNLISTED_SECONDS,
     )
@@ -65,6 +65,15 @@ async def end_unlisted() -> None:
     )
     if disabled or removed:
         log.info("webhooks.unlisted", disabled=[row["id"] for row in disabled], removed=[row["id"] for row in removed])
+
+
+async def listed_endpoints() -> list[str]:
+    """Return the ids of those that a process has listed lately, which are sent to."""
+    found = await rows(
+        "SELECT id FROM webhook_endpoints WHERE user_id IS NULL AND disabled_at IS NULL AND updated_at > LATER($1)",
+        -3 * _LISTED_SECONDS,
+    )
+    return [row["id"] for row in found]
 
 
 async def own_endpoints() -> Sequence[WebhookEndpoint]:

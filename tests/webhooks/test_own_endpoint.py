@@ -129,10 +129,12 @@ async def test_url_that_no_process_lists_gets_no_events_and_is_removed_later(
 ) -> None:
     await cause_event(server)
     await outbox.dispatch(DAY)
+    await rows("UPDATE webhook_endpoints SET failing_since = NOW() RETURNING id")
     await let_pass(UNLISTED_SECONDS)
     await end_unlisted()
     [endpoint] = await own_endpoints()
     assert (endpoint.disabled_at is not None, await states()) == (True, ["WAITING"])
+    assert endpoint.failing_since is None, "no alert where it is listed again"
     await cause_event(server)
     await outbox.dispatch(DAY)
     assert await states() == ["WAITING"], "of no later event"
@@ -151,6 +153,18 @@ async def test_url_that_no_process_lists_gets_no_events_and_is_removed_later(
         await end_unlisted()
     assert await own_endpoints() == []
     await assert_invariants(server.services)
+
+
+async def test_what_was_given_up_is_sent_again_only_while_a_process_lists_the_url(server: Running) -> None:
+    await cause_event(server)
+    await outbox.dispatch(DAY)
+    await rows("UPDATE webhook_deliveries SET state = 'DEAD' RETURNING id")
+    deliveries = server.services.webhooks.deliveries
+    await let_pass(600)
+    assert (await deliveries.replay_own(None), await states()) == ([], ["DEAD"])
+    await server.services.webhooks.synchronize_own()
+    assert len(await deliveries.replay_own(None)) == 1
+    assert await states() == ["WAITING"]
 
 
 async def test_endpoint_of_the_deployment_gets_more_at_once_and_leaves_room_for_accounts(
