@@ -108,7 +108,7 @@ class QuoteService:
             request.quality,
             request.count,
             request.aspect_ratio,
-            has_reference=has_photo or request.refines,
+            has_reference=True if request.refines else has_photo,
             refines=request.refines,
             seconds=seconds,
         )

@@ -120,7 +120,7 @@ async def test_quote_of_a_refinement_is_refused_as_the_refinement_is(product: Ru
     first = await ada.wait_for_end((await order(ada))["generations"][0]["id"])
     refused = await ada.one(REFINE, input={"id": first["id"], "instruction": "In blue", "model": IMAGE_ONLY})
     quoted = "query($input: QuoteInput!) { quote(input: $input) { errors { code field message } } }"
-    demand = {"styleId": await ada.style("cute", "plushify"), "model": IMAGE_ONLY, "hasPhoto": True}
+    demand = {"styleId": await ada.style("cute", "plushify"), "model": IMAGE_ONLY}
     assert (await ada.one(quoted, input=demand))["errors"] == []
     assert (await ada.one(quoted, input={**demand, "refines": True}))["errors"] == refused["errors"]
 
