@@ -97,6 +97,8 @@ def settings_lines(settings: Settings) -> list[str]:
         problems.append("GENERATION_SWEEP_SECONDS is above GENERATION_LEASE_SECONDS: a dead worker is noticed late")
     if 0 < settings.socket_max_seconds < _SHORT_AGE:
         problems.append(f"SOCKET_MAX_SECONDS is below {_SHORT_AGE}: clients connect again all the time")
+    if settings.order_seconds <= settings.generation_deadline_seconds:
+        problems.append("ORDER_SECONDS is not above GENERATION_DEADLINE_SECONDS: slow orders of /v1 get a timeout")
     if settings.is_production and settings.redis_url is None and settings.database.startswith("postgres"):
         problems.append("REDIS_URL is not set: with more than one process, live events arrive late")
     if settings.is_production and settings.rate_limits is Switch.OFF:

@@ -172,12 +172,12 @@ async def ping(url: str) -> None:
     Raises:
         RedisError, OSError: it does not respond, or refuses.
     """
+    waits = {"socket_connect_timeout": 2, "socket_timeout": 2, "retry": Retry(NoBackoff(), 0)}
     if not is_cluster(url):
-        async with client_of(url, socket_connect_timeout=2) as client:
+        async with client_of(url, **waits) as client:
             await client.ping()
         return
-    options = cluster_options(url) | {"socket_connect_timeout": 2, "socket_timeout": 2, "retry": Retry(NoBackoff(), 0)}
-    async with RedisCluster(**options) as cluster:
+    async with RedisCluster(**cluster_options(url) | waits) as cluster:
         await cluster.ping(target_nodes=RedisCluster.PRIMARIES)
 
 

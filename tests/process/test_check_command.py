@@ -223,9 +223,11 @@ def test_check_warns_of_misspelt_settings_and_of_settings_that_contradict_each_o
         "low   settings   WORKER_CONCURRENY is no setting: WORKER_CONCURRENCY is meant?",
     ]
     changes = {"generation_sweep_seconds": 90.0, "generation_lease_seconds": 60.0, "socket_max_seconds": 5.0}
-    (*_, sweep, age) = settings_lines(settings.model_copy(update=changes))
+    changes |= {"order_seconds": 60.0, "generation_deadline_seconds": 60.0}
+    (*_, sweep, age, order) = settings_lines(settings.model_copy(update=changes))
     assert "a dead worker is noticed late" in sweep
     assert "SOCKET_MAX_SECONDS is below 60" in age
+    assert "slow orders of /v1 get a timeout" in order
 
 
 def test_check_says_how_many_workers_live_and_since_when(settings: Settings) -> None:
