@@ -164,7 +164,11 @@ async def sign_in_by_link(info: Info, input: SignInByLinkInput) -> SessionPayloa
         info.context.require_cookies()
     links = info.context.services.accounts.sign_ins.links
     session = await links.sign_in(
-        input.token, client=info.context.client, origin=info.context.origin, session=info.context.token
+        input.token,
+        client=info.context.client,
+        origin=info.context.origin,
+        session=info.context.token,
+        request_locale=info.context.locale,
     )
     return signed_in(info, session, by_cookie=bool(input.cookie))
 
@@ -257,7 +261,7 @@ async def reset_password(info: Info, token: str, password: str, cookie: bool | N
     if cookie:
         info.context.require_cookies()
     session = await info.context.services.accounts.password_resets.reset(
-        token, password, client=info.context.client, origin=info.context.origin
+        token, password, client=info.context.client, origin=info.context.origin, request_locale=info.context.locale
     )
     return signed_in(info, session, by_cookie=bool(cookie))
 

@@ -59,9 +59,10 @@ class AccountMutations:
     sign_in_by_link: SessionPayload = mutation(
         resolvers.accounts.sign_in_by_link,
         ANYONE,
-        "Sign in by the token of a mailed link, which also verifies the address. If that was never verified, the "
-        "account's password, sessions and API keys end first: someone else may have made them. Completing a guest ends "
-        "its sessions but this one. CONFLICT: another account has the guest's address by now.",
+        "Sign in by the token of a mailed link, which also verifies the address. If this is the first proof that the "
+        "account's owner reads it, all that opens the account ends first, as someone else may have made it: password, "
+        "sessions, identities, API keys and webhook endpoints. A mail says so. Completing a guest ends its sessions "
+        "but this one. CONFLICT: another account has the guest's address by now.",
     )
     create_sign_in_nonce: SignInNoncePayload = mutation(
         resolvers.identity.create_sign_in_nonce, ANYONE, "A nonce for one signInWithIdToken.", while_read_only=True
@@ -128,8 +129,8 @@ class AccountMutations:
     reset_password: SessionPayload = mutation(
         resolvers.accounts.reset_password,
         ANYONE,
-        "Set a new password by the token of a mailed link, end every session, and sign in. API keys end, too, if this "
-        "is the first proof that the account's owner reads its address.",
+        "Set a new password by the token of a mailed link, end every session, and sign in. API keys, webhook endpoints "
+        "and identities are removed, too, if this is the first proof that the account's owner reads its address.",
     )
     start_second_factor: SecondFactorSetupPayload = mutation(
         resolvers.second_factor.start_second_factor,

@@ -90,6 +90,7 @@ async def sign_in(request: Request, cookie: SessionCookie) -> Response:
             client=client,
             origin=SignInOrigin(client, agent),
             session=cookie.token_of_form(request),
+            request_locale=Reader.of(request).locale,
         )
     except Refusal as refusal:
         return _refusal_page(request, _SIGN_IN_TITLE, refusal)
@@ -110,7 +111,10 @@ async def reset(request: Request) -> Response:
         services.operations.maintenance.check_writable()
         form = await _read_form(request)
         session = await services.accounts.password_resets.reset(
-            form["token"], form["password"], client=request.state.client
+            form["token"],
+            form["password"],
+            client=request.state.client,
+            request_locale=Reader.of(request).locale,
         )
         await services.accounts.sessions.end(session.user.id, session.token)
     except Refusal as refusal:
@@ -127,7 +131,7 @@ async def reset(request: Request) -> Response:
         return _refusal_page(request, _RESET_TITLE, refusal)
     done = message(
         "Your new password is saved. Sign in with it in the app; all other sessions have ended, and so have API keys"
-        " that were created before your address was confirmed."
+        " that were created before your address was confirmed, with webhooks and linked sign-ins from then."
     )
     return message_page(Reader.of(request), _RESET_TITLE, done, role="status")
 

@@ -49,9 +49,11 @@ class Notice(StrEnum):
     WEBHOOK_DISABLED = "WEBHOOK_DISABLED"  # with `url`: to the owner of an endpoint that failed
     IDENTITY_LINKED = "IDENTITY_LINKED"  # with `url`: the issuer, as of the next one
     IDENTITY_UNLINKED = "IDENTITY_UNLINKED"
+    ACCESS_REMOVED = "ACCESS_REMOVED"  # to the owner who was proven by a mailed link
 
 
 _FACTOR_NOTICES = {Notice.SECOND_FACTOR_ON, Notice.SECOND_FACTOR_OFF, Notice.RECOVERY_CODE_USED}
+_ACCESS_NOTICES = {Notice.IDENTITY_LINKED, Notice.IDENTITY_UNLINKED, Notice.ACCESS_REMOVED}
 
 
 def _texts(purpose: MailPurpose, *, at_sign_up: bool) -> tuple[Message, Message, Message]:
@@ -93,8 +95,9 @@ def _texts(purpose: MailPurpose, *, at_sign_up: bool) -> tuple[Message, Message,
         subject,
         before,
         message(
-            "A new password ends all sessions, and API keys that were created before this address was confirmed."
-            " If this was not you, you can ignore this mail: your password stays as it is."
+            "A new password ends all sessions, and API keys that were created before this address was confirmed, with"
+            " webhooks and linked sign-ins from then. If this was not you, you can ignore this mail: your password"
+            " stays as it is."
         ),
     )
 
@@ -122,6 +125,38 @@ def _factor_texts(notice: Notice) -> tuple[Message, Message]:
         message(
             "A recovery code was used in place of the second factor of your account. If this was not you, change your"
             " password now, and write to us at once."
+        ),
+    )
+
+
+def _access_texts(notice: Notice, url: str) -> tuple[Message, Message]:
+    """Return the subject and the text of a notice about what opens the account. `url`: of the issuer."""
+    if notice is Notice.IDENTITY_LINKED:
+        return (
+            message("A sign-in was added to your account"),
+            message(
+                "A sign-in at {issuer} was added to your account, and opens it from now on. If this was not you, sign"
+                " in, remove it and change your password, or request a new one.",
+                issuer=url,
+            ),
+        )
+    if notice is Notice.IDENTITY_UNLINKED:
+        return (
+            message("A sign-in was removed from your account"),
+            message(
+                "A sign-in at {issuer} was removed from your account and does not open it any more. All other sessions"
+                " have ended. If this was not you, request a new password at once.",
+                issuer=url,
+            ),
+        )
+    return (
+        message("Your account is yours alone now"),
+        message(
+            "You opened a link that was mailed to this address, which proves for the first time that the account is"
+            " yours. Someone else could have signed up with the address before. So all that opened the account"
+            " until then was removed: its former password, linked sign-ins, API keys and webhooks. Pictures and"
+            " credits stay. If any of these were yours, set them up again; you can request a new password where you"
+            " sign in."
         ),
     )
 
@@ -163,24 +198,8 @@ def _notice_texts(notice: Notice, url: str) -> tuple[Message, Message]:
                 url=url,
             ),
         )
-    if notice is Notice.IDENTITY_LINKED:
-        return (
-            message("A sign-in was added to your account"),
-            message(
-                "A sign-in at {issuer} was added to your account, and opens it from now on. If this was not you, sign"
-                " in, remove it and change your password, or request a new one.",
-                issuer=url,
-            ),
-        )
-    if notice is Notice.IDENTITY_UNLINKED:
-        return (
-            message("A sign-in was removed from your account"),
-            message(
-                "A sign-in at {issuer} was removed from your account and does not open it any more. All other sessions"
-                " have ended. If this was not you, request a new password at once.",
-                issuer=url,
-            ),
-        )
+    if notice in _ACCESS_NOTICES:
+        return _access_texts(notice, url)
     if notice is Notice.CHANGE_REQUESTED:
         return (
             message("A new e-mail address was requested"),

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import structlog
 
-from models import ApiKey, User
+from models import User
 from models.accounts import MailToken
 from models.database.connection import run_tx
 from models.enum import MailPurpose
@@ -13,8 +13,10 @@ from services.accounts import mail_token
 from services.accounts.credential import check_password, clean_email
 from services.accounts.password_check import PasswordChecks
 from services.accounts.session import NewSession
+from services.accounts.sign_ins import owner_proof
 from services.accounts.sign_ins.mailed_link import MailedLinks
 from services.accounts.sign_ins.origin import UNKNOWN_ORIGIN, SignInOrigin
+from services.core import locale
 from services.core.error import NotFoundError, QuotaExceededError, RateLimitedError, UnavailableError
 from services.events import account_change
 from services.events.account_change import AccountChange
@@ -87,13 +89,20 @@ class PasswordResetService:
         return await mail_token.issue(user.id, user.email, MailPurpose.RESET)
 
     async def reset(
-        self, token: str, password: str, *, client: str, origin: SignInOrigin = UNKNOWN_ORIGIN
+        self,
+        token: str,
+        password: str,
+        *,
+        client: str,
+        origin: SignInOrigin = UNKNOWN_ORIGIN,
+        request_locale: str = locale.DEFAULT,
     ) -> NewSession:
         """Replace the password, end all sessions and open a new one; the address becomes verified.
 
-        API keys stay if the account's owner was proven before. Otherwise they end: someone else may have signed up with
-        the address and created them. Failed sign-ins with the old password no longer count against the account.
-        `client`: the client's address.
+        API keys, webhook endpoints and identities stay if the account's owner was proven before. Otherwise they are
+        removed, as someone else may have made them, and the owner gets a mail that says so. Failed sign-ins with the
+        old password no longer count against the account. `client`: the client's address. `request_locale`: of that
+        mail, if the account has no language.
 
         Raises:
             InvalidInputError: the link is invalid or expired, or the password is invalid.
@@ -103,23 +112,25 @@ class PasswordResetService:
         await self._rates.hit_email_link(client)
         row = await mail_token.find(token, MailPurpose.RESET)
         password_hash = await self._passwords.hash(password, client=client)
-        account, session = await run_tx(self._reset, row, password_hash, origin)
+        account, session, has_removed = await run_tx(self._reset, row, password_hash, origin)
         await self._events.sign_ins_changed(row.user_id)
         await self._events.account_changed(account)
+        if has_removed:
+            owner_proof.notify_in_background(self._mail, session.user, request_locale)
         await self._rates.reset_sign_in_failures(row.email)
         return replace(session, user=await self._roles.apply_admin_emails(session.user))
 
     async def _reset(
         self, row: MailToken, password_hash: str, origin: SignInOrigin
-    ) -> tuple[AccountChange, NewSession]:
+    ) -> tuple[AccountChange, NewSession, bool]:
         account = await account_change.bump_version(row.user_id)
         await mail_token.consume(row)
         unchanged = User.filter(id=row.user_id, email=row.email, deleted_at=None)
-        if await unchanged.filter(owner_proven=False).exists():
-            await ApiKey.filter(user_id=row.user_id).delete()
+        is_first_proof = await unchanged.filter(owner_proven=False).exists()
+        has_removed = is_first_proof and await owner_proof.remove_unproven_access(row.user_id)
         if not await unchanged.update(password_hash=password_hash, email_verified=True, owner_proven=True):
             raise mail_token.invalid_link()
         await mail_token.revoke_all(row.user_id)
         await self._sessions.end_all(row.user_id)
         account = await self._bonuses.grant(account, row.email, verified=True)
-        return account, await self._sessions.open(await User.get(id=row.user_id), origin)
+        return account, await self._sessions.open(await User.get(id=row.user_id), origin), has_removed

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 from tortoise.exceptions import OperationalError
+from tortoise.queryset import QuerySet
 
 from models import Identity, SpentToken, User
 from models.database.connection import as_datetime
@@ -141,6 +142,15 @@ async def end_tokens(user_id: str, *, but: str | None = None) -> None:
     """End all tokens that issuers have issued for an account until now, except `but`; their new ones work again."""
     kept = hash_token(but) if but else None
     await Identity.filter(user_id=user_id).update(ended_before=datetime.now(UTC), kept_hash=kept)
+
+
+async def unlink(identities: QuerySet[Identity]) -> int:
+    """Let identities sign in to their account no longer, and return their number.
+
+    Their rows stay without the name at the issuer, so that an open page with their tokens makes no new account.
+    """
+    linked = identities.filter(unlinked_at__isnull=True)
+    return await linked.update(unlinked_at=datetime.now(UTC), subject="", email=None, name=None)
 
 
 async def spend(text: str, expires_at: datetime) -> bool:

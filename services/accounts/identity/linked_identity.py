@@ -1,12 +1,12 @@
 """The identities of an account: listed, and unlinked while another way to sign in is left."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import structlog
 
 from models import Identity, User
 from models.database.connection import run_tx
+from services.accounts.identity import identity_table
 from services.accounts.identity.identity_notice import IdentityNotices
 from services.accounts.session import SessionService
 from services.core.error import LastSignInError, NotFoundError
@@ -77,7 +77,7 @@ class LinkedIdentities:
         others = linked.filter(issuer__in=self._issuers).exclude(id=identity_id)
         if not (self._has_other(user) or await others.exists()):
             raise LastSignInError(field=("id",))
-        await Identity.filter(id=identity_id).update(unlinked_at=datetime.now(UTC), subject="", email=None, name=None)
+        await identity_table.unlink(Identity.filter(id=identity_id))
         await self._sessions.end_all(user_id, but=session)
         return identity.issuer, account
 

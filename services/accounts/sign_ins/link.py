@@ -2,26 +2,37 @@
 
 import contextlib
 from dataclasses import replace
+from typing import NamedTuple
 
 import structlog
 from tortoise.exceptions import IntegrityError
 
-from models import ApiKey, User
+from models import User
 from models.accounts import MailToken
 from models.database.connection import run_tx
 from models.enum import MailPurpose
 from services.accounts import mail_token
 from services.accounts.credential import EmailAddress, find_user, parse_email
 from services.accounts.session import NewSession
+from services.accounts.sign_ins import owner_proof
 from services.accounts.sign_ins.mailed_link import MailedLinks
 from services.accounts.sign_ins.origin import SignInOrigin
 from services.billing.mailbox_identity import mailbox
+from services.core import locale
 from services.core.error import ConflictError, NotFoundError, QuotaExceededError, RateLimitedError, UnavailableError
 from services.core.message import message
 from services.events import account_change
 from services.events.account_change import AccountChange
 
 log = structlog.get_logger(__name__)
+
+
+class _Opened(NamedTuple):
+    """What a link did: `account` is None if it changed nothing but the session."""
+
+    session: NewSession
+    account: AccountChange | None = None
+    has_removed: bool = False  # access of an owner who was not proven
 
 
 class SignInLinkService:
@@ -88,13 +99,22 @@ class SignInLinkService:
         new_address = completed_by.text if completed_by else None
         return await mail_token.issue(user.id, user.email, MailPurpose.SIGN_IN, new_address)
 
-    async def sign_in(self, token: str, *, client: str, origin: SignInOrigin, session: str | None = None) -> NewSession:
+    async def sign_in(
+        self,
+        token: str,
+        *,
+        client: str,
+        origin: SignInOrigin,
+        session: str | None = None,
+        request_locale: str = locale.DEFAULT,
+    ) -> NewSession:
         """Open a session by the token of a link, which works once.
 
-        It also verifies the address. If that was not verified before, someone else may have signed up with it: their
-        password, sessions and API keys end. The link that a guest had mailed completes its account, and ends its
-        sessions but `session`, the one of this request: the address may be someone else's, who then has the account
-        alone. `client`: the client's address.
+        It also verifies the address. If the owner was not proven before, someone else may have signed up with it: all
+        that opens the account ends, and the reader of the address gets a mail that says so. The link that a guest had
+        mailed completes its account, and ends its sessions but `session`, the one of this request: the address may be
+        someone else's, who then has the account alone. `client`: the client's address. `request_locale`: of the mail,
+        if the account has no language.
 
         Raises:
             ConflictError: another account has the address of a guest by now.
@@ -105,24 +125,24 @@ class SignInLinkService:
         await self._rates.hit_email_link(client)
         row = await mail_token.find(token, MailPurpose.SIGN_IN)
         try:
-            account, opened = await run_tx(self._sign_in, row, origin, session)
+            opened = await run_tx(self._sign_in, row, origin, session)
         except IntegrityError:  # a concurrent request took the address
             raise self._address_in_use() from None
-        if account is not None:
+        if opened.account is not None:
             await self._events.sign_ins_changed(row.user_id)
-            await self._events.account_changed(account)
+            await self._events.account_changed(opened.account)
             await self._referrals.settle(row.user_id)
         user = await User.get(id=row.user_id)
+        if opened.has_removed:
+            owner_proof.notify_in_background(self._mail, user, request_locale)
         await self._rates.reset_sign_in_failures(user.email)
-        return replace(opened, user=await self._roles.apply_admin_emails(user))
+        return replace(opened.session, user=await self._roles.apply_admin_emails(user))
 
     @staticmethod
     def _address_in_use() -> ConflictError:
         return ConflictError(message("There is an account with this e-mail address."), field=("token",))
 
-    async def _sign_in(
-        self, row: MailToken, origin: SignInOrigin, session: str | None
-    ) -> tuple[AccountChange | None, NewSession]:
+    async def _sign_in(self, row: MailToken, origin: SignInOrigin, session: str | None) -> _Opened:
         try:
             await account_change.lock_account(row.user_id)
         except NotFoundError:
@@ -131,14 +151,14 @@ class SignInLinkService:
         user = await User.get(id=row.user_id)
         if user.email != row.email:
             raise mail_token.invalid_link()
-        account = None
+        account, has_removed = None, False
         if row.new_address is not None:
             account = await self._complete(user, parse_email(row.new_address), session)
-        elif not user.email_verified:
-            account = await self._take_over(user)
+        elif not user.owner_proven:
+            account, has_removed = await self._take_over(user)
         if account is not None:
             user = await User.get(id=row.user_id)
-        return account, await self._sessions.open(user, origin)
+        return _Opened(await self._sessions.open(user, origin), account, has_removed)
 
     async def _complete(self, guest: User, address: EmailAddress, session: str | None) -> AccountChange:
         """Give a guest the address that it had a link mailed to."""
@@ -154,12 +174,15 @@ class SignInLinkService:
         await mail_token.revoke_all(guest.id)
         return await self._bonuses.grant(account, address.key, verified=True)
 
-    async def _take_over(self, user: User) -> AccountChange:
-        """Give an account that was never verified to the reader of its address alone."""
+    async def _take_over(self, user: User) -> tuple[AccountChange, bool]:
+        """Give an account whose owner is not proven to the reader of its address alone; return if that removed any.
+
+        A verified address proves no owner: its reader may have opened the link of an account that is someone else's.
+        """
         account = await account_change.bump_version(user.id)
         # An empty hash matches no password: the account then has none, until one is set by a mailed link.
         await User.filter(id=user.id).update(email_verified=True, owner_proven=True, password_hash="")
         await self._sessions.end_all(user.id)
-        await ApiKey.filter(user_id=user.id).delete()
+        has_removed = await owner_proof.remove_unproven_access(user.id) or bool(user.password_hash)
         await mail_token.revoke_all(user.id)
-        return await self._bonuses.grant(account, user.email, verified=True)
+        return await self._bonuses.grant(account, user.email, verified=True), has_removed
