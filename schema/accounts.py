@@ -197,8 +197,9 @@ class User(Node):
 
     @strawberry.field(
         description="The payment provider's page on which the viewer manages a paid plan; null without one, for other "
-        "accounts and for API keys. The URL is created for each request and gives access without a password, so "
-        "request it only when it is needed."
+        "accounts and for API keys, and if the provider's customer has another address than the viewer has verified. "
+        "The URL is created for each request and gives access without a password, so request it only when it is "
+        "needed."
     )
     async def billing_portal_url(self, info: Info) -> str | None:
         viewer = info.context.viewer

@@ -124,13 +124,22 @@ class CheckoutService:
         return await run_tx(_create_row, user_id, slug, ticket)
 
     async def portal_url(self, user: User) -> str | None:
-        """Return where an account manages its monthly plan; None without a plan, or if the provider does not answer."""
+        """Return where an account manages its monthly plan.
+
+        None without a plan, if the provider does not answer, and if the provider's customer has another address than
+        the account has verified. A buyer may type any address there, and the provider then takes the customer that
+        has it: the portal, which asks for no password, would show another person's invoices.
+        """
         if self._provider is None or active_plan_id(user, datetime.now(UTC)) is None:
             return None
         try:
-            return await self._provider.portal_url(user.id)
+            portal = await self._provider.portal(user.id)
         except PaymentProviderError:
             return None
+        if not _is_verified_address(portal.email, user):
+            log.info("checkout.portal_of_another_address", user=user.id)
+            return None
+        return portal.url
 
     async def _find_product(self, request: CheckoutRequest) -> CreditPackage | Plan:
         if (request.package is None) is (request.plan is None):
@@ -155,6 +164,13 @@ class CheckoutService:
         """Refuse open redirects: after paying, a user must not land on a site that imitates ours."""
         if url is not None and not self.leads_to_app(url):
             raise InvalidInputError(message("This must be an address of this app."), field=(field,))
+
+
+def _is_verified_address(email: str | None, user: User) -> bool:
+    """Whether an account has verified this address, whose case and notation of the domain may differ."""
+    if email is None or not user.email_verified:
+        return False
+    return email.lower() in {user.email, user.mailbox.lower(), user.address.lower()}
 
 
 async def _create_row(user_id: str, slug: str, ticket: IdempotencyTicket) -> Checkout:

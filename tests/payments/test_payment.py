@@ -262,12 +262,28 @@ async def test_billing_portal_is_offered_only_to_subscribers(
     polar_store: Running, ada: Api, polar: PolarServer
 ) -> None:
     query = "{ viewer { billingPortalUrl } }"
-    polar.customers.add(user_of(ada))
+    polar.add_customer(user_of(ada))
+    await ada.verify_address()
     assert (await ada.one(query))["billingPortalUrl"] is None
     await deliver(ada, "subscription.active", subscription(user_of(ada), BASIC))
     assert (await ada.one(query))["billingPortalUrl"].startswith(polar.url)
     polar.fail(500)
     assert (await ada.one(query))["billingPortalUrl"] is None
+
+
+async def test_billing_portal_of_a_customer_with_another_address_is_not_opened(
+    polar_store: Running, ada: Api, polar: PolarServer
+) -> None:
+    query = "{ viewer { billingPortalUrl } }"
+    await deliver(ada, "subscription.active", subscription(user_of(ada), BASIC))
+    polar.add_customer(user_of(ada))
+    assert (await ada.one(query))["billingPortalUrl"] is None, "Ada's address is not verified"
+    await ada.verify_address()
+    for email in ("victim@example.com", "ada@example.com.evil.example", ""):
+        polar.add_customer(user_of(ada), email)
+        assert (await ada.one(query))["billingPortalUrl"] is None, email
+    polar.add_customer(user_of(ada), "Ada@Example.com")
+    assert (await ada.one(query))["billingPortalUrl"].startswith(polar.url)
 
 
 @pytest.mark.any_database

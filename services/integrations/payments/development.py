@@ -5,7 +5,12 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from services.integrations.payments.protocol import CheckoutSession, CheckoutSessionRequest, PaymentProviderError
+from services.integrations.payments.protocol import (
+    CheckoutSession,
+    CheckoutSessionRequest,
+    CustomerPortal,
+    PaymentProviderError,
+)
 
 SUCCESS, CANCEL = "success_url", "cancel_url"  # in the page's query: where the user goes on
 
@@ -37,5 +42,5 @@ class DevelopmentPaymentProvider:
     async def cancel_subscription(self, subscription_id: str) -> None:
         """Do nothing: nothing is paid for it."""
 
-    async def portal_url(self, user_id: str) -> str:
+    async def portal(self, user_id: str) -> CustomerPortal:
         raise PaymentProviderError("nothing is paid here, so there is nothing to manage")

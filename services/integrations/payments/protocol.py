@@ -33,6 +33,14 @@ class CheckoutSession:
     expires_at: datetime | None
 
 
+@dataclass(frozen=True)
+class CustomerPortal:
+    """The page where a customer manages their subscriptions. The address grants access by itself."""
+
+    url: str
+    email: str | None  # the customer's, which need not be the one of our account
+
+
 class PaymentProvider(Protocol):
     """A payment provider. Every call ends within its own deadline; every failure is a PaymentProviderError."""
 
@@ -48,5 +56,5 @@ class PaymentProvider(Protocol):
     async def cancel_subscription(self, subscription_id: str) -> None:
         """Cancel a subscription at once. Succeeds if it has ended already."""
 
-    async def portal_url(self, user_id: str) -> str:
-        """Return the address where a customer manages their subscriptions. It grants access by itself."""
+    async def portal(self, user_id: str) -> CustomerPortal:
+        """Open the page where the customer with this account manages their subscriptions."""

@@ -17,6 +17,7 @@ from services.integrations.payments.protocol import CheckoutSessionRequest, Paym
 from tests.support.fakes.polar import PolarServer
 from tests.support.fakes.polar_wire import (
     checkout,
+    customer,
     event,
     order,
     refund,
@@ -56,7 +57,7 @@ def test_fake_payloads_parse_with_the_sdk() -> None:
         (refund(row["id"], 100), outputs.Refund),
         (subscription(USER, PRODUCT), outputs.Subscription),
         (checkout({"products": [PRODUCT]}, "https://polar.example.com"), outputs.Checkout),
-        (session(USER, "https://polar.example.com"), outputs.CustomerSession),
+        (session(customer(USER), "https://polar.example.com"), outputs.CustomerSession),
     ]
     for sample, model in samples:
         deserialize(sample, model)
@@ -148,9 +149,11 @@ async def test_subscription_is_canceled_once(payments: PolarPaymentProvider, pol
 
 async def test_portal_is_opened_for_customers_only(payments: PolarPaymentProvider, polar: PolarServer) -> None:
     with pytest.raises(PaymentProviderError):
-        await payments.portal_url(USER)
-    polar.customers.add(USER)
-    assert (await payments.portal_url(USER)).startswith(f"{polar.url}/portal")
+        await payments.portal(USER)
+    polar.add_customer(USER, "Ada@example.com")
+    portal = await payments.portal(USER)
+    assert portal.url.startswith(f"{polar.url}/portal")
+    assert portal.email == "Ada@example.com"
 
 
 async def test_call_is_retried_once_where_polar_did_nothing(payments: PolarPaymentProvider, polar: PolarServer) -> None:
@@ -174,4 +177,4 @@ async def test_call_fails_when_polar_hangs_or_is_unreachable(polar: PolarServer)
             await payments.create_checkout(REQUEST)
     async with PolarPaymentProvider(polar.token, base_url="http://127.0.0.1:9", timeout=1.0) as payments:
         with pytest.raises(PaymentProviderError):
-            await payments.portal_url(USER)
+            await payments.portal(USER)

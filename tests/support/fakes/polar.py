@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.support.fakes.polar_wire import Json, checkout, session, timestamp
+from tests.support.fakes.polar_wire import Json, checkout, customer, session, timestamp
 from tests.support.fakes.raw_server import Call, RawServer, Response, raw_response
 
 TOKEN = "polar_oat_0123456789abcdef"
@@ -39,10 +39,14 @@ class PolarServer(RawServer):
         self.subscriptions: dict[str, Json] = {}
         self.invalid_pages: dict[int, Any] = {}  # page of orders -> what it contains instead of its rows
         self.checkouts: list[Json] = []
-        self.customers: set[str] = set()  # by external id: our user id
+        self.customers: dict[str, Json] = {}  # by external id: our user id
         self.open = asyncio.Event()  # while it is cleared, no request is answered
         self.open.set()
         self._failures: deque[tuple[int, dict[str, str]]] = deque()
+
+    def add_customer(self, user_id: str, email: str = "ada@example.com") -> None:
+        """Keep a customer, as the first checkout of our account with this address does."""
+        self.customers[user_id] = customer(user_id, email)
 
     def fail(self, *statuses: int, **headers: str) -> None:
         """Answer the next calls with these statuses, in turn."""
@@ -84,10 +88,11 @@ class PolarServer(RawServer):
                 return self._revoke(path.rpartition("/")[2])
             case "POST", "/v1/customer-sessions/":
                 user_id = call.body["external_customer_id"]
-                if user_id not in self.customers:
+                found = self.customers.get(user_id)
+                if found is None:
                     problem = {"loc": ["body", "external_customer_id"], "msg": "unknown", "type": "value_error"}
                     return 422, {"detail": [problem]}, {}
-                return 201, session(user_id, self.url), {}
+                return 201, session(found, self.url), {}
         return 404, {"error": "ResourceNotFound", "detail": "Not found"}, {}
 
     def _orders(self, query: dict[str, list[str]]) -> Json:

@@ -173,7 +173,7 @@ def product(product_id: str) -> Json:
     }
 
 
-def customer(user_id: str | None) -> Json:
+def customer(user_id: str | None, email: str = "ada@example.com") -> Json:
     """A customer with our user id as external id."""
     names = ("name", "billing_name", "billing_address", "tax_id", "deleted_at", "first_user_event_at", "avatar_url")
     return {
@@ -181,7 +181,7 @@ def customer(user_id: str | None) -> Json:
         **dict.fromkeys(names, None),
         "metadata": {},
         "external_id": user_id,
-        "email": "ada@example.com",
+        "email": email,
         "email_verified": False,
         "type": "individual",
         "organization_id": ORGANIZATION,
@@ -236,16 +236,16 @@ def checkout(wanted: Json, url: str) -> Json:
     }
 
 
-def session(user_id: str, url: str) -> Json:
-    """A customer's portal session."""
+def session(found: Json, url: str) -> Json:
+    """A portal session of a customer."""
     return {
         **_row(None),
         "token": "polar_cst_1",
         "expires_at": timestamp(datetime.now(UTC) + timedelta(hours=1)),
         "return_url": None,
         "customer_portal_url": f"{url}/portal?customer_session_token=polar_cst_1",
-        "customer_id": str(uuid.uuid4()),
-        "customer": {**customer(user_id), "default_payment_method_id": None},
+        "customer_id": found["id"],
+        "customer": {**found, "default_payment_method_id": None},
     }
 
 

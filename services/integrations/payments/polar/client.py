@@ -15,7 +15,12 @@ from polar.v2026_10 import PolarAsync
 from polar.v2026_10.errors import AlreadyCanceledSubscription, ResourceNotFound
 from polar.v2026_10.inputs import CheckoutCreate
 
-from services.integrations.payments.protocol import CheckoutSession, CheckoutSessionRequest, PaymentProviderError
+from services.integrations.payments.protocol import (
+    CheckoutSession,
+    CheckoutSessionRequest,
+    CustomerPortal,
+    PaymentProviderError,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -109,11 +114,11 @@ class PolarPaymentProvider:
 
         await self._call("revoke", revoke, _SHORT_TIMEOUT)
 
-    async def portal_url(self, user_id: str) -> str:
+    async def portal(self, user_id: str) -> CustomerPortal:
         session = await self._call(
             "portal", lambda: self._polar.customer_sessions.create(external_customer_id=user_id), _SHORT_TIMEOUT
         )
-        return session.customer_portal_url
+        return CustomerPortal(session.customer_portal_url, session.customer.email)
 
     async def _call(self, what: str, call: Callable[[], Awaitable[_T]], seconds: float | None = None) -> _T:
         """Call with one deadline, and retry once if Polar certainly did nothing."""

@@ -70,7 +70,7 @@ export const credits = texts({
     endsGranted: (when: string) => `It runs until ${when}.`,
     since: (when: string) => `Since ${when}.`,
     manage: "Change or cancel",
-    noPortal: "The payment provider has no page for this plan at the moment.",
+    noPortal: "The payment provider has no page for this plan at the moment. If you paid with another e-mail address, sign in there with that one.",
 
     referral: "Invite a friend",
     referralText: (bonus: number) => `You both get ${bonus} credits when your friend verifies the address and pays for a first order.`,
@@ -182,7 +182,7 @@ export const credits = texts({
     endsGranted: (when: string) => `有效期至 ${when}。`,
     since: (when: string) => `自 ${when} 起。`,
     manage: "更改或取消",
-    noPortal: "支付服务商目前没有此套餐的管理页面。",
+    noPortal: "支付服务商目前没有此套餐的管理页面。如果付款时用的是其他邮箱，请用该邮箱在服务商处登录。",
 
     referral: "邀请好友",
     referralText: (bonus: number) => `好友验证邮箱并首次付款后，双方各得 ${bonus} 积分。`,
