@@ -196,8 +196,7 @@ class UserService:
         existing = await User.get_or_none(email=address.key)
         if existing is None and details.guest is not None:
             completion = Completion(details.guest.id, password_hash, details.name, details.locale, referrer_id)
-            token = await run_tx(completion.prepare, address)
-            await self._mail.send(MailPurpose.CHANGE, address.mailbox, token, details.locale or request_locale)
+            await completion.mail_link(address, self._mail, self._rates, details.locale or request_locale)
         elif existing is None:
             try:
                 user, account = await run_tx(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from models import CreditTransaction, Session, User
 from models.database.connection import rows
@@ -31,6 +32,11 @@ REFUSED = (
     "mutation { requestDataExport { errors { code } } }",
     'mutation { createCheckout(input: {package: "credits-50"}) { errors { code } } }',
 )
+
+
+def requires_verification(settings: Settings, mailbox: Mailbox) -> Settings:
+    mail = {"smtp_url": mailbox.url, "mail_from": "hello@darkroom.example"}
+    return settings.model_copy(update={**mail, "signup_verification": SignupVerification.REQUIRED})
 
 
 async def guest_of(api: Api) -> Api:
@@ -141,14 +147,7 @@ async def test_guest_deletes_itself_by_its_id(api: Api) -> None:
 async def test_guest_is_completed_by_the_link_where_verification_is_required(
     settings: Settings, mailbox: Mailbox
 ) -> None:
-    required = settings.model_copy(
-        update={
-            "signup_verification": SignupVerification.REQUIRED,
-            "smtp_url": mailbox.url,
-            "mail_from": "hello@darkroom.example",
-        }
-    )
-    async with running(required, idle=True) as server:
+    async with running(requires_verification(settings, mailbox), idle=True) as server:
         guest = await guest_of(server.api)
         assert (await sign_up(guest))["token"] is None
         token = await mailbox.token(1)
@@ -162,3 +161,29 @@ async def test_guest_is_completed_by_the_link_where_verification_is_required(
         password = {"email": "ada@example.com", "password": "correct horse"}
         assert (await server.api.one(sign_in, input=password))["token"]
         assert len(mailbox.mails) == 1, "nothing is mailed to an address that does not exist"
+
+
+async def test_mailbox_is_not_flooded_by_the_links_of_many_guests(settings: Settings, mailbox: Mailbox) -> None:
+    limited = requires_verification(settings, mailbox).model_copy(update={"rate_limits": Switch.ON})
+    async with running(limited, idle=True) as server:
+        for number in range(9):
+            guest = await guest_of(server.api)
+            done = await sign_up(guest, f"victim+{number}@example.com")
+            assert (done["token"], done["errors"]) == (None, []), "the response does not say so"
+        await server.services.accounts.mail.aclose()
+        assert len(mailbox.mails) == 6
+
+
+async def test_refusals_after_the_response_are_not_logged_as_crashes(settings: Settings, mailbox: Mailbox) -> None:
+    async with running(requires_verification(settings, mailbox), idle=True) as server:
+        guest = await guest_of(server.api)
+        with capture_logs() as logs:
+            for number in range(4):
+                await sign_up(guest, f"ada{number}@example.com")
+                await server.services.accounts.mail.aclose()
+        assert len(mailbox.mails) == 3
+        refused = [
+            (entry["log_level"], entry["code"]) for entry in logs if entry["event"] == "guest_completion.refused"
+        ]
+        assert refused == [("info", "QUOTA_EXCEEDED")]
+        assert [entry["event"] for entry in logs if entry["log_level"] in ("error", "critical")] == []

@@ -2,15 +2,23 @@
 
 from dataclasses import dataclass
 
+import structlog
+
 from models import User
+from models.database.connection import run_tx
 from models.enum import MailPurpose
 from services.accounts import mail_token
 from services.accounts.credential import EmailAddress
+from services.accounts.mail import MailService
+from services.billing.mailbox_identity import mailbox
 from services.billing.signup_bonus import SignupBonusService
-from services.core.error import ConflictError
+from services.core.error import ConflictError, NotFoundError, QuotaExceededError, RateLimitedError, UnavailableError
 from services.core.message import message
+from services.core.rate_limit import RateLimits
 from services.events import account_change
 from services.events.account_change import AccountChange
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,11 +42,34 @@ class Completion:
         account = await bonuses.grant(account, address.key, verified=False)
         return await User.get(id=self.guest_id), account
 
+    async def mail_link(self, address: EmailAddress, mail: MailService, rates: RateLimits, locale: str) -> None:
+        """Mail a link that completes the account, after the response, which has revealed no refusal.
+
+        Guests are made at will, so the mailbox is limited beside the account.
+
+        Raises:
+            UnavailableError: the mail was not sent.
+        """
+        try:
+            await rates.hit_verification(mailbox(address.key))
+            token = await run_tx(self.prepare, address)
+        except RateLimitedError:
+            return  # logged where it was refused
+        except (ConflictError, NotFoundError, QuotaExceededError) as refusal:
+            log.info("guest_completion.refused", user=self.guest_id, code=refusal.code)
+            return
+        try:
+            await mail.send(MailPurpose.CHANGE, address.mailbox, token, locale)
+        except UnavailableError:
+            await mail_token.discard(token)
+            raise
+
     async def prepare(self, address: EmailAddress) -> str:
         """Give the account all but its address, in a transaction; the link with the returned token completes it.
 
         Raises:
             ConflictError: it is complete already.
+            NotFoundError: it was deleted.
             QuotaExceededError: too many links were sent within the hour.
         """
         await self._apply()
