@@ -81,11 +81,14 @@ class ReferralService:
 
     @staticmethod
     async def find(code: str) -> User:
-        """Return the account with this code. Raises InvalidInputError if it does not exist."""
+        """Return the account with this code. Raises InvalidInputError if it does not exist, or is a guest's.
+
+        A guest has no mailbox to compare, and would invite itself, or the account that its own user signs up with.
+        """
         code = code.strip().lower()
         usable = len(code) <= _MAX_CODE and code.isprintable()
         found = await User.get_or_none(referral_code=code) if usable else None
-        if found is None or not found.may_sign_in:
+        if found is None or found.is_guest or not found.may_sign_in:
             raise InvalidInputError(message("This code does not exist."), field=("referralCode",))
         return found
 
@@ -124,7 +127,7 @@ class ReferralService:
         paid, last = 0, ""
         while due := await rows(
             "SELECT id FROM users WHERE id > $1 AND referred_by_id IS NOT NULL AND referral_paid_at IS NULL"
-            " AND email_verified AND deleted_at IS NULL AND EXISTS"
+            " AND referred_by_id <> id AND email_verified AND deleted_at IS NULL AND EXISTS"
             " (SELECT 1 FROM purchases WHERE user_id = users.id AND status = 'PAID' AND net_amount > 0)"
             " ORDER BY id LIMIT $2",
             last,
@@ -137,7 +140,9 @@ class ReferralService:
 
     async def _settle(self, user_id: str) -> list[AccountChange]:
         user = await User.get_or_none(id=user_id)
-        if self._rules is None or user is None or user.referred_by_id is None or user.referral_paid_at is not None:
+        if self._rules is None or user is None or user.referral_paid_at is not None:
+            return []
+        if user.referred_by_id in (None, user.id):  # earlier releases let a guest sign up with its own code
             return []
         # A refunded order, or one that a discount made free, does not count: that would create credits from nothing.
         paid = Purchase.filter(user_id=user_id, status=PurchaseStatus.PAID, net_amount__gt=0)

@@ -5,6 +5,7 @@ import itertools
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from models import MailToken, Purchase, User
 from models.database.connection import run_tx
@@ -13,6 +14,7 @@ from services.accounts import mail_token
 from services.billing import ledger
 from services.billing.referral import ReferralService
 from services.products.profile import ReferralRules
+from tests.accounts.test_guests import guest_of
 from tests.conftest import Running
 from tests.support.client import CREDITS, SIGN_UP, Api, until
 from tests.support.integrity import assert_invariants
@@ -93,6 +95,29 @@ async def test_both_users_get_bonus_when_first_order_is_paid(ada: Api, api: Api,
             "metadata": {"reason": "referral"},
         }
     await assert_invariants(server.services)
+
+
+async def test_code_of_a_guest_does_not_exist(api: Api) -> None:
+    guest = await guest_of(api)
+    code = await code_of(guest)
+    for client in (guest, api):  # its own, and that of the human who signs up otherwise
+        error = await refused(client, "ada@example.com", code)
+        assert (error["code"], error["field"]) == ("INVALID_INPUT", ["referralCode"])
+    ada = await guest.sign_up("ada@example.com")
+    bob = await api.sign_up("bob@example.com", referralCode=code)
+    assert (await User.get(id=bob.user["id"])).referred_by_id == ada.user["id"] == guest.user["id"]
+
+
+async def test_account_that_referred_itself_in_an_earlier_release_is_not_settled_again_and_again(
+    ada: Api, server: Running, referrals: ReferralService
+) -> None:
+    await verify_email(ada)
+    await pay(ada)
+    await User.filter(id=ada.user["id"]).update(referred_by_id=ada.user["id"])
+    with capture_logs() as logs:
+        assert not await referrals.settle(ada.user["id"])
+        assert await referrals.settle_all() == 0
+    assert [entry["event"] for entry in logs if entry["event"].startswith("referral.")] == []
 
 
 async def test_account_shows_how_many_signed_up_with_its_code(
