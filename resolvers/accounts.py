@@ -311,6 +311,7 @@ async def delete_account(info: Info, input: DeleteAccountInput) -> DeletedPayloa
         viewer,
         given(input.password, None),
         input.confirm_email,
+        session=info.context.token,
         client=info.context.client,
         proof=device_proof(info, input.device_token),
     )

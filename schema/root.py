@@ -130,7 +130,8 @@ class Mutation(AccountMutations, GalleryMutations, WebhookMutations):
     delete_account: DeletedPayload = mutation(
         resolvers.accounts.delete_account,
         PROVEN_SESSION,
-        "Delete the account and its data permanently; its ledger is kept without personal data.",
+        "Delete the account and its data permanently; its ledger is kept without personal data. FORBIDDEN without a "
+        "password, unless the sign-in is at most 15 minutes old, or the account is a guest.",
     )
     delete_generations: DeletedPayload = mutation(
         resolvers.gallery.delete_generations,

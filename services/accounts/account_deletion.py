@@ -28,6 +28,7 @@ from services.accounts.credential import parse_email
 from services.accounts.identity import identity_table
 from services.accounts.password_check import NO_PROOF, DeviceProof, PasswordChecks
 from services.accounts.second_factor.factor_row import delete_factor
+from services.accounts.session import SessionService
 from services.billing.grants import expiry
 from services.catalogue.style_picture import discard_pictures
 from services.core.crashpoint import crashpoint
@@ -55,31 +56,43 @@ class AccountDeletionService:
         uploads: UploadService,
         subscriptions: SubscriptionCancellation,
         events: EventPublisher,
+        sessions: SessionService,
     ) -> None:
         self._passwords = passwords
         self._deletion = deletion
         self._uploads = uploads
         self._subscriptions = subscriptions
         self._events = events
+        self._sessions = sessions
 
     async def delete(
-        self, user: User, password: str | None, confirm_email: str, *, client: str, proof: DeviceProof = NO_PROOF
+        self,
+        user: User,
+        password: str | None,
+        confirm_email: str,
+        *,
+        session: str | None = None,
+        client: str,
+        proof: DeviceProof = NO_PROOF,
     ) -> None:
         """Delete an account: end its sessions, API keys and shares at once, then delete its pictures.
 
         Its subscriptions are canceled, too: now, or by the hourly job if the payment provider does not respond.
-        `client`: the client's address.
+        Accounts without a password need a recent sign-in instead, except guests, who cannot sign in again. `session`:
+        the token of the request. `client`: the client's address.
 
         Raises:
+            ForbiddenError: the sign-in is not recent, so that a stolen session does not suffice.
             InvalidInputError: the address is not the account's, or the password is wrong.
             RateLimitedError: there were too many wrong passwords, for this account or from this client.
         """
         if not self._is_confirmed(user, confirm_email):
             raise InvalidInputError(message("This is not the account's address."), field=("confirmEmail",))
-        if user.password_hash and not await self._passwords.verify(
-            user.email, user, password or "", client=client, proof=proof
-        ):
-            raise self._wrong_password()
+        if user.password_hash:
+            if not await self._passwords.verify(user.email, user, password or "", client=client, proof=proof):
+                raise self._wrong_password()
+        elif not user.is_guest:
+            await self._sessions.require_recent_sign_in(user.id, session)
         account = await run_tx(self._anonymize, user)
         if account is None:  # a concurrent request changed the password or deleted the account
             raise self._wrong_password()

@@ -21,7 +21,7 @@ from services.core.error import ForbiddenError, NotFoundError, SuspendedError, U
 from services.core.message import message
 from services.core.month import month_of, next_month
 from services.integrations.device_token import DeviceTokens
-from services.integrations.identity.issuer import end_of, is_external_token
+from services.integrations.identity.issuer import end_of, is_external_token, sign_in_of
 
 log = structlog.get_logger(__name__)
 
@@ -223,7 +223,18 @@ class SessionService:
     async def require_recent(self, user_id: str, token: str | None) -> None:
         """Check that the session is recent, so that a stolen one does not suffice. Raises ForbiddenError."""
         if not await self.is_recent(user_id, token):
-            raise ForbiddenError(text=message("Please sign in again first: this needs a new session."))
+            raise self._sign_in_again()
+
+    @staticmethod
+    def _sign_in_again() -> ForbiddenError:
+        return ForbiddenError(text=message("Please sign in again first: this needs a new session."))
+
+    async def require_recent_sign_in(self, user_id: str, token: str | None) -> None:
+        """Check as `require_recent`, where the token of an issuer counts as well, by its user's sign-in there."""
+        if token is None or not is_external_token(token):
+            await self.require_recent(user_id, token)
+        elif sign_in_of(token) <= datetime.now(UTC) - RECENT:
+            raise self._sign_in_again()
 
     async def by_users(self, user_ids: list[str]) -> dict[str, list[Session]]:
         """Return the open sessions of these accounts, the last used first, MAX_LISTED of each account at most."""

@@ -148,7 +148,7 @@ def build_accounts(
     api_keys = ApiKeyService(options.secret, publisher, billing.entitlements, verification)
     password_resets = PasswordResetService(links, passwords)
     cancellation = payments.subscription_cancellation
-    deletion = AccountDeletionService(passwords, gallery.deletion, media.uploads, cancellation, publisher)
+    deletion = AccountDeletionService(passwords, gallery.deletion, media.uploads, cancellation, publisher, sessions)
     requires_factor, is_required = options.requires_admin_factor, options.requires_verification
     factors = build_second_factors(
         options.secret, passwords, sessions, mail, rates, publisher, is_required=requires_factor

@@ -5,13 +5,14 @@ import hashlib
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
 from identity_settings import IssuerSetting
-from models import Identity, User
+from models import Identity, Session, User
 from models.database.connection import rows
 from models.enum import Role
 from settings import Settings
@@ -32,6 +33,8 @@ mutation($input: SignInWithIdTokenInput!) {
 LINK = "mutation($input: LinkIdentityInput!) { linkIdentity(input: $input) { user { id } errors { code field } } }"
 SIGN_OUT = "mutation($everywhere: Boolean) { signOut(everywhere: $everywhere) { sessionsEnded } }"
 DELETE = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { deletedIds errors { code } } }"
+
+LEAVE = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { errors { code field } } }"
 
 
 @dataclass(frozen=True)
@@ -247,3 +250,20 @@ async def test_account_without_an_address_is_deleted_by_its_id(world: World) -> 
     made = await client.one(DELETE, input={"confirmEmail": user["id"]})
     assert made == {"deletedIds": [user["id"]], "errors": []}
     assert not await client.is_signed_in()
+
+
+async def test_account_without_a_password_is_deleted_only_after_a_recent_sign_in(world: World) -> None:
+    now = int(time.time())
+    old = datetime.now(UTC) - timedelta(minutes=16)
+    made = await world.sign_in(await world.nonce(), **VERIFIED)
+    session = replace(world.api, token=made["token"])
+    await Session.filter(user_id=made["user"]["id"]).update(created_at=old)
+    for claims in ({"auth_time": now - 3600}, {"iat": now - 3600}):
+        client = world.client(**VERIFIED, **claims)
+        assert problem(await client.one(LEAVE, input={"confirmEmail": ADA})) == ("FORBIDDEN", None), claims
+    assert problem(await session.one(LEAVE, input={"confirmEmail": ADA})) == ("FORBIDDEN", None)
+    again = await world.sign_in(await world.nonce(), **VERIFIED)
+    recent = replace(world.api, token=again["token"])
+    assert (await recent.one(LEAVE, input={"confirmEmail": ADA}))["errors"] == []
+    client = world.client(sub="2", auth_time=now - 60, iat=now)
+    assert (await client.one(LEAVE, input={"confirmEmail": (await client.one(VIEWER))["id"]}))["errors"] == []

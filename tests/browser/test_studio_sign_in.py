@@ -1,7 +1,10 @@
 """Ways in and out of the studio in a real browser without a network: mailed links, guests, identity providers."""
 
 import re
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -162,6 +165,29 @@ async def test_provider_signs_in_by_its_page(chromium: "Browser", world: World) 
         await page.get_by_role("link", name="Sign-in and security").click()
         await page.get_by_role("list", name="Linked sign-ins").get_by_text("Example ID").wait_for()
         await studio.check()
+
+
+async def test_account_without_a_password_is_deleted_after_a_new_sign_in(chromium: "Browser", tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        world.provider.user = {"sub": "leaving", "email": "leaving@example.com", "email_verified": True}
+        async with open_studio(chromium, world.server, others=(world.provider.address,)) as studio:
+            page, dialog = studio.page, studio.page.get_by_role("alertdialog")
+            await studio.open("/account/data")
+            await page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
+            await studio.button("Continue with Example ID").click()
+            await studio.button("Delete my account").click()
+            with closing(sqlite3.connect(tmp_path / "darkroom.sqlite3")) as database, database:
+                database.execute("UPDATE sessions SET created_at = '2020-01-01 00:00:00+00:00'")
+            await dialog.get_by_label("Enter your address to confirm").fill("leaving@example.com")
+            await dialog.get_by_role("button", name="Delete my account").click()
+            await dialog.get_by_text("Please sign in again first").wait_for()
+            await studio.check()
+            await dialog.get_by_role("button", name="Sign in again").click()
+            await studio.button("Continue with Example ID").click()
+            await studio.button("Delete my account").click()
+            await dialog.get_by_label("Enter your address to confirm").fill("leaving@example.com")
+            await dialog.get_by_role("button", name="Delete my account").click()
+            await page.get_by_text("Your account is deleted.").wait_for()
 
 
 async def test_answers_of_a_provider_that_were_not_asked_for_are_ignored(chromium: "Browser", world: World) -> None:

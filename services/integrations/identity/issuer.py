@@ -96,9 +96,19 @@ def is_external_token(token: str) -> bool:
 
 def end_of(token: str) -> datetime:
     """Return when a token that was verified stops working."""
+    expires_at = _moment_of(token, "exp")
+    return expires_at + timedelta(seconds=SKEW_SECONDS) if expires_at else datetime.max.replace(tzinfo=UTC)
+
+
+def sign_in_of(token: str) -> datetime:
+    """Return when the user of a token that was verified signed in at the issuer, else when the token was issued."""
+    return _moment_of(token, "auth_time") or _moment_of(token, "iat") or datetime.min.replace(tzinfo=UTC)
+
+
+def _moment_of(token: str, claim: str) -> datetime | None:
     payload = token.split(".")[1]
     try:
-        expires_at = orjson.loads(base64.b64decode(payload + "=" * (-len(payload) % 4), b"-_"))["exp"]
-        return datetime.fromtimestamp(expires_at, UTC) + timedelta(seconds=SKEW_SECONDS)
+        moment = orjson.loads(base64.b64decode(payload + "=" * (-len(payload) % 4), b"-_"))[claim]
+        return datetime.fromtimestamp(moment, UTC)
     except (binascii.Error, orjson.JSONDecodeError, KeyError, TypeError, ValueError, OverflowError, OSError):
-        return datetime.max.replace(tzinfo=UTC)
+        return None

@@ -196,6 +196,7 @@ export const account = texts({
     deletion: "Delete the account",
     deletionText: "For good, and at once. Export your data first if you want to keep it.",
     deletionDo: "Delete my account",
+    signInAgain: "Sign in again",
     deletionList: "This deletes at once, and cannot be undone:",
     deletionParts: [
       "your pictures, videos, albums, uploads and shared links",
@@ -419,6 +420,7 @@ export const account = texts({
     deletion: "删除账户",
     deletionText: "立即且永久。如需保留数据，请先导出。",
     deletionDo: "删除我的账户",
+    signInAgain: "重新登录",
     deletionList: "以下内容会立即删除，无法恢复：",
     deletionParts: [
       "您的图片、视频、相册、上传文件和分享链接",

@@ -2,7 +2,7 @@
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
 import type { AnyVariables } from "@urql/core";
 import { useState } from "react";
-import { InputRefusedError } from "@darkroom/client/errors.ts";
+import { InputRefusedError, RefusedError } from "@darkroom/client/errors.ts";
 import { messageOf, problemTexts } from "../../app/problem.ts";
 import { useText } from "../../app/locale.tsx";
 import { useSession } from "../../app/session.tsx";
@@ -15,6 +15,8 @@ export type Action = {
   readonly of: (field: string) => string | null;
   /** What else went wrong, which no field of these shows; null: nothing. */
   readonly besides: (...fields: string[]) => string | null;
+  /** The code of what went wrong, if the server refused it. */
+  readonly code: string | null;
   readonly clear: () => void;
 };
 
@@ -41,6 +43,7 @@ export function useAction(): Action {
     },
     of,
     besides: (...fields) => (problem === null || fields.some(of) ? null : messageOf(problem, texts)),
+    code: problem instanceof InputRefusedError || problem instanceof RefusedError ? problem.code : null,
     clear: () => setProblem(null),
   };
 }

@@ -11,6 +11,7 @@ import { Icon } from "../../components/icons.tsx";
 import { toast } from "../../components/toast.tsx";
 import { DeleteAccountDocument, RequestDataExportDocument } from "../../gql/graphql.ts";
 import { account } from "../../locales/account.ts";
+import { useSignIn } from "../auth/sign-in.tsx";
 import { useAction } from "./action.ts";
 import { Section, useWhen } from "./section.tsx";
 import style from "./account.module.css";
@@ -84,6 +85,7 @@ function DeletionDialog({ viewer, onClose }: { readonly viewer: Viewer; readonly
   const { clients, restart } = useSession();
   const [, navigate] = useLocation();
   const action = useAction();
+  const { open } = useSignIn();
   const isNamed = viewer.email !== null;
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
@@ -124,6 +126,11 @@ function DeletionDialog({ viewer, onClose }: { readonly viewer: Viewer; readonly
         )}
         {problem && <Problem>{problem}</Problem>}
         <div className={style["acts"]}>
+          {action.code === "FORBIDDEN" && (
+            <Button icon="person" onPress={() => (onClose(), open("signIn"))}>
+              {t.signInAgain}
+            </Button>
+          )}
           <Button type="submit" look="danger" icon="trash" busy={action.isBusy}>
             {t.deletionDo}
           </Button>
