@@ -24,6 +24,18 @@ MAX_PER_ACCOUNT = 200
 MAX_ENTRIES = 10_000  # generations of one album
 _KEY = ("position", "id")
 _ID = ("id",)
+# The album $2 of the account $1 gets the place $3, and the others keep their order. The database numbers them: an
+# account may have more albums than a statement takes parameters.
+_MOVE = """
+UPDATE albums SET position = given.place, updated_at = NOW() FROM (
+    SELECT id, number + CASE WHEN number >= CAST($3 AS INT) THEN 1 ELSE 0 END AS place FROM (
+        SELECT id, CAST(ROW_NUMBER() OVER (ORDER BY position, id) AS INT) - 1 AS number
+        FROM albums WHERE user_id = $1 AND id <> $2
+    ) AS others
+    UNION ALL SELECT id, CAST($3 AS INT) FROM albums WHERE id = $2
+) AS given
+WHERE albums.id = given.id AND albums.position <> given.place RETURNING albums.id
+"""
 
 
 @dataclass(frozen=True)
@@ -103,10 +115,10 @@ class AlbumService:
         """
         name = None
         if not isinstance(change.name, Unset):
-            name = clean_name(change.name, ALBUM_NAME_MAX, field=("input", "name"))
+            name = clean_name(change.name, ALBUM_NAME_MAX, field=("name",))
         position = None if isinstance(change.position, Unset) else change.position
         if position is not None and position < 0:
-            raise InvalidInputError(message("Positions begin with 0."), field=("input", "position"))
+            raise InvalidInputError(message("Positions begin with 0."), field=("position",))
 
         async def work() -> tuple[Album, AccountChange]:
             account = await account_change.bump_version(user_id)
@@ -212,9 +224,9 @@ class AlbumService:
         return album
 
 
-async def _check_unused(user_id: str, name: str, *, field: tuple[str, ...] = ("name",)) -> None:
+async def _check_unused(user_id: str, name: str) -> None:
     if await Album.exists(user_id=user_id, name_key=name_key(name)):
-        raise ConflictError(message("You have an album of this name."), field)
+        raise ConflictError(message("You have an album of this name."), ("name",))
 
 
 async def _rename(album: Album, name: str) -> bool:
@@ -222,7 +234,7 @@ async def _rename(album: Album, name: str) -> bool:
     if name == album.name:
         return False
     if name_key(name) != album.name_key:
-        await _check_unused(album.user_id, name, field=("input", "name"))
+        await _check_unused(album.user_id, name)
     album.name, album.name_key = name, name_key(name)
     await album.save(update_fields=["name", "name_key", "updated_at"])
     return True
@@ -233,16 +245,6 @@ async def _move(album: Album, position: int) -> bool:
 
     The others make room.
     """
-    others = await Album.filter(user_id=album.user_id).exclude(id=album.id).order_by(*_KEY).values_list("id", flat=True)
-    order = [str(id) for id in others]
-    order.insert(position, album.id)
-    places = ", ".join(f"(${2 * number + 1}, CAST(${2 * number + 2} AS INT))" for number in range(len(order)))
-    values = [value for place, id in enumerate(order) for value in (id, place)]
-    moved = await rows(
-        "UPDATE albums SET position = given.column2, updated_at = NOW()"  # noqa: S608 - placeholders
-        f" FROM (VALUES {places}) AS given"
-        " WHERE albums.id = given.column1 AND albums.position <> given.column2 RETURNING id",
-        *values,
-    )
-    album.position = order.index(album.id)
-    return bool(moved)
+    others = Album.filter(user_id=album.user_id).exclude(id=album.id)
+    album.position = min(position, await others.count())
+    return bool(await rows(_MOVE, album.user_id, album.id, album.position))

@@ -15,13 +15,16 @@ from models.database.connection import rows
 from models.enum import Role
 from services.accounts.sign_ins import merge_token
 from services.catalogue.custom_style import MAX_PER_ACCOUNT
+from services.gallery import album, tag
 from setting_types import Switch
 from settings import Settings
 from tests.accounts.test_guests import VIEWER, guest_of, sign_up
 from tests.conftest import Running, running
 from tests.support.client import Api, photo
 from tests.support.custom_styles import CREATE_STYLE, RAIN
+from tests.support.gallery_pages import create
 from tests.support.integrity import adjust_credits, assert_invariants, stored_keys
+from tests.support.named_lists import DELETE_ALBUM, REMOVE, REMOVE_TAGS, add_tags, new_album, tags_of
 from tests.support.passes import grant
 
 TOKEN = "mutation { createMergeToken { token expiresAt errors { code message } } }"
@@ -240,6 +243,36 @@ async def test_pass_or_full_list_of_styles_is_refused(idle_server: Running) -> N
     assert problem(await merge(ada, token)) == ("CONFLICT", None)
     await held.delete()
     assert (await merge(ada, token))["errors"] == []
+
+
+async def test_merge_keeps_the_limits_of_albums_and_tags(idle_server: Running, monkeypatch: Any) -> None:
+    monkeypatch.setattr(album, "MAX_PER_ACCOUNT", 2)
+    monkeypatch.setattr(album, "MAX_ENTRIES", 2)
+    monkeypatch.setattr(tag, "MAX_PER_ACCOUNT", 2)
+    ada, guest = await idle_server.api.sign_up(), await guest_of(idle_server.api)
+    token = await token_of(guest)
+    own, (first, second) = await create(ada, 1), await create(guest, 2)
+    for id in (first, second):
+        await idle_server.services.generations.worker.process(id)
+    await new_album(ada, "Foxes", own)
+    joined, other = await new_album(guest, "FOXES", [first, second]), await new_album(guest, "Bears")
+    await new_album(ada, "Owls")
+    await add_tags(ada, own, "red", "blue")
+    await add_tags(guest, [first], "Red", "green")
+
+    async def refusal() -> str:
+        (error,) = (await merge(ada, token))["errors"]
+        assert (error["code"], error["field"]) == ("CONFLICT", None)
+        return str(error["message"])
+
+    assert await refusal() == "Together you would have more than 2 albums. Delete some."
+    assert (await guest.one(DELETE_ALBUM, id=other))["errors"] == []
+    assert await refusal() == "Together you would have more than 2 tags. Remove some."
+    assert (await guest.one(REMOVE_TAGS, ids=[first], tags=["green"]))["errors"] == []
+    assert "an album named “Foxes”" in await refusal()
+    assert (await guest.one(REMOVE, id=joined, ids=[first]))["errors"] == []
+    assert (await merge(ada, token))["errors"] == []
+    assert await tags_of(ada) == [("blue", 1), ("red", 2)]
 
 
 async def test_token_ends_with_the_session_that_made_it(idle_server: Running, monkeypatch: Any) -> None:

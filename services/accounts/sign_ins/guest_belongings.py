@@ -10,6 +10,7 @@ from services.catalogue.custom_style import MAX_PER_ACCOUNT
 from services.core.error import ConflictError
 from services.core.message import message
 from services.events.account_change import AccountChange
+from services.gallery import album, tag
 from services.media.quota import StorageQuota
 
 # Albums and tags: those with a name that the account has as well are joined, the others follow its own.
@@ -20,6 +21,7 @@ _LIST_MOVES = (
     "DELETE FROM {list}s WHERE user_id = $1 AND name_key IN (SELECT name_key FROM {list}s WHERE user_id = $2)",
     "UPDATE {list}s SET user_id = $2 WHERE user_id = $1",
 )
+_EXISTING = {"albums": "", "tags": " AND size > 0"}  # which rows count: a tag exists while a generation has it
 # Deleted generations stay: nothing of them is left but what statistics count. Whose bytes a file or a picture has stays
 # in its folder, which is part of the key, so that nothing is copied and signed links go on working.
 _MOVES = (
@@ -56,10 +58,48 @@ async def check(guest: User, user: User, quota: StorageQuota) -> None:
     if await Style.exists(owner_id=guest.id, is_active=True) and await styles.count() > MAX_PER_ACCOUNT:
         text = message("Together you would have more than {limit} custom styles. Delete some.", limit=MAX_PER_ACCOUNT)
         raise ConflictError(text)
+    await _check_lists(guest.id, user.id)
     usage = (await quota.by_users([guest.id])).get(guest.id)
     if usage is not None and usage.generations:
         await quota.check_generations(user.id, usage.generations)
         await quota.check_bytes(user.id, usage.used_bytes)
+
+
+async def _check_lists(guest_id: str, user_id: str) -> None:
+    """Check the limits of albums, of the pictures of one, and of tags; those with one name become one."""
+    if await _are_too_many("albums", album.MAX_PER_ACCOUNT, guest_id, user_id):
+        text = message("Together you would have more than {limit} albums. Delete some.", limit=album.MAX_PER_ACCOUNT)
+        raise ConflictError(text)
+    if await _are_too_many("tags", tag.MAX_PER_ACCOUNT, guest_id, user_id):
+        text = message("Together you would have more than {limit} tags. Remove some.", limit=tag.MAX_PER_ACCOUNT)
+        raise ConflictError(text)
+    full = await rows(
+        "SELECT own.name FROM albums own JOIN albums guests ON guests.name_key = own.name_key"
+        " WHERE own.user_id = $1 AND guests.user_id = $2 AND guests.size > 0 AND own.size + guests.size > $3 LIMIT 1",
+        user_id,
+        guest_id,
+        album.MAX_ENTRIES,
+    )
+    if full:
+        text = message(
+            "Both of you have an album named “{name}”, which together would have more than {limit} pictures. Rename"
+            " one.",
+            name=full[0]["name"],
+            limit=album.MAX_ENTRIES,
+        )
+        raise ConflictError(text)
+
+
+async def _are_too_many(table: str, limit: int, guest_id: str, user_id: str) -> bool:
+    """Whether the guest's lists would make the account's more than it may have."""
+    (count,) = await rows(
+        "SELECT COUNT(DISTINCT name_key) AS together,"  # noqa: S608 - constants
+        " COUNT(DISTINCT CASE WHEN user_id = $2 THEN name_key END) AS own"
+        f" FROM {table} WHERE user_id IN ($1, $2){_EXISTING[table]}",
+        guest_id,
+        user_id,
+    )
+    return int(count["together"]) > max(limit, int(count["own"]))
 
 
 async def _exists(condition: str, user_id: str) -> bool:
