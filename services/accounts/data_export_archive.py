@@ -24,10 +24,12 @@ from models import (
     Membership,
     Pass,
     Purchase,
+    Session,
     Style,
     Tag,
     TagEntry,
     User,
+    WebhookDelivery,
     WebhookEndpoint,
 )
 from models.enum import FileKind, FileState
@@ -108,10 +110,16 @@ class Archive:
             yield piece
         async for piece in _list("identities", Identity.filter(user_id=user_id, unlinked_at__isnull=True), _identity):
             yield piece
+        sessions = Session.filter(user_id=user_id, expires_at__gt=datetime.now(UTC))
+        async for piece in _list("sessions", sessions, _session):
+            yield piece
         async for piece in _list("apiKeys", ApiKey.filter(user_id=user_id), _api_key):
             yield piece
         endpoints = WebhookEndpoint.filter(user_id=user_id)
         async for piece in _list("webhookEndpoints", endpoints, _webhook_endpoint):
+            yield piece
+        deliveries = WebhookDelivery.filter(endpoint__user_id=user_id)
+        async for piece in _list("webhookDeliveries", deliveries, _webhook_delivery):
             yield piece
         yield b"}\n"
 
@@ -313,15 +321,58 @@ def _tag_entry(row: TagEntry) -> dict[str, Any]:
     return {"tagId": row.tag_id, "generationId": row.generation_id}
 
 
+def _session(row: Session) -> dict[str, Any]:
+    return {
+        "device": row.device,
+        "place": row.place,
+        "createdAt": row.created_at,
+        "lastSeenAt": row.last_seen_at or row.created_at,
+        "expiresAt": row.expires_at,
+        "secondFactorAt": row.second_factor_at,
+    }
+
+
 def _api_key(row: ApiKey) -> dict[str, Any]:
-    return {"name": row.name, "hint": row.hint, "createdAt": row.created_at, "lastUsedAt": row.last_used_at}
+    return {
+        "name": row.name,
+        "hint": row.hint,
+        "scope": row.scope,
+        "monthlyCredits": row.monthly_credits,
+        "createdAt": row.created_at,
+        "expiresAt": row.expires_at,
+        "lastUsedAt": row.last_used_at,
+    }
 
 
 def _webhook_endpoint(row: WebhookEndpoint) -> dict[str, Any]:
     return {
+        "id": row.id,
         "url": row.url,
         "description": row.description,
         "events": row.events,
+        "creditsLowBelow": row.credits_low,
         "disabledReason": row.disabled_reason,
+        "createdAt": row.created_at,
+    }
+
+
+def _webhook_delivery(row: WebhookDelivery) -> dict[str, Any]:
+    return {
+        "endpointId": row.endpoint_id,
+        "messageId": row.message_id,
+        "type": row.type,
+        "payload": row.body,
+        "state": row.state,
+        "attempts": [
+            {
+                "at": attempt["at"],
+                "durationMs": attempt["milliseconds"],
+                "status": attempt["status"],
+                "failure": attempt["failure"],
+                "response": attempt["excerpt"],
+            }
+            for attempt in row.attempt_log
+        ],
+        "deliveredAt": row.delivered_at,
         "createdAt": row.created_at,
     }

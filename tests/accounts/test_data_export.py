@@ -42,7 +42,10 @@ async def test_export_contains_everything_the_user_sees_and_no_secrets(idle_serv
         "mutation($input: StyleInput!) { createStyle(input: $input) { style { id } } }", input=CUSTOM_STYLE
     )
     await ada.verify_address()
-    key = (await ada.one('mutation { createApiKey(name: "laptop") { key } }'))["key"]
+    key = (await ada.one('mutation { createApiKey(name: "laptop", scope: GENERATE, monthlyCredits: 5) { key } }'))[
+        "key"
+    ]
+    (shown_session,) = (await ada.one("{ viewer { sessions { device } } }"))["sessions"]
     (made,) = (await ada.create(photo(), styleId=style["style"]["id"], prompt="A fox"))["generations"]
     await idle_server.services.generations.worker.process(made["id"])
     (deleted, kept) = (await ada.create(photo(colour="#00ff00"), prompt="A bear", count=2))["generations"]
@@ -76,9 +79,18 @@ async def test_export_contains_everything_the_user_sees_and_no_secrets(idle_serv
     assert set(archive.namelist()) == {"data.json", *pictures}
     assert len(data["transactions"]) == len(await ada.ledger())
     assert [style["prompt"] for style in data["styles"]] == [CUSTOM_STYLE["prompt"]]
-    assert [entry["name"] for entry in data["apiKeys"]] == ["laptop"]
-    hashes = await rows("SELECT password_hash AS hash FROM users UNION ALL SELECT key_hash FROM api_keys")
-    for secret in (key, "correct horse", "Private to Eve", "argon2", *(row["hash"] for row in hashes)):
+    (listed,) = data["apiKeys"]
+    assert (listed["name"], listed["scope"], listed["expiresAt"], listed["monthlyCredits"]) == (
+        "laptop", "GENERATE", None, 5,
+    )  # fmt: skip
+    (session,) = data["sessions"]
+    assert session["createdAt"] <= session["lastSeenAt"] < session["expiresAt"]
+    assert session["device"] == shown_session["device"]
+    hashes = await rows(
+        "SELECT password_hash AS hash FROM users UNION ALL SELECT key_hash FROM api_keys"
+        " UNION ALL SELECT token_hash FROM sessions"
+    )
+    for secret in (key, str(ada.token), "correct horse", "Private to Eve", "argon2", *(row["hash"] for row in hashes)):
         assert secret not in text
     await assert_invariants(idle_server.services)
 
@@ -92,6 +104,8 @@ async def test_export_contains_purchases_memberships_passes_and_ledger(idle_serv
     assert (await ada.create(prompt="A fox"))["generations"][0]["paidBy"] == "PASS"
     endpoint = factories.webhook_endpoint(user_id=ada.user["id"], events='["credits.low"]')
     await insert("webhook_endpoints", endpoint)
+    delivery = factories.webhook_delivery(endpoint["id"])
+    await insert("webhook_deliveries", delivery)
     await request_export(ada)
     await idle_server.services.accounts.exports.build_pending()
     response = await ada.http.get((await request_export(ada))["url"])
@@ -99,6 +113,9 @@ async def test_export_contains_purchases_memberships_passes_and_ledger(idle_serv
     (exported,) = data["webhookEndpoints"]
     assert (exported["url"], exported["events"]) == (endpoint["url"], ["credits.low"])
     assert endpoint["salt"] not in str(data)
+    (sent,) = data["webhookDeliveries"]
+    assert (sent["endpointId"], sent["messageId"]) == (exported["id"], delivery["message_id"])
+    assert (sent["payload"], sent["type"], sent["attempts"]) == (delivery["body"], delivery["type"], [])
     columns = ("package", "plan", "status", "credits", "netAmount", "currency")
     assert [tuple(order[name] for name in columns) for order in data["purchases"]] == [
         ("credits-50", None, "PAID", 50, 499, "usd"),
