@@ -196,6 +196,7 @@ class GenerationWorker:
             await self._events.account_changed(claim.account)
 
     async def _run_to_end(self, claim: Claim) -> Generation:
+        had_job = claim.generation.provider_job_id is not None
         try:
             # The heartbeat stops before the last write, after which it would find the lease lost.
             async with claim.lease.heartbeat(self._times.heartbeat, cancel_body=True):
@@ -211,7 +212,8 @@ class GenerationWorker:
                     claim.fail, failure.code, called=failure.called, cost=failure.cost, request_id=failure.request_id
                 ),
             )
-        await self._note_success(claim.generation.provider)
+        if not had_job:  # the outcome of an earlier job does not show that new orders are accepted
+            await self._note_success(claim.generation.provider)
         if isinstance(made, Waiting):
             return await self._write_end(claim, partial(claim.wait, made.pause, made.progress))
         final, stored = made

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import structlog
 
-from models.database.connection import as_datetime, rows
+from models.database.connection import as_datetime, placeholders, rows
 from models.enum import MediaKind
 from services.events.payload import PROVIDER_PAUSES_CHANNEL
 from services.integrations.messaging.bus import Bus
@@ -21,13 +21,15 @@ from services.integrations.messaging.refresh import refreshing
 from services.integrations.messaging.wake_up import WAITING_CHANNEL
 from services.integrations.providers.failure_cause import FailureCause
 from services.integrations.providers.route_table import RouteTable
-from services.operations.provider_keys import OK, ProviderKeys
+from services.operations.provider_keys import OK, UNKNOWN, ProviderKeys
 from telemetry import metric
 
 log = structlog.get_logger(__name__)
 
 _LONGEST = 60.0  # seconds between two questions about the key
-_REFUSALS = 5  # for lack of credit in a row, after which nothing is tried for a while, whatever it says about the key
+# For the same reason in a row, after which nothing is tried for a while: for lack of credit, whatever the provider says
+# about the key; of the key, if it cannot be asked.
+_REFUSALS = 5
 _HOLD_SECONDS = 30.0  # before an order is tried again that no provider without a pause could make
 _MOST_HELD = 200
 
@@ -121,7 +123,7 @@ class ProviderPauses:
         self._lock = asyncio.Lock()  # of reads and writes of the rows
         self._pauses: dict[str, Pause] = {}
         self._read_at = 0.0  # when, on the clock
-        self._refusals: Counter[str] = Counter()  # for lack of credit, by provider, since its last success
+        self._refusals: Counter[tuple[str, FailureCause]] = Counter()  # of each provider, since its last success
         self._trying: set[str] = set()  # paused, but tried by this process
         self._held: dict[str, float] = {}  # until when, by generation
         self.epoch = 0  # moves whenever a pause begins or ends
@@ -179,23 +181,25 @@ class ProviderPauses:
         found = self.claimable
         if found is not None and not found.open_models and not found.open_media:
             return 0
-        return min(wanted, 1) if self._trying else wanted
+        return min(wanted, 1) if self._trying and await self._has_orders_for(self._trying) else wanted
 
     async def refused(self, provider: str, cause: FailureCause) -> bool:
         """Note a refusal of the key or the account; return whether the generation is to wait instead of failing."""
-        if cause is FailureCause.CREDIT:
-            self._refusals[provider] += 1
+        self._refusals[provider, cause] += 1
         if self.problem(provider) is not None:
             return True
-        state = await self._keys.ask(provider)
-        if state == OK and (cause is not FailureCause.CREDIT or self._refusals[provider] < _REFUSALS):
-            return False  # it may be about one model, or about the price of one order
+        state, in_a_row = await self._keys.ask(provider), self._refusals[provider, cause]
+        is_certain = state not in (OK, UNKNOWN)
+        # Otherwise it may be about one model, or about the price of one order.
+        may_be_all = in_a_row >= _REFUSALS and (cause is FailureCause.CREDIT or state == UNKNOWN)
+        if not is_certain and not may_be_all:
+            return False
         try:
             await self._begin(provider, cause, state)
         except Exception as error:  # noqa: BLE001 - an outage of the database: the next refusal begins the pause
             log.warning("provider_pauses.write_failed", provider=provider, error=error)
-        # With a good key, no order may keep the queue waiting for ever.
-        return state != OK or self._refusals[provider] % (2 * _REFUSALS) != 0
+        # With a key that may be good, no order may keep the queue waiting for ever.
+        return is_certain or in_a_row % (2 * _REFUSALS) != 0
 
     def hold(self, generation_id: str) -> None:
         """Do not claim this generation for a while: it was handed back, because no provider could make it."""
@@ -209,7 +213,8 @@ class ProviderPauses:
     async def worked(self, provider: str | None) -> None:
         """Note that a provider has made something: its pause ends."""
         if provider is not None:
-            self._refusals.pop(provider, None)
+            for cause in FailureCause:
+                self._refusals.pop((provider, cause), None)
             if provider in self._pauses:
                 await self.end([provider])
 
@@ -229,7 +234,7 @@ class ProviderPauses:
     async def _begin(self, provider: str, cause: FailureCause, state: str) -> None:
         before = self._pauses.get(provider)
         if before is None:
-            log.error("provider.paused", provider=provider, state=state, refusals=self._refusals[provider])
+            log.error("provider.paused", provider=provider, state=state, refusals=self._refusals[provider, cause])
         self._trying.discard(provider)
         async with self._lock:
             await rows(
@@ -253,14 +258,33 @@ class ProviderPauses:
             if pause.provider not in self._providers:
                 await self.end([pause.provider])  # it is not used any more
                 continue
-            if await self._keys.ask(pause.provider) != OK:
+            if await self._keys.ask(pause.provider) not in (OK, UNKNOWN):
                 continue
-            if not await rows("SELECT id FROM generations WHERE status = 'PENDING' LIMIT 1"):
+            if not await self._has_orders_for([pause.provider]):
                 await self.end([pause.provider])  # nothing waits that could show whether it works
                 continue
             log.warning("provider.tried_again", provider=pause.provider)
             self._trying.add(pause.provider)
             self._held.clear()
+
+    async def _has_orders_for(self, providers: Collection[str]) -> bool:
+        """Return whether an order waits that one of these is the first to make: others make it only in its place."""
+        tables = self._tables.items()
+        owners = {model: owner for _, table in tables for model, owner in table.owners.items()}
+        own = [model for model, owner in owners.items() if owner in providers]
+        media = [medium for medium, table in tables if table.owner_of(None) in providers]
+        in_own = placeholders(own) or "''"
+        in_media = placeholders(media, first=1 + len(own)) or "''"
+        in_known = placeholders(owners, first=1 + len(own) + len(media)) or "''"
+        found = await rows(
+            "SELECT id FROM generations WHERE status = 'PENDING' AND"  # noqa: S608 - placeholders
+            f" (requested_model IN ({in_own}) OR media IN ({in_media})"
+            f" AND (requested_model IS NULL OR requested_model NOT IN ({in_known}))) LIMIT 1",
+            *own,
+            *media,
+            *owners,
+        )
+        return bool(found)
 
     async def _take_question(self, pause: Pause) -> bool:
         async with self._lock:

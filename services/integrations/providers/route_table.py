@@ -22,7 +22,10 @@ class RouteTable:
         """All providers that may be called."""
         return self.fallbacks | {self.primary}
 
+    def owner_of(self, model: str | None) -> str:
+        """Return the provider that is the first to make what orders this model; None: it names none."""
+        return self.owners.get(model or self.default_model or "", self.primary)
+
     def is_blocked(self, model: str | None, paused: Collection[str]) -> bool:
         """Return whether all providers are paused that may make what orders this model; None: it names none."""
-        owner = self.owners.get(model or self.default_model or "", self.primary)
-        return owner in paused and all(provider in paused for provider in self.fallbacks)
+        return self.owner_of(model) in paused and all(provider in paused for provider in self.fallbacks)
