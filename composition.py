@@ -143,7 +143,7 @@ def build_services(settings: Settings, integrations: Integrations, replica: Read
     generations = build_generations(
         core, events, products, operations, billing, media, catalogue, integrations, _worker_options(settings)
     )
-    gallery = build_gallery(core, events, integrations, settings.address, _gallery_options(settings))
+    gallery = build_gallery(core, events, integrations, generations, settings.address, _gallery_options(settings))
     accounts = build_accounts(
         core, events, operations, billing, payments, media, gallery, integrations, _account_options(settings, profile)
     )

@@ -203,7 +203,10 @@ class Generation(Node):
     async def albums(self, info: Info) -> list[Annotated["Album", strawberry.lazy("schema.albums")]]:
         return await load_albums(info, self.row.id)
 
-    @strawberry.field(description="US dollars as reported by the provider; null: unknown, or the viewer is no admin.")
+    @strawberry.field(
+        description="US dollars as reported by the provider, or as expected where its answer was thrown away or lost;"
+        " null: unknown, or the viewer is no admin."
+    )
     def provider_cost(self, info: Info) -> float | None:
         return self.row.provider_cost if info.context.is_admin else None
 

@@ -18,7 +18,9 @@ class MetricPoint:
     failed: int
     canceled: int
     credits: int = strawberry.field(description="Charged for them, refunded generations excluded.")
-    provider_cost: float = strawberry.field(description="US dollars as reported by the providers.")
+    provider_cost: float = strawberry.field(
+        description="US dollars as reported by the providers, or as expected where an answer was thrown away or lost."
+    )
     active_users: int = strawberry.field(description="Accounts that requested one.")
 
     @classmethod
@@ -42,7 +44,9 @@ class AccountMetric:
     completed: int
     failed: int
     credits: int = strawberry.field(description="Charged for them, refunded generations excluded.")
-    provider_cost: float = strawberry.field(description="US dollars as reported by the providers.")
+    provider_cost: float = strawberry.field(
+        description="US dollars as reported by the providers, or as expected where an answer was thrown away or lost."
+    )
 
     @strawberry.field
     async def user(self, info: Info) -> User:

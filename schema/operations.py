@@ -174,7 +174,9 @@ class Metrics:
     async def credits_purchased(self) -> int:
         return (await self.window.ledger).purchased
 
-    @strawberry.field(description="US dollars as reported by the providers.")
+    @strawberry.field(
+        description="US dollars as reported by the providers, or as expected where an answer was thrown away or lost."
+    )
     async def provider_cost(self) -> float:
         return (await self.window.outcomes).provider_cost
 

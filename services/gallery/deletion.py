@@ -10,14 +10,16 @@ from services.events import account_change
 from services.events.account_change import AccountChange, ChangeKind
 from services.events.publisher import EventPublisher
 from services.gallery.selection import MAX_PER_REQUEST, Chosen, Selection, UnchangedError
+from services.generations.calls.expected_cost import ExpectedCosts
 from services.generations.cancellation import cancel
 
 
 class DeletionService:
-    """Deletes users' generations."""
+    """Deletes users' generations. `expected_costs`: of calls for those that have not ended."""
 
-    def __init__(self, events: EventPublisher) -> None:
+    def __init__(self, events: EventPublisher, expected_costs: ExpectedCosts) -> None:
         self._events = events
+        self._expected_costs = expected_costs
 
     async def delete(self, user_id: str, wanted: Sequence[str]) -> Chosen:
         """Delete the user's generations in one transaction; those that have not ended are canceled first.
@@ -42,11 +44,9 @@ class DeletionService:
         await self._events.account_changed(account)
         return found
 
-    @staticmethod
-    async def _soft_delete(user_id: str, known: list[str]) -> tuple[list[str], list[str], AccountChange]:
-        found, canceled, account = await soft_delete(
-            await account_change.bump_version(user_id, include_deleted=True), known
-        )
+    async def _soft_delete(self, user_id: str, known: list[str]) -> tuple[list[str], list[str], AccountChange]:
+        account = await account_change.bump_version(user_id, include_deleted=True)
+        found, canceled, account = await soft_delete(account, known, self._expected_costs)
         if not found:
             raise UnchangedError(())  # the account's version increases only with a change
         crashpoint("delete.before_commit")
@@ -61,7 +61,7 @@ _CLEARED_REFERENCES = "original_id = NULL, result_id = NULL, preview = NULL, sha
 
 
 async def soft_delete(
-    account: AccountChange, generation_ids: Sequence[str]
+    account: AccountChange, generation_ids: Sequence[str], costs: ExpectedCosts
 ) -> tuple[list[str], list[str], AccountChange]:
     """Soft-delete the given generations that exist, in a transaction that holds the account's lock.
 
@@ -73,7 +73,7 @@ async def soft_delete(
     if not present:
         return [], [], account
     found = [row.id for row in present]
-    canceled, account = await cancel(account, found)
+    canceled, account = await cancel(account, found, costs)
     await rows(
         "UPDATE generations SET deleted_at = NOW(), updated_at = NOW(), version = version + 1,"  # noqa: S608 - constants and placeholders
         f" is_favorite = (1 = 0), {_CLEARED_TEXTS}, {_CLEARED_REFERENCES}"

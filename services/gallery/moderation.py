@@ -12,6 +12,7 @@ from services.events import account_change, audit_log
 from services.events.account_change import AccountChange, ChangeKind
 from services.events.publisher import EventPublisher
 from services.gallery.deletion import soft_delete
+from services.generations.calls.expected_cost import ExpectedCosts
 from services.generations.generation import owner_of
 
 
@@ -22,8 +23,9 @@ class _UnchangedError(Exception):
 class ModerationService:
     """Stops sharing and deletes generations of any account. Repeating an action changes nothing."""
 
-    def __init__(self, events: EventPublisher) -> None:
+    def __init__(self, events: EventPublisher, expected_costs: ExpectedCosts) -> None:
         self._events = events
+        self._expected_costs = expected_costs
 
     async def unshare(self, admin: User, generation_id: str, reason: str) -> Generation:
         """Revoke the share of any user's generation. Has no effect if it is not shared.
@@ -53,7 +55,9 @@ class ModerationService:
         clean = clean_reason(reason)
         user_id = await owner_of(generation_id)
         try:
-            canceled, account, entry = await run_tx(_delete, admin.id, user_id, generation_id, clean)
+            canceled, account, entry = await run_tx(
+                _delete, admin.id, user_id, generation_id, clean, self._expected_costs
+            )
         except _UnchangedError:
             return
         crashpoint("delete.committed")
@@ -80,11 +84,11 @@ async def _unshare(admin_id: str, user_id: str, generation_id: str, reason: str)
 
 
 async def _delete(
-    admin_id: str, user_id: str, generation_id: str, reason: str
+    admin_id: str, user_id: str, generation_id: str, reason: str, costs: ExpectedCosts
 ) -> tuple[list[str], AccountChange, AuditEntry]:
     account = await account_change.bump_version(user_id, include_deleted=True)
     row = await Generation.get(id=generation_id)
-    found, canceled, account = await soft_delete(account, [generation_id])
+    found, canceled, account = await soft_delete(account, [generation_id], costs)
     if not found:
         raise _UnchangedError
     entry = await audit_log.record(

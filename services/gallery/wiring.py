@@ -16,6 +16,7 @@ from services.gallery.share import ShareService
 from services.gallery.share_preview import SharePreviews
 from services.gallery.tag import TagService
 from services.gallery.user_stats import StatsService
+from services.generations.wiring import Generations
 from services.integrations.wiring import Integrations
 
 
@@ -53,10 +54,15 @@ class Gallery:
 
 
 def build_gallery(
-    core: Core, events: Events, integrations: Integrations, address: str, options: GalleryOptions
+    core: Core,
+    events: Events,
+    integrations: Integrations,
+    generations: Generations,
+    address: str,
+    options: GalleryOptions,
 ) -> Gallery:
     """Build the group. `address`: PUBLIC_URL, with which links of shares and archives start."""
-    storage = integrations.storage
+    storage, costs = integrations.storage, generations.expected_costs
     previews = SharePreviews(storage, integrations.sanitizers.uploads)
     lists = GalleryService()
     return Gallery(
@@ -65,8 +71,8 @@ def build_gallery(
         albums=AlbumService(events.publisher),
         tags=TagService(events.publisher),
         shares=ShareService(storage, events.publisher, previews, address),
-        deletion=DeletionService(events.publisher),
-        moderation=ModerationService(events.publisher),
+        deletion=DeletionService(events.publisher, costs),
+        moderation=ModerationService(events.publisher, costs),
         originals=OriginalRetention(events.publisher, options.unused_photo_seconds),
         stats=StatsService(),
         archives=ArchiveService(storage, lists, core.rates, address, options.archives),

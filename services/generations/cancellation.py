@@ -10,22 +10,28 @@ from models.enum import MediaKind, RefundPolicy
 from services.billing import ledger, passes
 from services.billing.refund_policy import is_refunded
 from services.events.account_change import AccountChange
+from services.generations.calls.expected_cost import ExpectedCosts
 
 
-async def cancel(account: AccountChange, generation_ids: Sequence[str]) -> tuple[list[str], AccountChange]:
+async def cancel(
+    account: AccountChange, generation_ids: Sequence[str], costs: ExpectedCosts
+) -> tuple[list[str], AccountChange]:
     """Cancel those of the account's generations that have not ended, and refund them by their policies.
 
-    `account`: as `bump_version` returned it in this transaction. Returns the canceled ids, and the account afterwards.
+    `account`: as `bump_version` returned it in this transaction. `costs`: of calls whose answers are thrown away.
+    Returns the canceled ids, and the account afterwards.
     """
+    cost, compared = costs.sql("provider_cost", first=2 + len(generation_ids))
     found = await rows(
         "UPDATE generations SET status = 'CANCELED', stage = 'CANCELED', preview = NULL, lease_until = NULL,"  # noqa: S608 - placeholders
-        " provider = CASE WHEN provider_calls > 0 THEN provider END,"
+        f" provider = CASE WHEN provider_calls > 0 THEN provider END, provider_cost = {cost},"
         " completed_at = NOW(), updated_at = NOW(), version = version + 1"
         f" WHERE user_id = $1 AND id IN ({placeholders(generation_ids, first=2)})"
         " AND status IN ('PENDING', 'PROCESSING')"
         " RETURNING id, cost, media, pass_id, pass_hour, refund_policy, provider_called_at",
         account.user_id,
         *generation_ids,
+        *compared,
     )
     refunded = [
         row

@@ -16,6 +16,7 @@ from services.core.lease import Lease, LeaseLostError
 from services.events import account_change
 from services.events.account_change import AccountChange, ChangeKind
 from services.generations import claim_statement
+from services.generations.calls.expected_cost import NOTHING_EXPECTED, ExpectedCosts
 from services.generations.delivered_quality import size_refund
 from services.generations.timing import StageTimer
 from services.integrations.providers.protocol import FinalImage
@@ -280,26 +281,35 @@ class Claim:
         return self._ended(written)
 
     async def fail(
-        self, code: ErrorCode, *, called: bool, cost: float | None = None, request_id: str | None = None
+        self,
+        code: ErrorCode,
+        *,
+        called: bool,
+        cost: float | None = None,
+        request_id: str | None = None,
+        expected: ExpectedCosts = NOTHING_EXPECTED,
     ) -> Generation:
         """Mark the generation FAILED, and refund it in the same transaction if its policy says so.
 
-        `called`: a request has, or may have, left for the provider. Raises LeaseLostError.
+        `called`: a request has, or may have, left for the provider. `expected`: what it is expected to have cost,
+        where its answer is lost. Raises LeaseLostError.
         """
         row = self.generation
+        total, compared = expected.sql("COALESCE($5, provider_cost)", first=8)
         refunded = is_refunded(row.refund_policy, called=called, canceled=False)
 
         async def work() -> tuple[dict[str, Any], AccountChange]:
             account = await account_change.bump_version(row.user_id, include_deleted=True)
             written = await self._write(
                 f"{_NO_PROVIDER}, status = 'FAILED', stage = 'FAILED', preview = NULL, lease_until = NULL,"
-                " completed_at = NOW(), error_code = $3, refunded = $4, provider_cost = COALESCE($5, provider_cost),"
+                f" completed_at = NOW(), error_code = $3, refunded = $4, provider_cost = {total},"
                 " provider_request_id = $6, provider_path = $7",
                 code.value,
                 refunded,
                 cost,
                 request_id[:200] if request_id else None,
                 self.path.as_json(),
+                *compared,
                 returning=_all_columns(),
             )
             if refunded and row.cost:
@@ -313,11 +323,11 @@ class Claim:
         written, self.account = await run_tx(work)
         return self._ended(written)
 
-    async def release_or_fail(self, *, died: bool) -> Generation:
+    async def release_or_fail(self, *, died: bool, expected: ExpectedCosts = NOTHING_EXPECTED) -> Generation:
         """Requeue the generation if the provider was not called, leave its job to any worker, or else fail it.
 
         `died`: the worker crashed, and the attempt counts, because the generation may be the cause.
-        Raises LeaseLostError.
+        `expected`: what calls cost whose answers are lost. Raises LeaseLostError.
         """
         # Read again: a canceled write of this process may have been committed.
         read = ("id", "provider_called_at", "attempts", "provider_job_id")
@@ -326,7 +336,7 @@ class Claim:
             return await self.wait(0)
         called = row.provider_called_at is not None
         if called or (died and row.attempts >= MAX_ATTEMPTS):
-            return await self.fail(ErrorCode.UNAVAILABLE, called=called)
+            return await self.fail(ErrorCode.UNAVAILABLE, called=called, expected=expected)
         return await self.requeue(counts=died)
 
     async def requeue(self, *, counts: bool = True, was_refused: bool = False) -> Generation:

@@ -19,6 +19,7 @@ from services.core.text import clean_optional_reason
 from services.events import account_change, audit_log
 from services.events.account_change import AccountChange, ChangeKind
 from services.events.publisher import EventPublisher
+from services.generations.calls.expected_cost import NOTHING_EXPECTED, ExpectedCosts
 from services.generations.cancellation import cancel
 from services.generations.quote import Terms, read_terms
 from services.generations.reuse.earlier_result import ReuseService
@@ -61,7 +62,9 @@ class GenerationService:
         *,
         content: ContentCheck,
         enhances_prompts: bool = False,
+        expected_costs: ExpectedCosts = NOTHING_EXPECTED,
     ) -> None:
+        self._expected_costs = expected_costs
         self._content = content
         self._enhances_prompts = enhances_prompts
         self._models = models
@@ -208,11 +211,11 @@ class GenerationService:
             raise ConflictError(message("This generation has already ended."), field=("id",))
         return generation
 
-    @staticmethod
     async def _write_cancellation(
-        user_id: str, generation_id: str, admin_id: str | None, reason: str | None
+        self, user_id: str, generation_id: str, admin_id: str | None, reason: str | None
     ) -> tuple[AccountChange, AuditEntry | None]:
-        canceled, account = await cancel(await account_change.bump_version(user_id), [generation_id])
+        account = await account_change.bump_version(user_id)
+        canceled, account = await cancel(account, [generation_id], self._expected_costs)
         if not canceled:
             raise _EndedAlreadyError  # without a change, the account's version must not increase
         entry = None

@@ -5,6 +5,7 @@ import structlog
 from services.core.crashpoint import crashpoint
 from services.core.lease import LeaseLostError
 from services.events.publisher import EventPublisher
+from services.generations.calls.expected_cost import ExpectedCosts
 from services.generations.claim import Claim
 from services.generations.claim_statement import expired_leases
 from services.integrations.messaging.wake_up import WakeUps
@@ -13,9 +14,15 @@ log = structlog.get_logger(__name__)
 
 
 class LeaseRecovery:
-    """Takes over generations with an expired lease. `lease`: seconds until the takeover itself expires."""
+    """Takes over generations with an expired lease. `lease`: seconds until the takeover itself expires.
 
-    def __init__(self, wake_ups: WakeUps, events: EventPublisher, *, lease: float) -> None:
+    `expected_costs`: of calls whose answers are lost.
+    """
+
+    def __init__(
+        self, wake_ups: WakeUps, events: EventPublisher, expected_costs: ExpectedCosts, *, lease: float
+    ) -> None:
+        self._expected_costs = expected_costs
         self._wake_ups = wake_ups
         self._events = events
         self._lease = lease
@@ -31,7 +38,7 @@ class LeaseRecovery:
             return True
         crashpoint("sweeper.claimed")
         try:
-            row = await claim.release_or_fail(died=True)
+            row = await claim.release_or_fail(died=True, expected=self._expected_costs)
         except LeaseLostError:  # canceled by a concurrent request
             return True
         crashpoint("sweeper.settled")

@@ -9,6 +9,7 @@ from services.core.wiring import Core
 from services.events.wiring import Events
 from services.generations.admin_refund import AdminRefundService
 from services.generations.admin_retry import AdminRetryService
+from services.generations.calls.expected_cost import ExpectedCosts
 from services.generations.generation import GenerationService
 from services.generations.lease_recovery import LeaseRecovery
 from services.generations.prompts.enhancement import PromptEnhancement
@@ -41,6 +42,7 @@ class Generations:
     worker_pool: WorkerPool
     video_callbacks: VideoCallbackService
     lease_recovery: LeaseRecovery
+    expected_costs: ExpectedCosts
 
     @property
     def chores(self) -> tuple[Chore, ...]:
@@ -75,7 +77,7 @@ def build_generations(
     styles, models = catalogue.styles, catalogue.models
     entitlements, wake_ups = billing.entitlements, integrations.wake_ups
     submissions = SubmissionService(billing.funding, wake_ups, publisher, maintenance, media.quota)
-    reuse = ReuseService(entitlements, publisher, media.quota)
+    reuse, costs = ReuseService(entitlements, publisher, media.quota), ExpectedCosts(products.profile.known_models)
     requests = GenerationService(
         models,
         entitlements,
@@ -88,6 +90,7 @@ def build_generations(
         core.rates,
         content=products.content,
         enhances_prompts=products.enhances_prompts,
+        expected_costs=costs,
     )
     return Generations(
         requests=requests,
@@ -110,10 +113,12 @@ def build_generations(
             per_user=options.per_user,
             video_routes=integrations.video_routes,
             video_sanitizer=integrations.videos,
+            expected_costs=costs,
         ),
         worker_pool=WorkerPool(
             wake_ups, integrations.bus, operations.worker_registry, poll=options.poll, grace=options.grace
         ),
         video_callbacks=VideoCallbackService(OpenRouterCallbacks(options.callback_secrets), integrations.bus),
-        lease_recovery=LeaseRecovery(wake_ups, publisher, lease=options.times.lease),
+        lease_recovery=LeaseRecovery(wake_ups, publisher, costs, lease=options.times.lease),
+        expected_costs=costs,
     )

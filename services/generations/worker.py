@@ -19,6 +19,7 @@ from services.core.crashpoint import crashpoint
 from services.core.error import UploadFailedError
 from services.core.lease import LeaseLostError
 from services.events.publisher import EventPublisher
+from services.generations.calls.expected_cost import NOTHING_EXPECTED, ExpectedCosts
 from services.generations.calls.failure import GenerationFailedError
 from services.generations.calls.retry import DATABASE_PAUSE, retry
 from services.generations.claim import Batches, Claim
@@ -83,7 +84,9 @@ class GenerationWorker:
         per_user: int = 4,  # generations of one account that run at once, in all workers together
         video_routes: Routes[VideoProvider] | None = None,
         video_sanitizer: VideoSanitizer | None = None,
+        expected_costs: ExpectedCosts = NOTHING_EXPECTED,
     ) -> None:
+        self._expected_costs = expected_costs
         job_times = JobTimes(times.deadline, times.video_deadline, times.video_poll)
         videos = video_sanitizer or VideoSanitizer(sanitizer)
         self._videos = VideoJobs(video_routes, enhancement, sanitizer, videos, events, pauses, job_times)
@@ -181,7 +184,7 @@ class GenerationWorker:
             if claim.may_hand_back:
                 row = await claim.requeue(counts=False, was_refused=True)
             else:
-                row = await claim.release_or_fail(died=False)
+                row = await claim.release_or_fail(died=False, expected=self._expected_costs)
         except LeaseLostError:
             return
         except Exception as error:  # noqa: BLE001 - the lease expires, and the sweeper recovers it

@@ -147,6 +147,11 @@ class Profile(BaseModel):
         """Return an allowed model; None if there is none with this id."""
         return self._known_models[id] if id in self.models else None
 
+    @property
+    def known_models(self) -> tuple[Model, ...]:
+        """The models of every provider, allowed or not: those that stand in for allowed ones are among them."""
+        return tuple(self._known_models.values())
+
     def models_of(self, medium: MediaKind) -> tuple[Model, ...]:
         """Return the allowed models of a medium; the first is the default."""
         allowed = (self._known_models[id] for id in self.models)

@@ -12,6 +12,7 @@ from models.database.connection import open_database, rows, run_tx
 from models.enum import FileKind, GenerationStage, GenerationStatus
 from services.core.lease import LeaseLostError
 from services.events import account_change
+from services.generations.calls.expected_cost import NOTHING_EXPECTED
 from services.generations.cancellation import cancel
 from services.generations.claim import Batches, Claim
 from services.generations.queue.next_claims import take_next
@@ -110,7 +111,7 @@ async def test_completion_that_waits_for_the_account_reads_again_what_changed(cl
     async def change() -> None:
         account = await account_change.bump_version(owner)
         if rival == "canceled":
-            await cancel(account, [claim.generation.id])
+            await cancel(account, [claim.generation.id], NOTHING_EXPECTED)
         elif rival == "swept":
             await rows("UPDATE files SET state = 'DELETING' WHERE id = $1 RETURNING id", file.id)
         changed.set()
