@@ -38,6 +38,7 @@ from services.integrations.providers.protocol import (
 )
 from services.integrations.providers.routing import ProviderTry, Route, Routes
 from services.integrations.videos.sanitizer import BadVideoError
+from services.operations.maintenance import MaintenanceService
 from services.operations.provider_pause import ProviderPauses
 
 log = structlog.get_logger(__name__)
@@ -61,11 +62,12 @@ class Renderer:
         sanitizer: ImageSanitizer,
         events: EventPublisher,
         pauses: ProviderPauses,
+        maintenance: MaintenanceService,
         *,
         deadline: float,
     ) -> None:
         self._enhancement = enhancement
-        self._calls = RouteCalls(routes, sanitizer, events, pauses, deadline=deadline, call=self._call)
+        self._calls = RouteCalls(routes, sanitizer, events, pauses, maintenance, deadline=deadline, call=self._call)
         self._sanitizer = sanitizer
         self._events = events
         self._deadline = deadline

@@ -89,8 +89,8 @@ class GenerationWorker:
         self._expected_costs = expected_costs
         job_times = JobTimes(times.deadline, times.video_deadline, times.video_poll)
         videos = video_sanitizer or VideoSanitizer(sanitizer)
-        self._videos = VideoJobs(video_routes, enhancement, sanitizer, videos, events, pauses, job_times)
-        self._renderer = Renderer(routes, enhancement, sanitizer, events, pauses, deadline=times.deadline)
+        self._videos = VideoJobs(video_routes, enhancement, sanitizer, videos, events, pauses, maintenance, job_times)
+        self._renderer = Renderer(routes, enhancement, sanitizer, events, pauses, maintenance, deadline=times.deadline)
         self._files = files
         self._events = events
         self._times = times

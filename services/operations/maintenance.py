@@ -85,12 +85,16 @@ class MaintenanceService:
     @property
     def is_provider_off(self) -> bool:
         """Whether pending generations have to wait."""
-        return self._provider in self._state.providers_off
+        return self.is_off(self._provider)
 
     @property
     def accepts_generations(self) -> bool:
         """Whether new generations are accepted."""
         return not self.is_provider_off and not self._state.is_spent
+
+    def is_off(self, provider: str) -> bool:
+        """Return whether a provider must not be called, also in place of another one."""
+        return provider in self._state.providers_off
 
     def check_writable(self) -> None:
         """Raises UnavailableError while the service is read-only."""

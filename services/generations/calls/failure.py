@@ -6,7 +6,7 @@ from models.enum import ErrorCode
 class GenerationFailedError(Exception):
     """A generation ends without a result. `called`: a request has, or may have, left for the provider.
 
-    `waits`: no model has begun its work, and the provider of the ordered one refuses every call for now.
+    `waits`: no model has begun its work, and the provider of the ordered one refuses every call for now, or is off.
     """
 
     def __init__(

@@ -34,6 +34,7 @@ from services.integrations.providers.routing import (
     Routes,
     may_try_next,
 )
+from services.operations.maintenance import MaintenanceService
 from services.operations.provider_pause import ProviderPauses
 from telemetry import crash, metric
 
@@ -60,6 +61,13 @@ class ProviderPausedError(ProviderError):
         super().__init__(ErrorCode.PROVIDER_MISCONFIGURED, detail, request_left=False, was_refused=True, cause=cause)
 
 
+class ProviderOffError(ProviderError):
+    """An admin has switched the provider off, and it was not called."""
+
+    def __init__(self, provider: str) -> None:
+        super().__init__(ErrorCode.PROVIDER_UNAVAILABLE, f"{provider} is switched off", request_left=False)
+
+
 class RouteCalls(Generic[P, T]):
     """Calls providers for claimed generations. `deadline`: seconds for all calls of one, whatever the models."""
 
@@ -69,6 +77,7 @@ class RouteCalls(Generic[P, T]):
         sanitizer: ImageSanitizer,
         events: EventPublisher,
         pauses: ProviderPauses,
+        maintenance: MaintenanceService,
         *,
         deadline: float,
         call: ProviderCall[P, T],
@@ -77,6 +86,7 @@ class RouteCalls(Generic[P, T]):
         self._sanitizer = sanitizer
         self._events = events
         self._pauses = pauses
+        self._maintenance = maintenance
         self._deadline = deadline
         self._make = call
 
@@ -85,7 +95,8 @@ class RouteCalls(Generic[P, T]):
         return any(self._is_callable(route) for route in self._routes.of(request))
 
     def _is_callable(self, route: Route[P]) -> bool:
-        return not route.circuit.is_open and self._pauses.problem(route.provider.name) is None
+        name = route.provider.name
+        return not (route.circuit.is_open or self._maintenance.is_off(name) or self._pauses.problem(name))
 
     async def run(self, claim: Claim, request: ImageRequest, seconds: float) -> T:
         """Call the ordered model, and where its work provably never started, others; all within `seconds`.
@@ -98,7 +109,7 @@ class RouteCalls(Generic[P, T]):
         routes = self._routes.of(request)
         last: ProviderError | None = None
         errors: list[ProviderError] = []
-        waits = False  # for the provider of the ordered model, which refuses every call
+        waits = False  # for the provider of the ordered model, which refuses every call, or is switched off
         for number, route in enumerate(routes, 1):
             fitted = await self._fit(claim, route, replace(request, model=route.model))
             ends = ends or asyncio.get_running_loop().time() + seconds
@@ -108,7 +119,7 @@ class RouteCalls(Generic[P, T]):
             except ProviderError as error:
                 errors.append(error)
                 waits = (await self._is_paused(route, error) and number == 1) or waits
-                if last is None or not isinstance(error, CircuitRefusalError):
+                if last is None or not isinstance(error, CircuitRefusalError | ProviderOffError):
                     last = error
                 if not may_try_next(error):
                     break
@@ -129,6 +140,8 @@ class RouteCalls(Generic[P, T]):
         """Report a refusal of the key or the account, and return whether what the provider was to make waits for it."""
         if isinstance(error, ProviderPausedError):
             return True
+        if isinstance(error, ProviderOffError):
+            return self._maintenance.is_provider_off  # since the claim: nothing else is claimed until it is back
         if error.cause not in (FailureCause.KEY, FailureCause.CREDIT):
             return False
         return await self._pauses.refused(route.provider.name, error.cause)
@@ -146,6 +159,9 @@ class RouteCalls(Generic[P, T]):
     ) -> T:
         """Call one model at one provider, again where the provider asks for a pause. Raises ProviderError."""
         name = route.provider.name
+        if self._maintenance.is_off(name):
+            claim.path.add(ProviderTry(name, route.model, ErrorCode.PROVIDER_UNAVAILABLE, 0.0, sent=False))
+            raise ProviderOffError(name)
         if (cause := self._pauses.problem(name)) is not None:
             claim.path.add(ProviderTry(name, route.model, ErrorCode.PROVIDER_MISCONFIGURED, 0.0, sent=False))
             raise ProviderPausedError(name, cause)

@@ -28,6 +28,7 @@ from services.integrations.providers.protocol import FinalImage, ImageRequest, P
 from services.integrations.providers.routing import ProviderTry, Route, Routes
 from services.integrations.providers.video import JobDone, JobRunning, ReadReference, VideoJob, VideoProvider
 from services.integrations.videos.sanitizer import CleanVideo, VideoSanitizer
+from services.operations.maintenance import MaintenanceService
 from services.operations.provider_pause import ProviderPauses
 from telemetry import metric
 
@@ -93,11 +94,14 @@ class VideoJobs:
         videos: VideoSanitizer,
         events: EventPublisher,
         pauses: ProviderPauses,
+        maintenance: MaintenanceService,
         times: JobTimes,
     ) -> None:
         self._routes = routes
         if routes is not None:
-            self._calls = RouteCalls(routes, images, events, pauses, deadline=times.submission, call=self._submit)
+            self._calls = RouteCalls(
+                routes, images, events, pauses, maintenance, deadline=times.submission, call=self._submit
+            )
         self._enhancement = enhancement
         self._videos = videos
         self._events = events
