@@ -204,6 +204,19 @@ async def test_job_of_unknown_state_is_asked_about_again(
     assert len(videos.jobs) == 1
 
 
+@pytest.mark.parametrize("retry_after", ["0", "Thu, 01 Jan 2026 00:00:00 GMT"])
+async def test_job_is_not_asked_about_at_once_whatever_a_refusal_says(
+    video_settings: Settings, videos: ScriptedVideos, retry_after: str
+) -> None:
+    async with running(video_settings.model_copy(update={"video_poll_seconds": 30.0}), idle=True) as server:
+        id = await order(await server.api.sign_up("ada@example.com"))
+        await work(server.services)
+        videos.script_questions(status(429, "rate_limit_exceeded", retry_after=retry_after))
+        row = await go_on(server.services, id)
+        assert row.lease_until is not None
+        assert (row.lease_until - row.updated_at).total_seconds() >= 2.9
+
+
 @pytest.mark.parametrize(
     ("answer", "code"), [(None, ErrorCode.GENERATION_TIMEOUT), (status(401), ErrorCode.PROVIDER_MISCONFIGURED)]
 )

@@ -38,6 +38,7 @@ T = TypeVar("T")
 
 _RECORD_PAUSES = (0.1, 0.5, 1.0, 2.0, 4.0)  # seconds before each further attempt to write an accepted job's id
 _ANSWER_SECONDS = 2.0  # in which an accepted job is still recorded when this process stops
+_SHORTEST_SHARE = 0.1  # of the longest pause between two questions: the shortest one that we choose
 _SLOT_SHARE = 0.1  # of the longest pause between two questions, in which one waits for a slot
 _MAX_FRACTION = 0.95  # of the progress while the job runs
 _TYPICAL_SECONDS = 90.0  # of a job; only shapes the progress where the provider reports none
@@ -215,7 +216,7 @@ class VideoJobs:
             log_refusal(claim.generation.id, job.provider.name, job.model, error)
             if is_late or not error.may_retry:
                 raise job.failed(error) from error
-            return Waiting(self._pause(elapsed, error.retry_after), claim.generation.progress)
+            return Waiting(self._pause_after_error(elapsed, error), claim.generation.progress)
         except (LeaseLostError, asyncio.CancelledError):
             raise
         except Exception as error:
@@ -258,8 +259,15 @@ class VideoJobs:
         `wanted`: what the provider says; never past the deadline, so that a job which is late ends in time.
         """
         longest = self._times.poll
-        pause = min(max(elapsed / 4, longest / 10), longest) if wanted is None else wanted
-        return min(pause * random.uniform(1.0, 1.25), max(self._times.deadline - elapsed, longest / 10))
+        shortest = _SHORTEST_SHARE * longest
+        pause = min(max(elapsed / 4, shortest), longest) if wanted is None else wanted
+        return min(pause * random.uniform(1.0, 1.25), max(self._times.deadline - elapsed, shortest))
+
+    def _pause_after_error(self, elapsed: float, error: ProviderError) -> float:
+        """Return the seconds until the job is to be asked about again, which a provider may ask to be 0."""
+        shortest = self._times.poll * _SHORTEST_SHARE
+        wanted = None if error.retry_after is None else max(error.retry_after, shortest)
+        return self._pause(elapsed, wanted)
 
 
 def _job_of(job_id: str, claim: Claim) -> VideoJob:
