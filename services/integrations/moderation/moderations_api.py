@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from models.enum import ErrorCode
+from services.integrations.providers.json_body import dicts_of, read_object
 from services.integrations.providers.openrouter.connection import Connection
-from services.integrations.providers.openrouter.json_body import dicts_of, read_object
 from services.integrations.providers.protocol import ProviderError
 
 _PATH = "/moderations"

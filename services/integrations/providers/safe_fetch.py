@@ -68,8 +68,8 @@ class FetchError(Exception):
         self.status = status
 
 
-class TooLargeError(FetchError):
-    """There are more bytes than are read."""
+class UnusableAnswerError(FetchError):
+    """The answer came, and is too large or compressed: fetched again, it is the same."""
 
 
 async def resolve(host: str) -> Sequence[str]:
@@ -193,15 +193,15 @@ class SafeFetch:
                 raise FetchError(f"{host} answered {response.status}", response.status)
             received = {name.lower(): value for name, value in response.headers}
             if received.get(b"content-encoding", b"identity").lower() != b"identity":
-                raise FetchError(f"{host} sent a compressed response")
+                raise UnusableAnswerError(f"{host} sent a compressed response")
             announced = received.get(b"content-length", b"")
             if announced.isdigit() and int(announced[:19]) > self._max_bytes:
-                raise TooLargeError(f"{host} announced more than {self._max_bytes} bytes")
+                raise UnusableAnswerError(f"{host} announced more than {self._max_bytes} bytes")
             body = bytearray()
             async for chunk in response.aiter_stream():
                 body += chunk
                 if len(body) > self._max_bytes:
-                    raise TooLargeError(f"{host} sent more than {self._max_bytes} bytes")
+                    raise UnusableAnswerError(f"{host} sent more than {self._max_bytes} bytes")
             return bytes(body)
 
 

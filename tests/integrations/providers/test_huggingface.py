@@ -197,6 +197,13 @@ async def test_too_long_body_is_not_read_to_its_end(fake: ScriptedHuggingFace, p
     assert fake.sent < 16 * 2**20, "only what the kernel buffers"
 
 
+async def test_answer_that_is_large_in_memory_is_not_parsed(
+    fake: ScriptedHuggingFace, provider: HuggingFaceProvider
+) -> None:
+    fake.script(scripted.crafted('"error": "nsfw"'))
+    assert (await failure(provider)).code is ErrorCode.PROVIDER_UNAVAILABLE
+
+
 async def test_unreachable_service_counts_as_not_called() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))  # bound and not listening: every connection is refused

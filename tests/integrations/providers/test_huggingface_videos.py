@@ -10,7 +10,7 @@ import pytest
 from models.enum import ErrorCode
 from services.integrations.providers.huggingface.call_budget import CallBudget
 from services.integrations.providers.huggingface.videos import HuggingFaceVideos
-from services.integrations.providers.protocol import ImageRequest, ProviderError, ReferencePhoto
+from services.integrations.providers.protocol import MAX_ANSWER_BYTES, ImageRequest, ProviderError, ReferencePhoto
 from services.integrations.providers.safe_fetch import SafeFetch
 from services.integrations.providers.video import JobDone, JobRunning, VideoJob
 from tests.support.fakes import huggingface_response as scripted
@@ -31,12 +31,14 @@ async def fake() -> AsyncIterator[ScriptedHuggingFace]:
         yield fake
 
 
-def provider_of(fake: ScriptedHuggingFace, *, calls: int = 0, token: str = TOKEN) -> HuggingFaceVideos:
+def provider_of(
+    fake: ScriptedHuggingFace, *, calls: int = 0, token: str = TOKEN, max_bytes: int = MAX_ANSWER_BYTES
+) -> HuggingFaceVideos:
     return HuggingFaceVideos(
         token,
         model=MODEL,
         budget=CallBudget(calls, None),
-        fetch=SafeFetch(frozenset(), origin=fake.url),
+        fetch=SafeFetch(frozenset(), origin=fake.url, max_bytes=max_bytes),
         base_url=fake.url,
         hub_url=fake.url,
         read_seconds=0.5,
@@ -238,6 +240,54 @@ async def test_video_at_a_host_that_is_not_allowed_is_not_fetched(provider: Hugg
     with pytest.raises(ProviderError) as caught:
         await provider.fetch(job, done, REQUEST, read_nothing)
     assert (caught.value.code, caught.value.may_retry) == (ErrorCode.GENERATION_FAILED, False)
+
+
+@pytest.mark.parametrize(("max_bytes", "headers"), [(100, {}), (MAX_ANSWER_BYTES, {"content-encoding": "gzip"})])
+async def test_video_that_cannot_be_used_is_fetched_once(
+    max_bytes: int, headers: dict[str, str], fake: ScriptedHuggingFace
+) -> None:
+    fake.videos.serve(MODEL, "replicate")
+    fake.videos.content_headers = headers
+    provider = provider_of(fake, max_bytes=max_bytes)
+    job = await provider.submit(REQUEST)
+    done = await provider.poll(job)
+    assert isinstance(done, JobDone)
+    with pytest.raises(ProviderError) as caught:
+        await provider.fetch(job, done, REQUEST, read_nothing)
+    assert (caught.value.code, caught.value.may_retry) == (ErrorCode.GENERATION_FAILED, False)
+    await provider.aclose()
+
+
+LONG = scripted.response(200, "application/json", b'{"status": "IN_PROGRESS", "a": "' + b"x" * 1_100_000 + b'"}')
+
+
+async def test_answer_about_a_job_is_read_only_if_it_is_small_also_in_memory(
+    fake: ScriptedHuggingFace, provider: HuggingFaceVideos
+) -> None:
+    fake.videos.serve(MODEL, "together")
+    job = await provider.submit(REQUEST)
+    fake.videos.answer = scripted.crafted('"status": "in_progress"')
+    error = await poll_failure(provider, job)
+    assert (error.may_retry, error.detail) == (True, "the answer has no known status")
+    fake.videos.answer = LONG
+    assert (await poll_failure(provider, job)).detail == "the body is over 1048576 bytes"
+
+
+async def test_answer_to_an_order_is_not_parsed_if_it_is_large_in_memory(
+    fake: ScriptedHuggingFace, provider: HuggingFaceVideos
+) -> None:
+    fake.videos.serve(MODEL, "together")
+    fake.videos.answer = scripted.crafted('"id": "job-0", "status": "queued"')
+    assert (await failure(provider)).code is ErrorCode.GENERATION_FAILED
+
+
+@pytest.mark.parametrize("lookup", [LONG, scripted.crafted('"inferenceProviderMapping": []')])
+async def test_answer_of_the_hub_that_is_too_large_orders_nothing(
+    lookup: Response, fake: ScriptedHuggingFace, provider: HuggingFaceVideos
+) -> None:
+    fake.videos.lookup = lookup
+    error = await failure(provider)
+    assert (error.request_left, fake.videos.orders) == (False, [])
 
 
 async def test_budget_counts_orders(fake: ScriptedHuggingFace) -> None:

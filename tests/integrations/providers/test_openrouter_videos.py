@@ -14,7 +14,7 @@ from services.integrations.providers.video import JobDone, JobRunning, VideoJob
 from tests.support.client import photo
 from tests.support.fakes.openrouter_response import content, json_200, json_response, redirect, reset, status
 from tests.support.fakes.openrouter_videos import CANCELLED, COST, EXPIRED, ScriptedVideos, State, failed
-from tests.support.fakes.raw_server import Response
+from tests.support.fakes.raw_server import Response, raw_response
 
 CLIP = b"the bytes of a clip"
 MODEL = "google/veo-3.1"
@@ -203,6 +203,7 @@ async def test_job_of_unknown_state_is_asked_about_again(
         (reset(), True),
         (redirect("https://elsewhere.example/"), False),
         (content(b"x" * 1001, "video/mp4"), False),
+        (raw_response(200, "video/mp4", b"x", **{"content-encoding": "gzip"}), False),
     ],
 )
 async def test_content_that_cannot_be_fetched(

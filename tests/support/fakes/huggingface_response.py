@@ -25,6 +25,11 @@ def loading(seconds: float | None = 20.0, model: str = _MODEL) -> Response:
     return response(503, "application/json", json.dumps(body).encode())
 
 
+def crafted(start: str) -> Response:
+    """A JSON object that begins so, of half a megabyte, which is ten megabytes once it is parsed."""
+    return response(200, "application/json", f'{{{start}, "a": ['.encode() + b"[]," * 150_000 + b"[]]}")
+
+
 def invalid_token() -> Response:
     return error(401, "Invalid credentials in Authorization header")
 

@@ -50,10 +50,12 @@ class ScriptedVideos:
     questions: list[str] = field(default_factory=list)  # the paths
     asked: asyncio.Event = field(default_factory=asyncio.Event)  # set by the first question
     content: bytes = VIDEO  # of every finished video
+    content_headers: dict[str, str] = field(default_factory=dict)  # of its answer, besides the usual ones
     polls: int = 1
     error: str | None = None  # with which every job ends
     answer: Response | None = None  # to the next order or question, instead of the usual one
     lookups: int = 0  # questions to the Hub
+    lookup: Response | None = None  # the answer to these, instead of the usual one
     _served: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     _jobs: dict[str, int] = field(default_factory=dict)  # questions left until the end
     _numbers: Any = field(default_factory=itertools.count)
@@ -79,7 +81,7 @@ class ScriptedVideos:
         if (found := _HUB.fullmatch(path)) is not None:
             return self._look_up(found.group(1))
         if path.startswith("/video/"):
-            return scripted.response(200, "video/mp4", self.content)
+            return scripted.response(200, "video/mp4", self.content, **self.content_headers)
         patterns = _ORDERS if method == "POST" else _QUESTIONS
         for name, pattern in patterns.items():
             if (match := pattern.fullmatch(path)) is not None:
@@ -95,6 +97,8 @@ class ScriptedVideos:
 
     def _look_up(self, model: str) -> Response:
         self.lookups += 1
+        if self.lookup is not None:
+            return self.lookup
         if model not in self._served:
             return scripted.error(404, "Repository not found")
         return _json({"id": model, "inferenceProviderMapping": self._served[model]})

@@ -5,11 +5,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from models.enum import ErrorCode
 from services.integrations.providers.failure_cause import FailureCause, status_cause
 from services.integrations.providers.http_error import MAX_RETRY_AFTER, Secrets, retry_after
+from services.integrations.providers.json_body import read_json
 from services.integrations.providers.protocol import ProviderError
 
 _DEFAULT_LOADING = 20.0  # seconds; what Hugging Face itself estimates for most models
@@ -55,9 +54,9 @@ def unexpected_body(content_type: str, body: bytes, headers: Mapping[str, str], 
 
 def loading_seconds(status: int, body: bytes) -> float | None:
     """Return the estimated seconds until the model is loaded; None if the response does not say that it is loading."""
-    error = _read(body)
     if status != 503:
         return None
+    error = _read(body)
     estimated = _seconds(error.get("estimated_time"))
     if estimated is None and _LOADING.search(_text_of(error)):
         return _DEFAULT_LOADING
@@ -97,10 +96,7 @@ def _seconds(value: object) -> float | None:
 
 
 def _read(body: bytes) -> dict[str, Any]:
-    try:
-        parsed = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
+    parsed = read_json(body)
     if isinstance(parsed, list) and parsed:
         parsed = parsed[0]
     return parsed if isinstance(parsed, dict) else {}

@@ -16,6 +16,8 @@ from services.integrations.providers.http_client import CONNECT_SECONDS, trusted
 from services.integrations.providers.protocol import MAX_ANSWER_BYTES, ProviderError
 
 _ERROR_BODY_BYTES = 256 * 1024
+_QUESTION_BYTES = 1024 * 1024  # of the answer to a question, which brings no image and no video
+_MAX_BYTES = "darkroom.max_bytes"  # of a request's extensions: the longest body of a 200
 _ROUTER = urlsplit(INFERENCE_PROXY_TEMPLATE).hostname  # which the library sends orders to
 # The library adds its version, that of Python, and what environment variables say about the program.
 _SENT_HEADERS = {
@@ -97,7 +99,8 @@ class InferenceClient(AsyncInferenceClient):
             httpx2.RequestError, OSError: there is none.
         """
         try:
-            await self._http.get(url, headers={"Authorization": f"Bearer {self.token}", "Accept": "application/json"})
+            headers = {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
+            await self._http.get(url, headers=headers, extensions={_MAX_BYTES: _QUESTION_BYTES})
         except Received as received:
             return received.answer
         raise AssertionError  # every response is raised
@@ -123,7 +126,8 @@ class InferenceClient(AsyncInferenceClient):
 
 async def _receive(response: httpx2.Response) -> None:
     if response.status_code == 200:
-        raise Received(Answer(200, response.headers, await _read_image(response)))
+        max_bytes = response.request.extensions.get(_MAX_BYTES, MAX_ANSWER_BYTES)
+        raise Received(Answer(200, response.headers, await _read_body(response, max_bytes)))
     body = bytearray()
     with suppress(httpx2.RequestError, OSError):  # without a body, the status alone is enough
         async for chunk in response.aiter_raw():
@@ -133,20 +137,20 @@ async def _receive(response: httpx2.Response) -> None:
     raise Received(Answer(response.status_code, response.headers, bytes(body[:_ERROR_BODY_BYTES])))
 
 
-async def _read_image(response: httpx2.Response) -> bytes:
+async def _read_body(response: httpx2.Response, max_bytes: int) -> bytes:
     """Return the body of a 200. Raises ProviderError if it is too long, or compressed, which was not asked for."""
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         raise ProviderError(ErrorCode.GENERATION_FAILED, "the body is compressed")
     announced = response.headers.get("content-length", "")
-    if announced.isascii() and announced.isdigit() and int(announced[:19]) > MAX_ANSWER_BYTES:
-        raise _too_long()
+    if announced.isascii() and announced.isdigit() and int(announced[:19]) > max_bytes:
+        raise _too_long(max_bytes)
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            raise _too_long()
+        if len(body) > max_bytes:
+            raise _too_long(max_bytes)
     return bytes(body)
 
 
-def _too_long() -> ProviderError:
-    return ProviderError(ErrorCode.GENERATION_FAILED, f"the body is over {MAX_ANSWER_BYTES} bytes")
+def _too_long(max_bytes: int) -> ProviderError:
+    return ProviderError(ErrorCode.GENERATION_FAILED, f"the body is over {max_bytes} bytes")

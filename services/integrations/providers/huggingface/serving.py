@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from huggingface_hub.hf_api import InferenceProviderMapping
 from huggingface_hub.inference._providers import PROVIDER_T
 from huggingface_hub.inference._providers._common import HARDCODED_MODEL_INFERENCE_MAPPING
@@ -14,6 +13,7 @@ from models.enum import ErrorCode
 from services.integrations.providers.http_error import Secrets
 from services.integrations.providers.huggingface.error import status_error
 from services.integrations.providers.huggingface.inference_client import InferenceClient
+from services.integrations.providers.json_body import read_object
 from services.integrations.providers.protocol import ProviderError
 
 _KEPT_SECONDS = 3600.0
@@ -62,15 +62,14 @@ class ServingProviders:
         )
 
     async def _entries(self, model: str) -> list[Mapping[str, Any]]:
-        answer = await self._client.get(f"{self._hub_url}/api/models/{model}?expand=inferenceProviderMapping")
-        if answer.status != 200:
-            error = status_error(answer.status, answer.headers, answer.body, Secrets("", ""))
-            error.request_left = False  # a question to the Hub is no order
-            raise error
         try:
-            found = orjson.loads(answer.body)["inferenceProviderMapping"]
-        except (orjson.JSONDecodeError, KeyError, TypeError):
-            found = None
+            answer = await self._client.get(f"{self._hub_url}/api/models/{model}?expand=inferenceProviderMapping")
+            if answer.status != 200:
+                raise status_error(answer.status, answer.headers, answer.body, Secrets("", ""))
+        except ProviderError as error:
+            error.request_left = False  # a question to the Hub is no order
+            raise
+        found = (read_object(answer.body) or {}).get("inferenceProviderMapping")
         if isinstance(found, dict):  # by provider; newer answers are lists, in the order of the account's settings
             found = [{**entry, "provider": name} for name, entry in found.items() if isinstance(entry, dict)]
         entries = [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []

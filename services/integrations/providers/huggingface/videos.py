@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpx2
-import orjson
 from huggingface_hub import InferenceTimeoutError
 
 from models.enum import ErrorCode
@@ -29,8 +28,9 @@ from services.integrations.providers.huggingface.video_wire import (
     needs_result,
     question_of,
 )
+from services.integrations.providers.json_body import read_object
 from services.integrations.providers.protocol import ImageRequest, ProviderError
-from services.integrations.providers.safe_fetch import FetchError, SafeFetch, UnsafeUrlError
+from services.integrations.providers.safe_fetch import FetchError, SafeFetch, UnsafeUrlError, UnusableAnswerError
 from services.integrations.providers.video import JobDone, JobState, ReadReference, VideoJob
 
 # Where the inference providers keep finished videos.
@@ -102,7 +102,7 @@ class HuggingFaceVideos:
         secrets = Secrets(self._token, request.prompt)
         if answer.status not in (200, 201, 202):
             raise status_error(answer.status, answer.headers, answer.body, secrets)
-        return job_of(serving.provider, _object(answer.body))
+        return job_of(serving.provider, read_object(answer.body) or {})
 
     async def poll(self, job: VideoJob) -> JobState:
         """Ask for the state of a job.
@@ -132,7 +132,8 @@ class HuggingFaceVideos:
             except UnsafeUrlError as error:
                 failure = ProviderError(ErrorCode.GENERATION_FAILED, f"the video: {error}")
             except FetchError as error:
-                is_gone = error.status is not None and error.status < 500 and error.status not in _ASK_AGAIN
+                is_refused = error.status is not None and error.status < 500 and error.status not in _ASK_AGAIN
+                is_gone = is_refused or isinstance(error, UnusableAnswerError)
                 code = ErrorCode.GENERATION_FAILED if is_gone else ErrorCode.PROVIDER_UNAVAILABLE
                 failure = ProviderError(code, f"the video: {error}", may_retry=not is_gone)
         raise failure
@@ -170,15 +171,7 @@ class HuggingFaceVideos:
         except (httpx2.RequestError, OSError, TimeoutError):
             raise ProviderError(ErrorCode.PROVIDER_UNAVAILABLE, "no answer about the job", may_retry=True) from None
         if answer.status in (200, 201, 202):
-            return _object(answer.body)
+            return read_object(answer.body) or {}
         error = status_error(answer.status, answer.headers, answer.body, secrets)
         error.may_retry = answer.status in _ASK_AGAIN or answer.status >= 500  # a question costs nothing
         raise error
-
-
-def _object(body: bytes) -> Mapping[str, Any]:
-    try:
-        parsed = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    return parsed if isinstance(parsed, dict) else {}

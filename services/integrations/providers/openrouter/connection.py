@@ -12,8 +12,8 @@ from openai import AsyncOpenAI
 from models.enum import ErrorCode
 from services.integrations.providers.http_client import CONNECT_SECONDS, trusted_certificates
 from services.integrations.providers.http_error import Secrets, connection_error
+from services.integrations.providers.json_body import read_object
 from services.integrations.providers.openrouter.error import error_object, status_error
-from services.integrations.providers.openrouter.json_body import read_object
 from services.integrations.providers.protocol import ProviderError
 
 READ_SECONDS = 60.0  # between two chunks of a response; the caller's deadline limits the total

@@ -8,7 +8,7 @@ from typing import Any
 from models.enum import ErrorCode
 from services.integrations.providers.failure_cause import FailureCause, status_cause
 from services.integrations.providers.http_error import MAX_RETRY_AFTER, Secrets, retry_after
-from services.integrations.providers.openrouter.json_body import name_of
+from services.integrations.providers.json_body import name_of
 from services.integrations.providers.protocol import ProviderError
 
 # `error.metadata.error_type`, as listed on OpenRouter's errors page.

@@ -1,8 +1,8 @@
 """What OpenRouter says about the key: whether it is valid, and what is left of its credit limit (GET /key)."""
 
+from services.integrations.providers.json_body import amount_of, read_object
 from services.integrations.providers.openrouter.connection import Connection
 from services.integrations.providers.openrouter.error import error_object, status_error
-from services.integrations.providers.openrouter.json_body import amount_of, read_object
 from services.integrations.providers.protocol import KeyStatus
 
 _SECONDS = 10.0  # for the whole answer

@@ -6,10 +6,10 @@ from typing import Any
 
 from models.enum import ErrorCode
 from services.integrations.providers.http_error import Secrets
+from services.integrations.providers.json_body import amount_of, dicts_of, list_of, name_of, read_object
 from services.integrations.providers.openrouter.data_url import decode_image, find_image_urls, is_remote
 from services.integrations.providers.openrouter.error import embedded_error, error_object
 from services.integrations.providers.openrouter.event_stream import EventStream
-from services.integrations.providers.openrouter.json_body import amount_of, dicts_of, list_of, name_of, read_object
 from services.integrations.providers.protocol import MAX_ANSWER_BYTES, ProviderError
 
 _LARGE_BYTES = 4_000_000  # parsing more takes tens of milliseconds

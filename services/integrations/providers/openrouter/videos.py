@@ -19,7 +19,7 @@ from services.integrations.providers.openrouter.job_id import is_job_id
 from services.integrations.providers.openrouter.model import ModelLimits, max_reference_bytes
 from services.integrations.providers.openrouter.video_wire import VideoModel, job_state, request_body
 from services.integrations.providers.protocol import ImageRequest, ProviderError
-from services.integrations.providers.safe_fetch import FetchError, SafeFetch, TooLargeError, UnsafeUrlError
+from services.integrations.providers.safe_fetch import FetchError, SafeFetch, UnsafeUrlError, UnusableAnswerError
 from services.integrations.providers.video import JobDone, JobState, ReadReference, VideoJob
 
 _ANSWER_SECONDS = 60.0  # for the answer to a submission, which includes sending the first frame
@@ -117,7 +117,7 @@ class OpenRouterVideos:
             return await self._fetch.get(f"{self._job_url(job.id)}/content?index=0", accept="video/*", key=self._key)
         except FetchError as error:
             failure = str(error)
-            is_temporary = not isinstance(error, TooLargeError) and _is_temporary(error.status)
+            is_temporary = not isinstance(error, UnusableAnswerError) and _is_temporary(error.status)
         except UnsafeUrlError as error:
             raise _not_fetched(str(error), done, may_retry=False) from None
         for url in done.urls:

@@ -1,4 +1,4 @@
-"""Read JSON from OpenRouter: parsed objects, and fields of any type."""
+"""Read JSON from providers: parsed values, and fields of any type."""
 
 import math
 from typing import Any
@@ -9,14 +9,19 @@ _MAX_MARKS = 200_000  # brackets and commas; parsed, "[[],[],…" takes twenty t
 _MAX_NAME = 200  # characters of an id or a model name that are kept
 
 
-def read_object(body: bytes | bytearray) -> dict[str, Any] | None:
-    """Parse a JSON object; return None for anything else, and for JSON crafted to expand in memory."""
+def read_json(body: bytes | bytearray) -> Any:
+    """Parse JSON; return None for anything else, and for JSON crafted to expand in memory."""
     if sum(body.count(mark) for mark in (b"[", b"{", b",")) > _MAX_MARKS:
         return None
     try:
-        parsed = orjson.loads(body)
+        return orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
+
+
+def read_object(body: bytes | bytearray) -> dict[str, Any] | None:
+    """Parse a JSON object; return None for anything that `read_json` refuses, and for any other value."""
+    parsed = read_json(body)
     return parsed if isinstance(parsed, dict) else None
 
 
