@@ -85,7 +85,8 @@ class Claim:
             if generation.provider_job_id is None
             else StageTimer(GenerationStage.GENERATING, self.seconds_since_call)
         )
-        self.enhancement_cost: float | None = None  # US dollars, a part of the generation's
+        # US dollars, a part of the generation's. That of an earlier claim is all that is known of a generation's cost.
+        self.enhancement_cost: float | None = generation.provider_cost
         self._is_enhanced = False  # and not yet written
         self.may_hand_back = generation.provider_called_at is None and generation.provider_job_id is None
         self.path = ProviderPath(generation.provider_path)
@@ -148,12 +149,12 @@ class Claim:
 
     def enhance(self, enhanced_prompt: str | None, full_prompt: str | None, cost: float | None) -> None:
         """Take over an enhanced prompt, the full prompt with it, and its cost; `record_call` writes them."""
-        self.enhancement_cost, self._is_enhanced = cost, True
+        self.enhancement_cost, self._is_enhanced = self.total_cost(cost), True  # one before may not have been usable
         if full_prompt is not None and enhanced_prompt is not None:
             self.generation.enhanced_prompt, self.generation.full_prompt = enhanced_prompt, full_prompt
 
     def total_cost(self, cost: float | None) -> float | None:
-        """Return the provider's cost with that of this claim's enhanced prompt, in US dollars; None: unknown."""
+        """Return the provider's cost with that of the enhanced prompt, in US dollars; None: unknown."""
         return cost if self.enhancement_cost is None else (cost or 0.0) + self.enhancement_cost
 
     async def record_call(self, provider: str) -> None:

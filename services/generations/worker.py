@@ -249,12 +249,14 @@ class GenerationWorker:
         read = partial(self._read_original, row)
         if row.media is MediaKind.IMAGE:
             final, image = await self._renderer.render(claim, await read())
-            return final, await self._store(claim, partial(self._files.store, row.user_id, FileKind.RESULT, image))
+            return final, await self._store(
+                claim, final, partial(self._files.store, row.user_id, FileKind.RESULT, image)
+            )
         step = await self._videos.advance(claim, read)
         if isinstance(step, Waiting):
             return step
         final, video = step
-        return final, await self._store(claim, partial(self._files.store, row.user_id, FileKind.RESULT, video))
+        return final, await self._store(claim, final, partial(self._files.store, row.user_id, FileKind.RESULT, video))
 
     async def _read_original(self, row: Generation) -> ReferencePhoto | None:
         if row.original is None:
@@ -272,7 +274,7 @@ class GenerationWorker:
             is_result=row.original.kind is FileKind.RESULT,
         )
 
-    async def _store(self, claim: Claim, store: Callable[[WriteRow], Awaitable[File]]) -> File:
+    async def _store(self, claim: Claim, final: FinalImage, store: Callable[[WriteRow], Awaitable[File]]) -> File:
         """Store the result, which is paid for: during an outage, storing is retried, the provider is not.
 
         Raises:
@@ -296,7 +298,9 @@ class GenerationWorker:
             # Each attempt stores a file of its own, as it is unknown how far the last one came.
             file = await self._retry_outages(partial(store, write_row))
         except UploadFailedError:
-            raise GenerationFailedError(ErrorCode.UNAVAILABLE, called=True) from None
+            raise GenerationFailedError(
+                ErrorCode.UNAVAILABLE, called=True, cost=final.cost, request_id=final.request_id
+            ) from None
         crashpoint("worker.stored")
         return file
 

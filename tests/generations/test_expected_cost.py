@@ -8,11 +8,15 @@ from models import Generation
 from models.database.connection import rows
 from models.enum import MediaKind
 from services.generations.claim import Claim
+from services.generations.worker import Times
+from services.integrations.storage.protocol import StorageError
 from services.integrations.videos.sample import tiny_video
 from services.operations.maintenance import spent_today
 from settings import Settings
 from tests.conftest import Running, running
+from tests.generations.test_worker import SlowStorage, another_worker
 from tests.support.client import Api
+from tests.support.fakes import openrouter_response as answer
 from tests.support.fakes.openrouter_videos import ScriptedVideos
 from tests.support.integrity import assert_invariants
 from tests.support.video_orders import go_on, order, row_of, work
@@ -120,3 +124,19 @@ async def test_call_is_counted_that_is_cut_off_when_the_process_stops(idle: Runn
     claim.may_hand_back = False
     await worker.release(claim)
     assert (await row_of(claim.generation.id)).provider_cost == pytest.approx(estimate(idle, PICTURE))
+
+
+class FullStorage(SlowStorage):
+    """The storage, except that no result can be written."""
+
+    async def put(self, key: str, data: bytes, content_type: str) -> None:
+        raise StorageError("full")
+
+
+async def test_result_that_cannot_be_stored_has_cost_what_its_provider_reported(idle: Running) -> None:
+    ada = await idle.api.sign_up()
+    (created,) = (await ada.create(prompt="A fox", model=PICTURE))["generations"]
+    storage = FullStorage(idle.services.integrations.storage)
+    await another_worker(idle.services, Times(60, 15, 10, storage=0.0), storage).process(created["id"])
+    row = await row_of(created["id"])
+    assert (row.status, row.error_code, row.provider_cost) == ("FAILED", "UNAVAILABLE", answer.COST)

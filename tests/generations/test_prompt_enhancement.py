@@ -142,6 +142,27 @@ async def test_cost_of_an_enhancement_is_kept_when_the_image_fails(
     assert await ada.credits() == 10_000
 
 
+@pytest.mark.parametrize("words", [[RICH], ["A fox. " * 1000, RICH]], ids=["usable", "usable at the second attempt"])
+async def test_cost_of_an_enhancement_is_kept_when_the_order_returns_to_the_queue(
+    idle_server: Running, openrouter: ScriptedOpenRouter, words: list[str]
+) -> None:
+    openrouter.script_texts(*map(text, words))
+    openrouter.script(status(402, "payment_required"), answer.picture())
+    openrouter.limit_remaining = 0.0
+    ada, pauses = await idle_server.api.sign_up(), idle_server.services.operations.provider_pauses
+    (made,) = (await ada.create(prompt="A fox", enhancePrompt=True))["generations"]
+    worker = idle_server.services.generations.worker
+    await worker.process(made["id"])
+    assert (await Generation.get(id=made["id"])).status == "PENDING"
+    openrouter.limit_remaining = 74.5
+    await pauses.end(["openrouter"])
+    await worker.process(made["id"])
+    row = await Generation.get(id=made["id"])
+    assert (row.status, row.enhanced_prompt, len(openrouter.text_calls)) == ("COMPLETED", RICH, len(words))
+    assert row.provider_cost == pytest.approx(answer.COST + len(words) * TEXT_COST)
+    await assert_invariants(idle_server.services, all_ended=True)
+
+
 async def test_regeneration_uses_the_enhanced_prompt_again(scripted: Running, openrouter: ScriptedOpenRouter) -> None:
     openrouter.script_texts(text(RICH))
     ada = await scripted.api.sign_up()

@@ -117,7 +117,6 @@ class VideoJobs:
             GenerationFailedError: there is no video.
             LeaseLostError: the claim was lost.
         """
-        claim.enhancement_cost = claim.generation.provider_cost  # of an earlier claim, which submitted the video
         try:
             step = await self._advance(claim, read)
         except GenerationFailedError as failure:
