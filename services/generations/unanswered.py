@@ -6,8 +6,8 @@ from dataclasses import replace
 import structlog
 
 from models import Generation, User
-from models.database.connection import rows
-from services.core.idempotency import fingerprint
+from models.database.connection import rows, run_tx
+from services.core import idempotency
 from services.generations.specification import GenerationRequest
 
 log = structlog.get_logger(__name__)
@@ -17,44 +17,49 @@ _KEPT = 600.0  # seconds; clients repeat within seconds
 
 
 def fingerprint_of(user: User, request: GenerationRequest) -> str:
-    """Return what the repetitions of a request have in common, by the same session or API key of an account.
+    """Return what the repetitions of a request have in common, by the same API key, or any session, of an account.
 
     Raises:
         InvalidInputError: it contains what no order can.
     """
     key_id = user.acting_key.id if user.acting_key else ""
-    return hashlib.sha256(f"{key_id}:{fingerprint(replace(request, idempotency_key=''))}".encode()).hexdigest()
+    return hashlib.sha256(
+        f"{key_id}:{idempotency.fingerprint(replace(request, idempotency_key=''))}".encode()
+    ).hexdigest()
 
 
-async def keep(user_id: str, found: str, batch_id: str) -> bool:
-    """Let the next repetition of an order be answered by its batch. False: it could not be recorded."""
+async def keep(user_id: str, fingerprint: str, batch_id: str) -> None:
+    """Let the next repetition of an order be answered by its batch, also where the caller is canceled meanwhile."""
     try:
-        kept = await rows(
+        await run_tx(
+            rows,
             "INSERT INTO idempotency_keys (user_id, operation, key, input_hash, result_id, batch_id, created_at)"
             " SELECT id, $2, $3, $4, $3, $3, NOW() FROM users WHERE id = $1 AND deleted_at IS NULL"
             " ON CONFLICT (user_id, operation, key) DO UPDATE SET created_at = excluded.created_at RETURNING id",
             user_id,
             _OPERATION,
             batch_id,
-            found,
+            fingerprint,
         )
-    except Exception as error:  # noqa: BLE001 - the database is away: then the client is asked not to repeat it
+    except Exception as error:  # noqa: BLE001 - the database is away; the client is asked not to repeat it
         log.warning("order.not_kept", error=error)
-        return False
-    return bool(kept)
 
 
-async def take(user_id: str, found: str) -> list[Generation] | None:
+async def take(user_id: str, fingerprint: str) -> list[Generation] | None:
     """Return the generations of an order of which this is a repetition, without deleted ones; None: there is none.
 
     Each order answers one repetition.
     """
+    return await run_tx(_take, user_id, fingerprint)  # an order whose generations cannot be read is not lost
+
+
+async def _take(user_id: str, fingerprint: str) -> list[Generation] | None:
     kept = await rows(
         "SELECT id, batch_id FROM idempotency_keys WHERE user_id = $1 AND operation = $2 AND input_hash = $3"
         " AND created_at > LATER($4) ORDER BY id",
         user_id,
         _OPERATION,
-        found,
+        fingerprint,
         -_KEPT,
     )
     for each in kept:

@@ -135,8 +135,8 @@ class OpenAIEndpoints:
         order.held.enter_context(self._connections.account(viewer.id, most))
         attempt = attempt_of(request) if key is None else None
         fingerprint = None if attempt is None else unanswered.fingerprint_of(viewer, wanted)
+        order.is_charged = key is None  # by this attempt, also where an outage follows the commit, or by the one before
         rows = await unanswered.take(viewer.id, fingerprint) if attempt and fingerprint else None
-        order.is_charged = key is None  # an outage may come after the commit
         if rows is None:
             try:
                 rows = await services.generations.requests.create(viewer, wanted)

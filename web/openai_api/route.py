@@ -1,5 +1,6 @@
 """Routes of OpenAI's API: every refusal, also of an address or a method that is not offered, is in its form."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 KIND = "openai"  # the type of these operations, as metrics and log lines name it
 _TOO_MANY = message("Too many connections are open. Please close some of them.")
+_STOP_SECONDS = 2.0  # in which an order is kept while the server stops
 
 
 @dataclass
@@ -35,19 +37,19 @@ class Order:
     """One request.
 
     `held`: closed when it is answered. `is_charged`: a repetition could be charged again. `keep`: lets a repetition be
-    answered by this order, and returns whether it could; None: repetitions are not recognized.
+    answered by this order; None: repetitions are not recognized, or it has been kept.
     """
 
     operation: Instrumentation
     held: AsyncExitStack
     is_charged: bool = False
-    keep: Callable[[], Awaitable[bool]] | None = None
+    keep: Callable[[], Awaitable[None]] | None = None
 
-    async def may_repeat(self) -> bool:
-        """Return whether a repetition is charged no second time; see to that, if it can be seen to."""
+    async def keep_unanswered(self) -> None:
+        """Let a repetition be answered by this order, if it is charged and was not kept yet."""
         if self.is_charged and self.keep is not None:
-            self.is_charged = not await self.keep()
-        return not self.is_charged
+            keep, self.keep = self.keep, None
+            await keep()
 
 
 Answer = Callable[[Request, Context, Order], Awaitable[Response]]
@@ -91,20 +93,42 @@ async def _answer(answer: Answer, request: Request, name: str) -> Response:
         operation.identify(KIND, name, None, None)
         order = Order(operation, stack)
         try:
-            response = await answer(request, context, order)
-        except ClientDisconnect:
-            operation.is_disconnected = True
-            await order.may_repeat()
-            return Response(status_code=400)  # not delivered; ends the request without an error in the log
-        except TooLargeError as error:
-            response = _logged(context, invalid(None, error.message), status=413)
-        except Exception as raised:  # noqa: BLE001 - a bug is logged and reported by `_api_error`
-            refusal = _api_error(raised)
-            refusal.may_repeat = refusal.may_repeat and await order.may_repeat()
-            response = _logged(context, refusal)
+            response = await _respond(answer, request, context, order)
+        except asyncio.CancelledError:  # it takes longer than the server gives it when it stops
+            if not order.is_charged:
+                raise  # the server's own answer asks clients to repeat the request
+            response = await _stopped(context, order)
     if context.limits:
         response.raw_headers.extend(limit_headers(context.limits))
     return response
+
+
+async def _respond(answer: Answer, request: Request, context: Context, order: Order) -> Response:
+    try:
+        return await answer(request, context, order)
+    except ClientDisconnect:
+        order.operation.is_disconnected = True
+        await order.keep_unanswered()
+        return Response(status_code=400)  # not delivered; ends the request without an error in the log
+    except TooLargeError as error:
+        return _logged(context, invalid(None, error.message), status=413)
+    except Exception as raised:  # noqa: BLE001 - a bug is logged and reported by `_api_error`
+        refusal = _api_error(raised)
+        if refusal.may_repeat:
+            await order.keep_unanswered()
+            # Also where it was kept: the repetition may reach a server of a release that does not recognize it.
+            refusal.may_repeat = not order.is_charged
+        return _logged(context, refusal)
+
+
+async def _stopped(context: Context, order: Order) -> Response:
+    """Return the response of a charged order whose task was canceled."""
+    if task := asyncio.current_task():
+        task.uncancel()
+    await asyncio.wait([asyncio.create_task(order.keep_unanswered())], timeout=_STOP_SECONDS)
+    refusal = refused(UnavailableError())
+    refusal.may_repeat = False
+    return _logged(context, refusal)
 
 
 def _api_error(raised: Exception) -> ApiError:

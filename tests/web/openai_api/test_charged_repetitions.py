@@ -15,6 +15,7 @@ from tests.web.openai_api.conftest import NewClient
 from tests.web.openai_api.test_image_errors import post
 
 ORDER: dict[str, Any] = {"prompt": "A fox"}
+COUNT = "x-stainless-retry-count"
 
 
 class FailingStorage:
@@ -52,26 +53,27 @@ def fail(server: Running, error: Exception) -> None:
 @pytest.mark.any_database
 @pytest.mark.parametrize("error", [StorageError("away"), RuntimeError("a bug")])
 @pytest.mark.parametrize("format", ["b64_json", "url"])
-async def test_error_after_the_charge_is_not_repeated_by_clients_that_do_not_count(
-    server: Running, ada: Api, error: Exception, format: Any
+async def test_error_after_the_charge_is_not_repeated(
+    server: Running, ada: Api, client_of: NewClient, error: Exception, format: Any
 ) -> None:
     fail(server, error)
-    failed = await post(ada, ada.token, {**ORDER, "response_format": format})
-    assert failed.status_code >= 500
-    assert failed.headers["x-should-retry"] == "false"
+    async with client_of(ada, str(ada.token)) as client:
+        with pytest.raises(openai.InternalServerError) as failed:
+            await client.with_options(max_retries=2).images.generate(**ORDER, response_format=format)
+    assert failed.value.response.headers["x-should-retry"] == "false"
     assert await Generation.all().count() == 1
 
 
 @pytest.mark.any_database
 @pytest.mark.parametrize("error", [StorageError("away"), RuntimeError("a bug")])
 @pytest.mark.parametrize("format", ["b64_json", "url"])
-async def test_client_that_counts_its_attempts_gets_the_picture_by_the_next_one(
-    server: Running, ada: Api, client_of: NewClient, error: Exception, format: Any
+async def test_repetition_that_comes_all_the_same_gets_the_picture(
+    server: Running, ada: Api, error: Exception, format: Any
 ) -> None:
     fail(server, error)
-    async with client_of(ada, str(ada.token)) as client:
-        made = await client.with_options(max_retries=1).images.generate(**ORDER, response_format=format)
-    assert made.data
+    order = {**ORDER, "response_format": format}
+    answers = [await post(ada, ada.token, order, headers={COUNT: str(number)}) for number in (0, 1)]
+    assert [answer.status_code for answer in answers] == [503 if isinstance(error, StorageError) else 500, 200]
     assert await Generation.all().count() == 1
     assert await IdempotencyKey.all().count() == 0
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,13 +12,15 @@ import pytest
 from openai import AsyncOpenAI
 
 from models import Generation, IdempotencyKey
+from models.database.connection import rows
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import Api, photo, until
-from tests.web.openai_api.conftest import NewClient, create_key
+from tests.web.openai_api.conftest import HangingStorage, create_key, hold_orders
 from tests.web.openai_api.test_image_errors import post
 
 ORDER = {"prompt": "A fox"}
+SIGN_IN = 'mutation { signIn(input: {email: "ada@example.com", password: "correct horse"}) { token } }'
 GATEWAY_TIMEOUT = b"HTTP/1.1 504 Gateway Time-out\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
@@ -80,16 +82,62 @@ async def test_order_behind_a_proxy_that_gives_up_is_charged_once(idle_server: R
     assert before - await ada.credits() == row.cost
 
 
-async def test_order_that_takes_longer_than_one_request_is_waited_for(
-    scripted_settings: Settings, client_of: NewClient
-) -> None:
+@pytest.mark.any_database
+async def test_order_that_takes_longer_than_one_request_is_waited_for(scripted_settings: Settings) -> None:
     async with running(scripted_settings, idle=True, order_seconds=0.2) as server:
         ada = await server.api.sign_up()
-        async with client_of(ada, str(ada.token)) as client:
-            order = asyncio.create_task(client.with_options(max_retries=2).images.generate(prompt="A fox"))
-            await make_once_kept(server)
-            assert (await order).data
+        for number in (0, 1):
+            late = await attempt(ada, number)
+            assert (late.status_code, late.headers["x-should-retry"]) == (504, "false")
+        await make_once_kept(server)
+        assert (await attempt(ada, 2)).json()["data"]
         assert await Generation.all().count() == 1
+
+
+@pytest.mark.any_database
+async def test_repetition_that_fails_does_not_lose_the_order(scripted_settings: Settings) -> None:
+    async with running(scripted_settings, idle=True, order_seconds=0.01) as server:
+        ada = await server.api.sign_up()
+        await attempt(ada, 0)
+        await rows("ALTER TABLE generations RENAME TO hidden_generations")
+        try:
+            failed = await attempt(ada, 1)
+        finally:
+            await rows("ALTER TABLE hidden_generations RENAME TO generations")
+        assert failed.status_code >= 500
+        assert failed.headers["x-should-retry"] == "false"
+        await make_once_kept(server)
+        assert (await attempt(ada, 2)).json()["data"]
+        assert await Generation.all().count() == 1
+
+
+async def test_order_that_outlives_the_server_is_charged_once(scripted_settings: Settings) -> None:
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(httpx.AsyncClient(timeout=30))
+        async with running(scripted_settings) as server:
+            ada = replace(await server.api.sign_up(), http=http)
+            files: Any = server.services.media.files
+            files._storage = storage = HangingStorage(server.services.integrations.storage)
+            order = asyncio.create_task(attempt(ada, 0))
+            await storage.is_read.wait()
+        stopped = await order
+        assert (stopped.status_code, stopped.headers["x-should-retry"]) == (503, "false")
+        server = await stack.enter_async_context(running(scripted_settings))
+        assert (await attempt(replace(server.api, token=ada.token), 1)).json()["data"]
+        assert await Generation.all().count() == 1
+
+
+async def test_order_that_is_canceled_while_it_is_charged_is_not_repeated(scripted_settings: Settings) -> None:
+    async with httpx.AsyncClient(timeout=30) as http:
+        async with running(scripted_settings) as server:
+            ada = replace(await server.api.sign_up(), http=http)
+            held = hold_orders(server)
+            orders = [asyncio.create_task(attempt(ada, number)) for number in (None, 0)]
+            keyed = asyncio.create_task(post(ada, ada.token, ORDER, headers={"idempotency-key": "1"}))
+            await held.waits_for(3)
+        for order in orders:
+            assert ((await order).status_code, (await order).headers["x-should-retry"]) == (503, "false")
+        assert ((await keyed).status_code, "x-should-retry" in (await keyed).headers) == (503, False)
 
 
 @pytest.mark.any_database
@@ -98,7 +146,7 @@ async def test_each_order_answers_one_repetition(scripted_settings: Settings) ->
         ada = await server.api.sign_up()
         for _ in range(2):
             late = await attempt(ada, 0)
-            assert (late.status_code, "x-should-retry" in late.headers) == (504, False)
+            assert (late.status_code, late.headers["x-should-retry"]) == (504, "false")
         assert await Generation.all().count() == 2, "a first attempt is always a new order"
     async with running(scripted_settings, idle=True) as server:
         ada = replace(server.api, token=ada.token)
@@ -140,7 +188,7 @@ async def test_repetition_has_the_same_order_and_credential(scripted_settings: S
         for number, (api, changes) in enumerate([*others, (bob, {})], start=3):
             await attempt(api, 1, **changes)
             assert await Generation.all().count() == number
-        await attempt(ada, 1)
+        await attempt(ada, 1, token=(await server.api.one(SIGN_IN))["token"])  # any session of the account
         assert await Generation.all().count() == 6
         await IdempotencyKey.all().update(created_at=datetime(2020, 1, 1, tzinfo=UTC))
         await attempt(ada, 1)
