@@ -32,7 +32,7 @@ from web.openai_api.image_request import (
     read_form,
     read_json,
 )
-from web.openai_api.image_result import images_response, wait_for_ends
+from web.openai_api.image_result import failed, images_response, wait_for_ends
 from web.openai_api.image_stream import EventStream, events
 from web.openai_api.interruption import interruption, watched_session
 from web.openai_api.route import Order, fallback, route
@@ -144,7 +144,7 @@ class OpenAIEndpoints:
                 order.is_charged = False
                 raise
         if not rows:
-            raise ApiError(ErrorCode.NOT_FOUND, _GONE, may_repeat=False)
+            raise failed(None) if key is None else ApiError(ErrorCode.NOT_FOUND, _GONE, may_repeat=False)
         if fingerprint is not None:
             order.keep = partial(unanswered.keep, viewer.id, fingerprint, rows[0].batch_id)
         kind = "image_generation" if photo is None else "image_edit"

@@ -17,7 +17,7 @@ from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import Api, photo, until
 from tests.web.openai_api.conftest import HangingStorage, create_key, hold_orders
-from tests.web.openai_api.test_image_errors import post
+from tests.web.openai_api.test_image_errors import error_of, post
 
 ORDER = {"prompt": "A fox"}
 SIGN_IN = 'mutation { signIn(input: {email: "ada@example.com", password: "correct horse"}) { token } }'
@@ -204,4 +204,6 @@ async def test_repetition_of_a_deleted_order_is_not_found(scripted_settings: Set
         row = await Generation.get()
         await server.services.generations.worker.process(row.id)
         assert (await ada.one(delete, id=row.id))["errors"] == []
-        assert (await attempt(ada, 1)).status_code == 404
+        gone = await attempt(ada, 1)
+        assert gone.status_code == 404
+        assert error_of(gone)["message"] == "The picture was deleted."
