@@ -16,7 +16,7 @@ from services.generations.specification import GenerationRequest
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import Api, photo, until
-from tests.web.openai_api.conftest import CREATE_KEY, NewClient
+from tests.web.openai_api.conftest import CREATE_KEY, NewClient, hold_orders
 from tests.web.openai_api.test_image_errors import PATH, error_of, post
 from tests.web.test_metrics import read_metrics, sample
 from web.connection_limit import ConnectionLimits
@@ -102,16 +102,21 @@ async def test_client_that_leaves_is_not_waited_for_and_its_picture_is_made(
 
 async def test_client_that_leaves_while_it_orders_leaves_nothing_open(idle: Running, limits: ConnectionLimits) -> None:
     ada = await idle.api.sign_up()
+    before = await outcomes(idle, "disconnected")
+    held = hold_orders(idle)
     host, port = ada.address.removeprefix("http://").split(":")
     head = f"POST {PATH} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {ada.token}\r\n"
     for body in (b'{"prompt": "A fox"}', b'{"prompt": "A fox", "stream": true}'):
-        for delay in (0, 0.002, 0.004, 0.008, 0.015, 0.03):
-            _, writer = await asyncio.open_connection(host, int(port))
-            writer.write(f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
-            await asyncio.sleep(delay)
-            writer.transport.abort()
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        await held.waits_for(1)
+        writer.transport.abort()
+    held.release.set()
+    await until(Generation.all().exists)
     await holds_nothing(limits)
     await is_waiting(idle, 0)
+    assert await Generation.all().count() == 2
+    assert await outcomes(idle, "disconnected") == before + 2
 
 
 async def test_comments_keep_a_stream_open_and_clients_skip_them(idle: Running, client_of: NewClient) -> None:
