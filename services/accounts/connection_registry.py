@@ -38,12 +38,13 @@ class OpenConnection:
     """One socket or stream.
 
     `user`: the account's row as of the last change of what is checked. `signed_out`: the token no longer works.
-    `notify` is called after the token stopped working, or its SessionState changed.
+    `notify` is called after the token stopped working, or its SessionState changed. `is_program`: as in `register`.
     """
 
-    __slots__ = ("credential", "notify", "signed_out", "user")
+    __slots__ = ("credential", "is_program", "notify", "signed_out", "user")
 
-    def __init__(self, credential: Credential, user: User, notify: Callable[[], None]) -> None:
+    def __init__(self, credential: Credential, user: User, notify: Callable[[], None], *, is_program: bool) -> None:
+        self.is_program = is_program
         self.credential = credential
         self.user = user
         self.signed_out = False
@@ -107,21 +108,28 @@ class ConnectionRegistry:
         if not self._subscriptions[user_id]:
             del self._subscriptions[user_id]
 
-    def register(self, credential: Credential, user: User, notify: Callable[[], None]) -> OpenConnection:
-        """Check a connection until `unregister`; `notify` is called when it has changed."""
+    def register(
+        self, credential: Credential, user: User, notify: Callable[[], None], *, is_program: bool = False
+    ) -> OpenConnection:
+        """Check a connection until `unregister`; `notify` is called when it has changed.
+
+        `is_program`: a program waits for one order by it, while the user may see nothing of all others.
+        """
         if self._checking is None or self._checking.done():
             self._checking = asyncio.create_task(self._check_forever(), name="sign-ins")
         credential.user_id = user.id
-        connection = OpenConnection(credential, user, notify)
+        connection = OpenConnection(credential, user, notify, is_program=is_program)
         self._connections.add(connection)
-        if user.notify_by_mail:
-            self._presence.note(user.id)
+        self._note(connection)
         return connection
 
     def unregister(self, connection: OpenConnection) -> None:
         """Stop checking a connection."""
         self._connections.discard(connection)
-        if connection.user.notify_by_mail:
+        self._note(connection)
+
+    def _note(self, connection: OpenConnection) -> None:
+        if connection.user.notify_by_mail and not connection.is_program:
             self._presence.note(connection.user.id)
 
     async def aclose(self) -> None:
@@ -138,7 +146,7 @@ class ConnectionRegistry:
                 user_id = event.get("user") if isinstance(event, dict) else None
                 try:
                     await self._check([one for one in self._connections if user_id is None or one.user.id == user_id])
-                    await self._presence.renew(one.user.id for one in self._connections)
+                    await self._presence.renew(one.user.id for one in self._connections if not one.is_program)
                 except Exception as error:  # noqa: BLE001 - the next check comes when the database is back
                     log.warning("connection.check_failed", error=error)
 

@@ -129,15 +129,19 @@ async def test_batch_is_one_mail_once_all_of_it_has_ended(server: Running, mailb
     assert f"https://app.example/batches/{first['batchId']}\n" in mail.get_content()
 
 
+async def fail(generation_id: str) -> None:
+    await rows(
+        "UPDATE generations SET status = 'FAILED', stage = 'FAILED', error_code = 'GENERATION_FAILED',"
+        " completed_at = NOW(), progress = 1, version = version + 1 WHERE id = $1 RETURNING id",
+        generation_id,
+    )
+
+
 async def test_failed_order_is_announced_in_the_users_language(server: Running, mailbox: Mailbox) -> None:
     ada = await account(server, mailbox)
     assert (await ada.one(UPDATE, input={"locale": "zh-CN"}))["errors"] == []
     (made,) = (await ada.create(prompt="A boat"))["generations"]
-    await rows(
-        "UPDATE generations SET status = 'FAILED', stage = 'FAILED', error_code = 'GENERATION_FAILED',"
-        " completed_at = NOW(), progress = 1 WHERE id = $1 RETURNING id",
-        made["id"],
-    )
+    await fail(made["id"])
     await announce(server)
     (mail,) = mailbox.mails
     assert mail["Subject"] == "您的订单未能完成"
@@ -188,21 +192,36 @@ async def test_user_whose_program_received_the_picture_gets_no_mail(
         async def waits() -> bool:
             return server.services.events.topics.subscriber_count() == 1
 
-        async def departure_recorded() -> bool:
-            accounts = server.services.accounts
-            return not (accounts.connections._connections or accounts.result_mail.presence._tasks)
+        async def has_left() -> bool:
+            return not server.services.accounts.connections._connections
 
         await until(waits)
         if leaves:
             request.cancel()
-            await until(departure_recorded)
+            await until(has_left)
         (made,) = await Generation.filter(status="PENDING")
         await server.services.generations.worker.process(made.id)
         if not leaves:
             assert (await request).status_code == 200
-            await until(presence_after_the_result)
-        await announce(server)
+        await (announce(server) if leaves else sweep(server))
         assert (len(mailbox.mails), (await states())[0]) == ((1, "SENT") if leaves else (0, "SKIPPED"))
+    assert await AccountPresence.all().count() == 0
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_program_that_waits_for_its_order_hides_no_other(
+    server: Running, mailbox: Mailbox, is_stream: bool
+) -> None:
+    ada = await account(server, mailbox)
+    body = {"prompt": "A fox", "stream": is_stream}
+    request = asyncio.create_task(ada.http.post("/v1/images/generations", json=body, headers=ada.headers()))
+    await until(Generation.all().exists)
+    await order(server, ada)
+    waiting = await Generation.get(status="PENDING")
+    await announce(server)
+    assert (len(mailbox.mails), await states()) == (1, ["SENT"])
+    await fail(waiting.id)
+    assert ("generation_failed" in (await request).text, await states()) == (True, ["SENT", "SKIPPED"])
 
 
 async def test_presence_of_accounts_without_mails_is_not_recorded(server: Running, mailbox: Mailbox) -> None:

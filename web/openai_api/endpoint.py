@@ -32,7 +32,7 @@ from web.openai_api.image_request import (
     read_form,
     read_json,
 )
-from web.openai_api.image_result import failed, images_response, wait_for_ends
+from web.openai_api.image_result import failed, images_response, skip_mail, wait_for_ends
 from web.openai_api.image_stream import EventStream, events
 from web.openai_api.interruption import interruption, watched_session
 from web.openai_api.route import Order, fallback, route
@@ -102,6 +102,7 @@ class OpenAIEndpoints:
         response = JSONResponse(await images_response(context, submitted.body, ended))
         if await request.is_disconnected():  # while the pictures were read
             raise ClientDisconnect
+        await skip_mail(context, submitted.rows)
         return response
 
     async def _submit_json(self, request: Request, context: Context, order: Order) -> SubmittedOrder:

@@ -59,8 +59,15 @@ async def wait_for_ends(
         early.cancel()
         ends.cancel()
     if not any(row.status is GenerationStatus.COMPLETED for row in found):
+        await skip_mail(context, submitted)
         raise failed(found[0] if found else None)
     return found
+
+
+async def skip_mail(context: Context, submitted: Sequence[Generation]) -> None:
+    """Send no mail about an order that is answered by its results."""
+    if context.require_viewer().notify_by_mail:
+        await context.services.accounts.result_mail.mails.skip(submitted[0].batch_id)
 
 
 def unfinished(why: Interruption, *, has_key: bool) -> ApiError:

@@ -18,7 +18,7 @@ from services.core.message import message
 from services.events.generation_states import states
 from web.openai_api.api_error import ApiError, refused
 from web.openai_api.image_request import ImageBody, SubmittedOrder
-from web.openai_api.image_result import failed, picture, unfinished
+from web.openai_api.image_result import failed, picture, skip_mail, unfinished
 from web.openai_api.interruption import Interruption
 from web.outage_response import is_unavailable
 from web.streaming import Heartbeat, interrupted
@@ -93,8 +93,10 @@ async def _events(context: Context, order: SubmittedOrder) -> AsyncGenerator[str
             raise failed(last)
         made = await picture(context, body, last)
         yield _event(f"{kind}.completed", _settings(body, last) | made | _completed(last))
+        await skip_mail(context, order.rows)  # the client has not left before
     except ApiError as error:
         yield _failed(context, error)
+        await skip_mail(context, order.rows)
     except Refusal as refusal:
         yield _failed(context, refused(refusal))
     except Exception as error:

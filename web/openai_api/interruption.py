@@ -23,7 +23,7 @@ class Interruption(Enum):
 
 @contextlib.contextmanager
 def watched_session(context: Context) -> Iterator[asyncio.Event]:
-    """Count the caller as connected for the length of the block; the event is set once its token no longer works."""
+    """Check the caller for the length of the block; the event is set once its token no longer works."""
     ended = asyncio.Event()
     connections = context.services.accounts.connections
 
@@ -31,7 +31,7 @@ def watched_session(context: Context) -> Iterator[asyncio.Event]:
         if connection.signed_out:
             ended.set()
 
-    connection = connections.register(context.credential, context.require_viewer(), check)
+    connection = connections.register(context.credential, context.require_viewer(), check, is_program=True)
     try:
         yield ended
     finally:

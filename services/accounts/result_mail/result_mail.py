@@ -91,6 +91,14 @@ class ResultMails:
         log.info("result_mail.sent", user=results.user.id, batch=batch_id)
         return True
 
+    @staticmethod
+    async def skip(batch_id: str) -> None:
+        """Send no mail about a batch that has ended: a program has received its results."""
+        try:
+            await ResultNotice.filter(batch_id=batch_id, state=NoticeState.WAITING).update(state=NoticeState.SKIPPED)
+        except Exception as error:  # noqa: BLE001 - then a mail may be sent that was not needed
+            log.warning("result_mail.not_skipped", batch=batch_id, error=error)
+
     async def _claim(self, user_id: str, batch_id: str) -> _Results | None:
         """Decide about a batch, once; return what to send, None: nothing."""
         await account_change.lock_account(user_id)
