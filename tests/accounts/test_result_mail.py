@@ -213,10 +213,15 @@ async def test_program_that_waits_for_its_order_hides_no_other(
     server: Running, mailbox: Mailbox, is_stream: bool
 ) -> None:
     ada = await account(server, mailbox)
+    await order(server, ada)
     body = {"prompt": "A fox", "stream": is_stream}
     request = asyncio.create_task(ada.http.post("/v1/images/generations", json=body, headers=ada.headers()))
-    await until(Generation.all().exists)
-    await order(server, ada)
+
+    async def waits() -> bool:
+        return server.services.events.topics.subscriber_count() == 1
+
+    await until(waits)
+    await server.services.accounts.result_mail.presence.aclose()  # nothing is being recorded any more
     waiting = await Generation.get(status="PENDING")
     await announce(server)
     assert (len(mailbox.mails), await states()) == (1, ["SENT"])
