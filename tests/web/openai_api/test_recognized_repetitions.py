@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import httpx
@@ -65,6 +66,13 @@ async def attempt(api: Api, number: int | None, **changes: Any) -> httpx.Respons
     return await post(api, token, ORDER | changes, headers=headers)
 
 
+async def is_answered(api: Api) -> bool:
+    """Return whether a repetition gets its picture, rather than that its time is up, as on a busy machine."""
+    answer = await attempt(api, 2)
+    assert answer.status_code in (200, 504), answer.text
+    return answer.status_code == 200
+
+
 @pytest.mark.parametrize("is_edit", [False, True])
 async def test_order_behind_a_proxy_that_gives_up_is_charged_once(idle_server: Running, is_edit: bool) -> None:
     ada = await idle_server.api.sign_up()
@@ -90,13 +98,13 @@ async def test_order_that_takes_longer_than_one_request_is_waited_for(scripted_s
             late = await attempt(ada, number)
             assert (late.status_code, late.headers["x-should-retry"]) == (504, "false")
         await make_once_kept(server)
-        assert (await attempt(ada, 2)).json()["data"]
+        await until(partial(is_answered, ada))
         assert await Generation.all().count() == 1
 
 
 @pytest.mark.any_database
 async def test_repetition_that_fails_does_not_lose_the_order(scripted_settings: Settings) -> None:
-    async with running(scripted_settings, idle=True, order_seconds=0.01) as server:
+    async with running(scripted_settings, idle=True, order_seconds=0.2) as server:
         ada = await server.api.sign_up()
         await attempt(ada, 0)
         await rows("ALTER TABLE generations RENAME TO hidden_generations")
@@ -107,7 +115,7 @@ async def test_repetition_that_fails_does_not_lose_the_order(scripted_settings: 
         assert failed.status_code >= 500
         assert failed.headers["x-should-retry"] == "false"
         await make_once_kept(server)
-        assert (await attempt(ada, 2)).json()["data"]
+        await until(partial(is_answered, ada))
         assert await Generation.all().count() == 1
 
 
