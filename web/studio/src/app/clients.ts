@@ -4,7 +4,7 @@ import { cacheExchange, type Cache, type UpdateResolver } from "@urql/exchange-g
 import { Darkroom } from "@darkroom/client/client.ts";
 import { cacheOptions, liveExchange } from "@darkroom/client/urql.ts";
 import { relayPagination } from "@urql/exchange-graphcache/extras";
-import { filter, pipe } from "wonka";
+import { filter, map, pipe } from "wonka";
 import {
   AlbumsDocument,
   type AlbumPartsFragment,
@@ -16,7 +16,7 @@ import {
 import { addLine } from "./ledger-cache.ts";
 import { renewing } from "./links.ts";
 import { createListeners } from "./listeners.ts";
-import { rereading } from "./reachability.ts";
+import { nameOf, rereading } from "./reachability.ts";
 
 export type Clients = {
   readonly darkroom: Darkroom;
@@ -28,6 +28,7 @@ export type Clients = {
 };
 
 const LISTS = ["Pictures", "Ledger"];
+const KEPT = ["Deployment", "Catalogue", "OwnStyles", "PictureModels"]; // what views are made of
 
 /** Create the clients of one session in one language; the socket is authenticated once, so another session has others. */
 export function createClients(locale: string): Clients {
@@ -37,7 +38,7 @@ export function createClients(locale: string): Clients {
   const urql = new Client({
     url: "/graphql",
     preferGetMethod: false,
-    exchanges: [exchange, links.exchange, cacheExchange(studioCache()), newestOnly(), liveExchange(darkroom), fetchExchange],
+    exchanges: [exchange, links.exchange, keepAnswers(), cacheExchange(studioCache()), newestOnly(), liveExchange(darkroom), fetchExchange],
     fetchOptions: () => requestOptions(darkroom),
   });
   const resume = () => {
@@ -168,4 +169,18 @@ function newestOnly(): Exchange {
   return ({ forward }) =>
     (operations) =>
       pipe(forward(operations), filter(isNewest));
+}
+
+/** Give the last answer of a query that cannot be read again beside the error: what is shown stays, for all who read it. */
+function keepAnswers(): Exchange {
+  const answers = new Map<number, OperationResult["data"]>();
+  const complete = (result: OperationResult): OperationResult => {
+    const { operation, data, error } = result;
+    if (operation.kind !== "query" || !KEPT.includes(nameOf(operation))) return result;
+    if (data) answers.set(operation.key, data);
+    return error && !data ? { ...result, data: answers.get(operation.key) } : result;
+  };
+  return ({ forward }) =>
+    (operations) =>
+      pipe(forward(operations), map(complete));
 }

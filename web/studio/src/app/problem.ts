@@ -2,6 +2,7 @@
 import { CombinedError } from "@urql/core";
 import { InputRefusedError, RefusedError } from "@darkroom/client/errors.ts";
 import { texts } from "../locales/texts.ts";
+import { isUnanswered } from "./reachability.ts";
 
 export const problemTexts = texts({
   en: {
@@ -27,7 +28,8 @@ export function messageOf(problem: unknown, text: Texts): string {
   }
   if (problem instanceof InputRefusedError || problem instanceof RefusedError) return problem.message;
   if (problem instanceof CombinedError) {
-    return problem.graphQLErrors.map(({ message }) => message).join(" ") || text.unreachable;
+    const said = problem.graphQLErrors.map(({ message }) => message).join(" ");
+    return said || (isUnanswered(problem) ? text.unreachable : text.unknown);
   }
   return problem instanceof TypeError ? text.unreachable : text.unknown;
 }
@@ -40,5 +42,5 @@ export function isUnavailable(problem: unknown): boolean {
 
 /** Whether the request may not have reached the server, so that sending it again can help. */
 export function isOffline(problem: unknown): boolean {
-  return problem instanceof TypeError || (problem instanceof CombinedError && Boolean(problem.networkError));
+  return problem instanceof TypeError || isUnanswered(problem);
 }

@@ -1,7 +1,7 @@
 // Whether the server can be reached. What fails raises the question, and a small request answers it, again and again
 // while the server is away: so a single lost request shows nothing, and what was missed is read as soon as it is back.
 // A query that was lost while the server is there is read again, too.
-import { makeOperation, type Client, type CombinedError, type Exchange, type Operation, type OperationResult } from "@urql/core";
+import { CombinedError, makeOperation, type Client, type Exchange, type Operation, type OperationResult } from "@urql/core";
 import { pipe, tap } from "wonka";
 import { createListeners } from "./listeners.ts";
 
@@ -64,11 +64,11 @@ function set(away: boolean): void {
   listeners.notify();
 }
 
-/** Whether the request was not answered by the server itself. */
-function isUnanswered(error: CombinedError | undefined): boolean {
-  if (!error?.networkError) return false;
+/** Whether the request was not answered by the server itself, or not to its end: what a proxy refuses, it refuses again. */
+export function isUnanswered(error: unknown): boolean {
+  if (!(error instanceof CombinedError) || !error.networkError) return false;
   const status = (error.response as Response | undefined)?.status;
-  return status === undefined || AWAY.includes(status);
+  return status === undefined || AWAY.includes(status) || error.networkError instanceof TypeError; // as the browser reports a lost answer
 }
 
 /** `keptByStreams`: names of queries whose lists a stream completes by itself after a lost connection. */
@@ -116,7 +116,8 @@ export function rereading(keptByStreams: readonly string[]): { exchange: Exchang
 /** A query without an answer: how often it was sent, and what sends it again. */
 type Lost = { readonly tries: number; readonly timer: ReturnType<typeof setTimeout> | undefined };
 
-function nameOf({ query }: Operation): string {
+/** The name of an operation; empty: it has none. */
+export function nameOf({ query }: Operation): string {
   const operation = query.definitions.find((one) => one.kind === "OperationDefinition");
   return operation?.name?.value ?? "";
 }

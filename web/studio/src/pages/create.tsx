@@ -59,7 +59,7 @@ export default function CreatePage() {
 function useDeployment() {
   const [{ data: deployed, error: noDeployment }, reread] = useQuery({ query: DeploymentDocument, requestPolicy: "cache-and-network" });
   const rereadDeployment = useCallback(() => reread({ requestPolicy: "network-only" }), [reread]);
-  const isPaused = deployed !== undefined && !takesOrders(deployed.deployment);
+  const isPaused = deployed != null && !takesOrders(deployed.deployment);
   useEffect(() => {
     if (!isPaused) return;
     const timer = setInterval(rereadDeployment, PAUSE);
