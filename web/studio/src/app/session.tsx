@@ -171,7 +171,8 @@ function Actions({ clients, restart, children }: ActionsProps) {
           throw refusal;
         });
         if (viewer && now?.id === viewer.id) return { clients, owner: viewer.id };
-        if (viewer) throw new InputRefusedError([{ code: "CONFLICT", message: t.notOrdered }]); // what is shown is not theirs
+        // What is shown is not theirs.
+        if (viewer) throw new InputRefusedError([{ code: "CONFLICT", message: now ? t.notOrdered : t.notOrderedSignedOut }]);
         const { id } = now ?? accepted((await darkroom.run(BeginAsGuestDocument, {})).createGuest).user!;
         return { clients: changed(), owner: id };
       },

@@ -37,6 +37,7 @@ export const common = texts({
     failed: "This could not be loaded",
     ordered: "Your order is placed.",
     notOrdered: "Your order was not placed, because someone else is signed in now.",
+    notOrderedSignedOut: "Your order was not placed, because you are signed out. Please sign in again.",
     show: "Show",
   },
   zh: {
@@ -73,6 +74,7 @@ export const common = texts({
     failed: "无法加载",
     ordered: "订单已提交。",
     notOrdered: "登录账户已更换，订单未提交。",
+    notOrderedSignedOut: "您已退出登录，订单未提交，请重新登录。",
     show: "查看",
   },
 });

@@ -26,11 +26,12 @@ export default function CameraDialog({ onClose, onDone }: Props) {
         if (isOver) return stop();
         if (video.current) video.current.srcObject = stream;
         setState("open");
-        const found = await camerasOf(stream); // known only after the permission
-        if (!isOver) setCameras(found);
       } catch {
-        setState("none");
+        if (!isOver) setState("none");
+        return;
       }
+      const found = await camerasOf(stream).catch(() => null); // known only after the permission
+      if (found && !isOver) setCameras(found);
     };
     const stop = () => stream?.getTracks().forEach((track) => track.stop());
     void open();

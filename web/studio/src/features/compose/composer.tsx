@@ -39,13 +39,13 @@ export function takesOrders({ status }: Pick<Deployment, "status">): boolean {
 export function Composer({ picked, prices, deployment, onUnavailable }: Props) {
   const t = useText(compose);
   const { viewer } = useSession();
-  const { photo } = usePhoto();
+  const { photo, isComing } = usePhoto();
   const [draft, change] = useDraft(picked);
   const order = useOrder();
   const [{ data }] = useQuery({ query: PictureModelsDocument });
 
   const usesPhoto = picked.referenceImage !== "UNUSED";
-  const hasPhoto = usesPhoto && photo !== null;
+  const hasPhoto = usesPhoto && (photo !== null || isComing);
   const { aspectRatios } = deployment;
   const maxBatch = viewer?.maxBatch ?? deployment.maxBatch;
   const offer = useMemo(
@@ -93,7 +93,7 @@ export function Composer({ picked, prices, deployment, onUnavailable }: Props) {
         className={style["form"]}
         onSubmit={(event) => {
           event.preventDefault();
-          if (!missing.length) void order.submit(hasPhoto, (uploadId) => orderOf(picked, draft, uploadId));
+          if (!missing.length) void order.submit(usesPhoto, (uploadId) => orderOf(picked, draft, uploadId));
         }}
       >
         <header>

@@ -21,7 +21,7 @@ import {
   type RegenerateInput,
 } from "../../gql/graphql.ts";
 import { common } from "../../locales/common.ts";
-import { heldPhoto } from "./photo-store.ts";
+import { heldPhoto, releasePhoto } from "./photo-store.ts";
 
 const KEPT = `${OWN}orders`;
 const PAUSE = 2000; // milliseconds between two tries
@@ -61,10 +61,17 @@ function kept(): readonly Pending[] {
 }
 
 function keep(next: readonly Pending[]): void {
+  const photos = photosOf(next);
+  for (const photo of photosOf(pending)) if (!photos.has(photo)) releasePhoto(photo);
   pending = next;
   if (next.length) keepForOwner(KEPT, JSON.stringify(next));
   else sessionStorage.removeItem(KEPT);
   listeners.notify();
+}
+
+/** The ids of the photos that go along. */
+function photosOf(orders: readonly Pending[]): Set<string> {
+  return new Set(orders.flatMap((one) => (one.kind === "create" && one.photo ? [one.photo] : [])));
 }
 
 function forget(key: string): void {
@@ -139,7 +146,7 @@ function useSettle(): (clients: Clients, order: Pending) => Promise<void> {
     async (clients, order) => {
       running.add(order.key);
       try {
-        const address = await send(clients, order, () => toast(t.notOrdered));
+        const address = await send(clients, order, (now) => toast(now ? t.notOrdered : t.notOrderedSignedOut));
         if (!address) return;
         if (location.pathname === order.from) navigate(address);
         else toast(t.ordered, { label: t.show, run: () => navigate(address) });
@@ -151,17 +158,21 @@ function useSettle(): (clients: Clients, order: Pending) => Promise<void> {
   );
 }
 
-/** Send it, again while there is no connection; return the address of what is made, or null where its account has left: `onLeft`. */
-async function send(clients: Clients, order: Pending, onLeft: () => void): Promise<string | null> {
+/**
+ * Send it, again while there is no connection; return the address of what is made, or null where its account has left: `onLeft`, with
+ * who is signed in now.
+ */
+async function send(clients: Clients, order: Pending, onLeft: (now: string | null) => void): Promise<string | null> {
   const { key, owner } = order;
   const isKept = () => pending.some((one) => one.key === key);
   for (;;) {
     const { made, error } = await request(clients, order);
     if (isKept() && isOffline(error)) {
       setWaiting(key, true);
-      if ((await accountOnceBack(clients)) !== owner && isKept()) {
+      const now = await accountOnceBack(clients);
+      if (now !== owner && isKept()) {
         forget(key);
-        onLeft();
+        onLeft(now);
       }
       if (isKept()) {
         setWaiting(key, false);

@@ -9,7 +9,7 @@ import { onFileDropped } from "../../app/file-drops.ts";
 import { lazily } from "../../app/lazily.ts";
 import { useLocale, useText } from "../../app/locale.tsx";
 import { messageOf, problemTexts } from "../../app/problem.ts";
-import { Button, IconButton } from "../../components/button.tsx";
+import { Button, IconButton, Spinner } from "../../components/button.tsx";
 import { Picture } from "../../components/card.tsx";
 import { Problem } from "../../components/field.tsx";
 import { Icon } from "../../components/icons.tsx";
@@ -27,7 +27,7 @@ export function PhotoField({ rules, isRequired, example }: Props) {
   const t = useText(compose);
   const problems = useText(problemTexts);
   const { locale } = useLocale();
-  const { photo, problem, choose, edit, clear } = usePhoto();
+  const { photo, isComing, problem, choose, edit, clear } = usePhoto();
   const [dialog, setDialog] = useState<"crop" | "camera" | null>(null);
   const [done, setDone] = useState({ text: "", times: 0 });
   const zone = useRef<HTMLDivElement>(null);
@@ -79,10 +79,11 @@ export function PhotoField({ rules, isRequired, example }: Props) {
                 <Picture src={example} alt={t.example} eager />
               </div>
             ) : (
-              <Icon name="upload" />
+              !isComing && <Icon name="upload" />
             )}
+            {isComing && <Spinner />}
             <Text slot="label" className={style["hint"] ?? ""}>
-              {isRequired ? t.photoHint : t.photoOptional}
+              {isComing ? t.preparing : isRequired ? t.photoHint : t.photoOptional}
             </Text>
             <div className={style["acts"]} data-acts="">
               {files(

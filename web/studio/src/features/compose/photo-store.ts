@@ -41,66 +41,78 @@ async function run<T>(mode: IDBTransactionMode, act: (store: IDBObjectStore) => 
   }
 }
 
-/** Keep the photo; null: keep none. Where the browser keeps nothing, as in some private windows, nothing happens. */
+/** As `run`; null where the browser keeps nothing, as in some private windows. */
+async function attempt<T>(mode: IDBTransactionMode, act: (store: IDBObjectStore) => IDBRequest<T>): Promise<T | null> {
+  try {
+    return await run(mode, act);
+  } catch {
+    return null;
+  }
+}
+
+/** Keep the photo; null: keep none. */
 export async function keepPhoto(photo: Pick<Kept, "id" | "file" | "name"> | null): Promise<void> {
   const known = sessionStorage.getItem(TAB);
   if (!photo && !known) return;
   const key = known ?? newKey();
   if (photo) keepForOwner(TAB, key);
   else sessionStorage.removeItem(TAB);
-  try {
-    await run<unknown>("readwrite", (store) => {
-      const all = store.openCursor();
-      all.onsuccess = () => {
-        if (!all.result) return;
-        if ((all.result.value as Kept).at < Date.now() - LONGEST) all.result.delete();
-        all.result.continue();
-      };
-      const kept = photo && ({ id: photo.id, file: photo.file, name: photo.name, at: Date.now() } satisfies Kept);
-      const done: IDBRequest = kept ? store.put(kept, key) : store.delete(key);
-      return done;
-    });
-  } catch {
-    return;
-  }
+  await attempt<unknown>("readwrite", (store) => {
+    const all = store.openCursor();
+    all.onsuccess = () => {
+      if (!all.result) return;
+      if ((all.result.value as Kept).at < Date.now() - LONGEST) all.result.delete();
+      all.result.continue();
+    };
+    const done: IDBRequest = photo ? store.put(keptOf(photo), key) : store.delete(key);
+    return done;
+  });
+}
+
+function keptOf({ id, file, name }: Pick<Kept, "id" | "file" | "name">): Kept {
+  return { id, file, name, at: Date.now() };
 }
 
 /** Keep beside the photo that it was sent: it is not sent again after a reload. */
 export async function keepUpload(id: string, upload: KeptUpload): Promise<void> {
   const key = sessionStorage.getItem(TAB);
   if (!key) return;
-  try {
-    await run<Kept | undefined>("readwrite", (store) => {
-      const kept: IDBRequest<Kept | undefined> = store.get(key);
-      kept.onsuccess = () => void (kept.result?.id === id && store.put({ ...kept.result, upload }, key));
-      return kept;
-    });
-  } catch {
-    return;
-  }
+  await attempt<Kept | undefined>("readwrite", (store) => {
+    const kept: IDBRequest<Kept | undefined> = store.get(key);
+    kept.onsuccess = () => void (kept.result?.id === id && store.put({ ...kept.result, upload }, key));
+    return kept;
+  });
 }
 
 const held = new Map<string, Blob>();
+const ORDERED = "ordered "; // and the id of the photo: the key of one that an order takes along
 
-/** Hold the photo of an order that takes it along, while that is sent; return a function that ends it. */
-export function holdPhoto({ id, file }: Pick<Kept, "id" | "file">): () => void {
-  held.set(id, file);
-  return () => void held.delete(id);
+/** Hold the photo of an order that takes it along, also over a reload: the photo of the tab may be another one before it is sent. */
+export async function holdPhoto(photo: Pick<Kept, "id" | "file" | "name">): Promise<void> {
+  held.set(photo.id, photo.file);
+  await attempt("readwrite", (store) => store.put(keptOf(photo), ORDERED + photo.id));
 }
 
-/** Return the photo of such an order, also after a reload; null: it has gone. */
+/** Let it go: no order takes it along any more. */
+export function releasePhoto(id: string): void {
+  held.delete(id);
+  void attempt("readwrite", (store) => store.delete(ORDERED + id));
+}
+
+/** Return the photo of such an order; null: it has gone. */
 export async function heldPhoto(id: string): Promise<Blob | null> {
-  const kept = held.has(id) ? null : await keptPhoto();
-  return held.get(id) ?? (kept?.id === id ? kept.file : null);
+  return held.get(id) ?? (await kept(ORDERED + id))?.file ?? null;
 }
+
+/** Whether this tab has kept a photo, as far as is known at once. */
+export const hasKeptPhoto = (): boolean => sessionStorage.getItem(TAB) !== null;
 
 /** Return the photo that this tab has kept; null: none. */
 export async function keptPhoto(): Promise<Kept | null> {
   const key = sessionStorage.getItem(TAB);
-  if (!key) return null;
-  try {
-    return ((await run("readonly", (store) => store.get(key))) as Kept | undefined) ?? null;
-  } catch {
-    return null;
-  }
+  return key ? kept(key) : null;
+}
+
+async function kept(key: string): Promise<Kept | null> {
+  return (await attempt<Kept | undefined>("readonly", (store) => store.get(key))) ?? null;
 }

@@ -6,7 +6,7 @@ import { useSession } from "../../app/session.tsx";
 import { onTabLeft } from "../../app/tab-owner.ts";
 import { prepared, UnreadableError, type Rules } from "./image.ts";
 import { isForOrder, usePhotoSending } from "./photo-sending.ts";
-import { keepPhoto, keptPhoto } from "./photo-store.ts";
+import { hasKeptPhoto, keepPhoto, keptPhoto } from "./photo-store.ts";
 
 export type Photo = {
   /** Of this file: a photo that was turned is another one. */
@@ -24,6 +24,8 @@ export type SentPhoto = { readonly uploadId: string } | { readonly photo: Photo 
 
 export type PhotoState = {
   readonly photo: Photo | null;
+  /** Whether a photo is being prepared, which will be the next one. */
+  readonly isComing: boolean;
   readonly progress: number;
   readonly isSending: boolean;
   readonly problem: unknown;
@@ -32,7 +34,7 @@ export type PhotoState = {
   /** Take what `change` makes of the photo, after the changes before. */
   readonly edit: (change: (file: Blob) => Promise<Blob>, rules: Rules) => Promise<boolean>;
   readonly clear: () => void;
-  /** Resolve to the photo as it is ordered, sending it now if it was not; null: there is none. */
+  /** Resolve to the photo as it is ordered, sending it now if it was not; null: there is none. Rejects where it was removed meanwhile. */
   readonly send: (client: Darkroom) => Promise<SentPhoto | null>;
   /** Forget what was sent, which expires: the next `send` sends it again. */
   readonly forget: () => void;
@@ -49,11 +51,12 @@ export function usePhoto(): PhotoState {
 }
 
 /** A file that becomes the photo. */
-type Coming = { readonly file: Promise<Blob>; readonly shown: Promise<void> };
+type Coming = { readonly choice: number; readonly file: Promise<Blob>; readonly shown: Promise<void> };
 
 export function PhotoProvider({ children }: { readonly children: ReactNode }) {
   const { viewer, clients } = useSession();
   const [photo, setPhoto] = useState<Photo | null>(null);
+  const [isComing, setComing] = useState(hasKeptPhoto);
   const [problem, setProblem] = useState<unknown>(null);
   const current = useRef<Photo | null>(null);
   const coming = useRef<Coming | null>(null);
@@ -75,6 +78,7 @@ export function PhotoProvider({ children }: { readonly children: ReactNode }) {
   const clear = useCallback(() => {
     choices.current++;
     coming.current = null;
+    setComing(false);
     setProblem(null);
     show(null);
     void keepPhoto(null);
@@ -85,23 +89,30 @@ export function PhotoProvider({ children }: { readonly children: ReactNode }) {
       const choice = ++choices.current;
       const isLast = () => choice === choices.current;
       const prepare = async () => {
-        const next = { ...(await prepared(await file, rules)), id: newKey(), name };
+        const ready = await file.then((found) => prepared(found, rules)).catch((refusal: unknown) => {
+          throw refusal instanceof UnreadableError ? refusal : new UnreadableError();
+        });
+        const next = { ...ready, id: newKey(), name };
         if (isLast()) {
           show(next);
           void keepPhoto(next);
         } else if (next.url) URL.revokeObjectURL(next.url);
       };
       const shown = prepare();
-      coming.current = { file, shown };
+      coming.current = { choice, file, shown };
+      setComing(true);
       setProblem(null);
       try {
         await shown;
         return isLast();
       } catch (refusal) {
-        if (isLast()) setProblem(refusal instanceof UnreadableError ? refusal : new UnreadableError());
+        if (isLast()) setProblem(refusal);
         return false;
       } finally {
-        if (isLast()) coming.current = null;
+        if (isLast()) {
+          coming.current = null;
+          setComing(false);
+        }
       }
     },
     [show],
@@ -116,34 +127,54 @@ export function PhotoProvider({ children }: { readonly children: ReactNode }) {
     [take],
   );
 
+  /** Wait until what was chosen last is the photo; rejects where it cannot be read. */
+  const settled = useCallback(async () => {
+    for (let last = coming.current; last; last = coming.current) {
+      const { choice } = last;
+      await last.shown.catch((refusal: unknown) => {
+        if (choice === choices.current) throw refusal;
+      });
+    }
+  }, []);
+
   const send = useCallback(
     async (client: Darkroom): Promise<SentPhoto | null> => {
-      await coming.current?.shown; // what was chosen last is ordered, and nothing where it cannot be read
-      const chosen = current.current;
-      if (!chosen) return null;
-      try {
-        return { uploadId: await sendPhoto(client, chosen, owner) };
-      } catch (refusal) {
-        if (isForOrder(refusal)) return { photo: chosen };
-        throw refusal;
+      await settled();
+      for (let chosen = current.current; chosen; chosen = current.current) {
+        try {
+          return { uploadId: await sendPhoto(client, chosen, owner) };
+        } catch (refusal) {
+          if (isForOrder(refusal)) return { photo: chosen };
+          await settled();
+          if (current.current === chosen || !current.current) throw refusal; // else it is another one now, which is sent
+        }
       }
+      return null;
     },
-    [sendPhoto, owner],
+    [settled, sendPhoto, owner],
   );
 
   // After a reload, or on the way back from a payment page. It was prepared before, so that any rules fit.
   useEffect(() => {
+    const choice = choices.current;
+    const isLast = () => choice === choices.current;
+    const kept = keptPhoto();
     const restore = async () => {
-      const choice = choices.current;
-      const kept = await keptPhoto();
-      if (!kept) return;
-      const { file, name, id, upload } = kept;
+      const found = await kept;
+      if (!found) return;
+      const { file, name, id, upload } = found;
       const next = { ...(await prepared(file, { maxBytes: Infinity, contentTypes: [file.type] })), id, name };
-      if (choice !== choices.current) return;
+      if (!isLast()) return;
       show(next);
       if (upload) resume(next, upload);
     };
-    restore().catch(() => undefined);
+    const end = () => {
+      if (!isLast()) return;
+      coming.current = null;
+      setComing(false);
+    };
+    const shown = restore().catch(() => undefined).then(end);
+    coming.current = { choice, file: kept.then((found) => found?.file ?? new Blob()), shown };
   }, [show, resume]);
 
   useEffect(() => onTabLeft(clear), [clear]);
@@ -158,6 +189,7 @@ export function PhotoProvider({ children }: { readonly children: ReactNode }) {
   const value = useMemo<PhotoState>(
     () => ({
       photo,
+      isComing,
       progress: sending.progress,
       isSending: sending.isSending,
       problem: problem ?? sending.problem,
@@ -167,7 +199,7 @@ export function PhotoProvider({ children }: { readonly children: ReactNode }) {
       send,
       forget: stop,
     }),
-    [photo, sending, problem, take, edit, clear, send, stop],
+    [photo, isComing, sending, problem, take, edit, clear, send, stop],
   );
   return <Context value={value}>{children}</Context>;
 }
