@@ -56,14 +56,20 @@ export function PersonActs({ person }: { readonly person: Person }) {
   const t = useText(admin);
   const a = useText(adminActs);
   const { viewer } = useSession();
-  const offers = useOffers();
+  const { data: found, error, reread } = useRead(DeskOffersDocument, {});
+  const offers = found?.plans ?? [];
+  const isOffered = (kind: Kind) => !found || offers.some((one) => one.kind === kind); // as long as it is not known
   const [open, setOpen] = useState<Act | null>(null);
   const close = () => setOpen(null);
+  const begin = (act: Act) => {
+    if (error) reread(); // the offers, of which one is chosen
+    setOpen(act);
+  };
   const props = { person, onClose: close };
   return (
     <div className={style["acts"]} role="group" aria-label={t.person.acts}>
-      {actsFor(person, viewer, (kind) => offers.some((one) => one.kind === kind)).map((act) => (
-        <Button key={act} size="small" look={act === "suspend" ? "danger" : "outline"} onPress={() => setOpen(act)}>
+      {actsFor(person, viewer, isOffered).map((act) => (
+        <Button key={act} size="small" look={act === "suspend" ? "danger" : "outline"} onPress={() => begin(act)}>
           {a[act].act}
         </Button>
       ))}
@@ -132,11 +138,6 @@ function AdjustDialog({ person, onClose }: Props) {
 }
 
 type Offers = DeskOffersQuery["plans"];
-
-/** None while they are read. */
-function useOffers(): Offers {
-  return useRead(DeskOffersDocument, {}).data?.plans ?? [];
-}
 
 function PassDialog({ person, passes, onClose }: Props & { readonly passes: Offers }) {
   const a = useText(adminActs);
