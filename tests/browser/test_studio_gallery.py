@@ -112,6 +112,22 @@ async def test_videos_are_a_filter_only_where_there_can_be_some(chromium: "Brows
             assert await studio.page.get_by_role("radio", name="Videos").count() == 0
 
 
+# Count the frames from now on in which the page is shorter, or is scrolled to another place.
+WATCH_PLACE = """() => {
+  const { scrollHeight } = document.body;
+  const place = scrollY;
+  window.jumps = 0;
+  const note = () => {
+    window.jumps += document.body.scrollHeight < scrollHeight || scrollY !== place ? 1 : 0;
+    requestAnimationFrame(note);
+  };
+  note();
+}"""
+PRESS_HEART = """() => [...document.querySelectorAll('[role=row] button[aria-label=Favorite]')]
+  .find((one) => one.getBoundingClientRect().top > 200 && one.getBoundingClientRect().bottom < innerHeight)
+  .click()"""
+
+
 async def mark_all(studio: StudioPage, ada: Api, said: str, count: int) -> None:
     """Select all that are shown, as the bar has `said`, and mark them as favorites: so many are marked."""
     page = studio.page
@@ -171,7 +187,7 @@ async def test_next_page_is_loaded_when_its_end_comes_near(chromium: "Browser", 
                 nonlocal further
                 further += is_further_page(request)
 
-            page.on("request", note)
+            page.on("requestfinished", note)
             await open_gallery(studio, "pages@example.com")
             await page.get_by_text("200 pictures").wait_for()
             await page.wait_for_timeout(1500)
@@ -182,7 +198,31 @@ async def test_next_page_is_loaded_when_its_end_comes_near(chromium: "Browser", 
             await studio.hear_answers()
             before = await page.evaluate("() => document.body.scrollHeight")
             await page.wait_for_function("(before) => document.body.scrollHeight > before * 1.5", arg=before)
-            assert further == 2, "one was lost, and the next one loaded"
+            await page.wait_for_timeout(1500)  # in which the page after it would be loaded
+            assert further == 1, "the one that was lost is loaded, and no other"
+
+
+async def test_place_stays_when_a_favorite_moves_to_the_front(chromium: "Browser", tmp_path: Path) -> None:
+    settings = {"DEMO_SECONDS": "0", "RATE_LIMITS": "off"}
+    async with run_server(tmp_path, **settings) as server, server.api() as api:
+        _, (made,) = await pictures_of(api, "hearts@example.com", 1)
+        copy_generation(tmp_path / "darkroom.sqlite3", made, 149)
+        async with open_studio(chromium, server) as studio:
+            page = studio.page
+            await open_gallery(studio, "hearts@example.com", "/gallery?order=FAVORITES_FIRST")
+            await page.get_by_text("150 pictures").wait_for()
+            for _ in range(2):
+                before = await page.evaluate("() => document.body.scrollHeight")
+                await page.evaluate("() => scrollTo(0, document.body.scrollHeight)")
+                await page.wait_for_function("(before) => document.body.scrollHeight > before", arg=before)
+            await page.wait_for_timeout(1000)  # until the page after it is there, if one is loaded
+            await page.evaluate(WATCH_PLACE)
+            async with page.expect_event("requestfinished", is_further_page):  # the first page, and those after it
+                await page.evaluate(PRESS_HEART)
+            await page.wait_for_timeout(1500)  # also for the message about the change
+            assert await page.evaluate("() => window.jumps") == 0
+            await page.evaluate("() => scrollTo(0, 0)")
+            await page.get_by_role("row").first.get_by_role("button", name="Not a favorite").wait_for()
 
 
 def is_further_page(request: "Request") -> bool:

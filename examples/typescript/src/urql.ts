@@ -15,8 +15,12 @@ export function edgeKey({ cursor, node }: DataFields): string | null {
   return typeof cursor === "string" && id ? `${cursor} ${id}` : null;
 }
 
-/** Options of graphcache: keys, pages, optimistic favorites and deletion, and what mutations and live changes move. */
-export function cacheOptions(): CacheExchangeOpts {
+/**
+ * Options of graphcache: keys, pages, optimistic favorites and deletion, and what mutations and live changes move. `onReread`:
+ * called when lists are read again from their first page on, because only the server knows the place of what has changed.
+ */
+export function cacheOptions(onReread: () => void = () => {}): CacheExchangeOpts {
+  const lists = ordered(onReread);
   return {
     possibleTypes,
     keys: {
@@ -52,21 +56,23 @@ export function cacheOptions(): CacheExchangeOpts {
             (result: DataFields, _: unknown, cache: Cache) => {
               const { generations } = result[name] as { generations: { id: string }[] };
               for (const one of generations) addGeneration(cache, one.id);
-              if (generations.length) rereadOrdered(cache, takesNewOnes);
+              if (generations.length) lists.created(cache);
             },
           ]),
         ),
         ...Object.fromEntries(
           ["setFavorite", "setFavorites"].map((name) => [
             name,
-            (_: DataFields, __: unknown, cache: Cache, { optimistic }: ResolveInfo) => {
-              if (!optimistic) rereadOrdered(cache, favoritesFirst);
+            (result: DataFields, { isFavorite }: Variables, cache: Cache, { optimistic }: ResolveInfo) => {
+              if (optimistic) return;
+              const { generation, generations } = result[name] as { generation?: { id: string }; generations?: { id: string }[] };
+              for (const one of generations ?? [generation]) if (one) lists.marked(cache, one.id, isFavorite as boolean);
             },
           ]),
         ),
       },
       Subscription: {
-        galleryChanged: ({ galleryChanged }, _, cache) => applyGalleryChange(cache, galleryChanged as unknown as GalleryChange),
+        galleryChanged: ({ galleryChanged }, _, cache) => applyGalleryChange(cache, lists, galleryChanged as unknown as GalleryChange),
       },
     },
   };
@@ -98,29 +104,46 @@ export function createUrqlClient(darkroom: Darkroom): Client {
   });
 }
 
-function applyGalleryChange(cache: Cache, change: GalleryChange): void {
-  if (!change.generationId) return;
-  if (change.kind === "DELETED") removeGeneration(cache, change.generationId);
-  if (change.kind === "CREATED") {
-    addGeneration(cache, change.generationId);
-    rereadOrdered(cache, takesNewOnes);
+function applyGalleryChange(cache: Cache, lists: Ordered, { kind, generationId: id, generation }: GalleryChange): void {
+  if (kind === "SNAPSHOT") lists.missed();
+  if (!id) return;
+  if (kind === "DELETED") removeGeneration(cache, id);
+  if (kind === "CREATED") {
+    addGeneration(cache, id);
+    lists.created(cache);
   }
-  const status = cache.resolve({ __typename: "Generation", id: change.generationId }, "status") as string | null;
-  if (change.kind === "UPDATED" && status !== "PENDING" && status !== "PROCESSING") rereadOrdered(cache, favoritesFirst);
+  const { status, isFavorite } = (generation ?? {}) as { status?: string; isFavorite?: boolean }; // what the app has selected
+  const isInProgress = status === "PENDING" || status === "PROCESSING";
+  if (kind === "UPDATED" && !isInProgress && (status ?? isFavorite) !== undefined) lists.marked(cache, id, isFavorite);
 }
 
 type Order = { readonly filter?: unknown; readonly orderBy?: unknown };
-
-/** Whether a new generation is in this list, which is not the front of it. */
-const takesNewOnes = ({ filter, orderBy }: Order): boolean => !filter && Boolean(orderBy && orderBy !== "NEWEST");
-
-const favoritesFirst = ({ orderBy }: Order): boolean => orderBy === "FAVORITES_FIRST";
+type Ordered = {
+  readonly created: (cache: Cache) => void;
+  /** `isFavorite`: undefined where it is not known. */
+  readonly marked: (cache: Cache, id: string, isFavorite: boolean | undefined) => void;
+  /** Changes may have been missed. */
+  readonly missed: () => void;
+};
 
 /** Read lists again in which a change has a place that only the server knows. */
-function rereadOrdered(cache: Cache, isConcerned: (list: Order) => boolean): void {
-  for (const { user, field } of generationLists(cache)) {
-    if (isConcerned(field.arguments ?? {})) cache.invalidate(user, field.fieldName, field.arguments ?? {});
-  }
+function ordered(onReread: () => void): Ordered {
+  const marks = new Map<string, boolean>(); // by which lists were read: a mutation and its own event are one change
+  const reread = (cache: Cache, isConcerned: (list: Order) => boolean) => {
+    const concerned = generationLists(cache).filter(({ field }) => isConcerned(field.arguments ?? {}));
+    for (const { user, field } of concerned) cache.invalidate(user, field.fieldName, field.arguments ?? {});
+    if (concerned.length) onReread();
+  };
+  return {
+    // Not those with it in front, to which it was added, nor those whose filter may leave it out.
+    created: (cache) => reread(cache, ({ filter, orderBy }) => !filter && Boolean(orderBy && orderBy !== "NEWEST")),
+    marked: (cache, id, isFavorite) => {
+      if (isFavorite !== undefined && marks.get(id) === isFavorite) return;
+      if (isFavorite !== undefined) marks.set(id, isFavorite);
+      reread(cache, ({ orderBy }) => orderBy === "FAVORITES_FIRST");
+    },
+    missed: () => marks.clear(),
+  };
 }
 
 /** The lists of generations in the cache: each page is one field of the account. */

@@ -57,7 +57,7 @@ type Change = PicturesChangedSubscription["galleryChanged"];
 
 /** The cache of the client package; a SNAPSHOT, or a change that a filter may let in or out, reads the lists again. */
 function studioCache() {
-  const options = cacheOptions();
+  const options = cacheOptions(notifyReread);
   const apply = options.updates?.["Subscription"]?.["galleryChanged"] as UpdateResolver | undefined;
   let seen: number | null = null; // the version of the last change
   let paid: number | null = null; // the same, of credits
@@ -66,6 +66,7 @@ function studioCache() {
     galleryChanged: (...[result, args, cache, info]: Parameters<UpdateResolver>) => {
       const change = result["galleryChanged"] as unknown as Change;
       if (change.kind === "SNAPSHOT") {
+        apply?.(result, args, cache, info);
         if (change.version !== seen) {
           rereadLists(cache, "generations");
           albumsChanged();
@@ -80,9 +81,7 @@ function studioCache() {
       if (change.kind === "DELETED") return;
       // Those that show what is in progress read it as it begins.
       const isConcerned = ({ status }: GenerationFilter) => hasEnded || (change.kind === "CREATED" && status?.includes("PENDING"));
-      // Where it is in other orders, only the server knows.
-      const isMoved = (order: unknown) => (change.kind === "CREATED" ? order && order !== "NEWEST" : hasEnded && order === "FAVORITES_FIRST");
-      rereadLists(cache, "generations", ({ filter, orderBy }) => Boolean(filter ? isConcerned(filter as GenerationFilter) : isMoved(orderBy)));
+      rereadLists(cache, "generations", ({ filter }) => Boolean(filter && isConcerned(filter as GenerationFilter)));
     },
     creditsChanged: (...[result, , cache]: Parameters<UpdateResolver>) => {
       const change = result["creditsChanged"] as unknown as CreditsLiveSubscription["creditsChanged"];
@@ -140,6 +139,9 @@ const rereads = createListeners();
 /** Call `listener` when lists are read again, because changes may have been missed; return a function that stops it. */
 export const onReread = rereads.subscribe;
 
+/** Once the cache is as it will be. */
+const notifyReread = (): void => queueMicrotask(rereads.notify);
+
 type Concerned = (list: Record<string, unknown>) => boolean;
 
 function rereadLists(cache: Cache, name: "generations" | "transactions", isConcerned: Concerned = () => true): void {
@@ -152,7 +154,7 @@ function rereadLists(cache: Cache, name: "generations" | "transactions", isConce
       isAny = true;
     }
   }
-  if (isAny) queueMicrotask(rereads.notify);
+  if (isAny) notifyReread();
 }
 
 /** Drop a message about a generation that is older than what another stream has said already. */

@@ -104,6 +104,8 @@ export type List = {
 };
 
 const MOST_OF_PAGE = 60; // pictures: the price of an operation allows about 90
+/** What was shown when the lists were read again. */
+type Before = { readonly key: string; readonly nodes: readonly Shown[] };
 type More = { readonly isLoading: boolean; readonly error: unknown };
 const NO_MORE: More = { isLoading: false, error: null };
 
@@ -118,7 +120,8 @@ export function useHasVideos(): boolean {
 
 /**
  * The pictures of a choice, page after page. What is read is the first page, to which the cache adds the others that it has; each of
- * those is fetched by itself. When the lists are read again, one that is under way is given up: it would leave a gap.
+ * those is fetched by itself. When the lists are read again, one that is under way is given up: it would leave a gap. What was
+ * shown stays until as much is there again.
  */
 export function useList(choice: Choice): List {
   const { viewer, clients } = useSession();
@@ -147,39 +150,56 @@ export function useList(choice: Choice): List {
     });
     if (!isDone) stop.current = cancel;
   };
-  const latest = useRef(loadPage); // the list may have changed since the sentinel was rendered
-  useEffect(() => void (latest.current = loadPage));
+  const [before, setBefore] = useState<Before>({ key, nodes: [] });
+  const loaded = list?.edges.length ?? 0;
+  const total = list?.totalCount ?? Infinity;
+  const wanted = Math.min(goal.key === key ? goal.count : 0, total);
+  const shownBefore = before.key === key ? Math.min(before.nodes.length, total) : 0;
+  const isRefused = Boolean(error && !error.networkError); // what is lost is read again by itself
+  const isAgain = loaded < shownBefore && !more.error && !isRefused;
+  const isMissing = loaded < Math.max(wanted, shownBefore) && !error && !more.error;
+  const nodes = isAgain ? renewed(before.nodes, list) : (list?.edges ?? []).map(({ node }) => node);
+
+  const latest = useRef({ loadPage, nodes }); // the list may have changed since the sentinel was rendered
+  useEffect(() => void (latest.current = { loadPage, nodes }));
   useEffect(() => {
     const giveUp = () => {
       stop.current?.();
       stop.current = null;
       setMore(NO_MORE);
     };
-    const forget = onReread(giveUp);
+    const forget = onReread(() => {
+      giveUp();
+      setBefore({ key, nodes: latest.current.nodes });
+    });
     return () => (forget(), giveUp());
   }, [key, clients]);
-
-  const loaded = list?.edges.length ?? 0;
-  const wanted = goal.key === key ? Math.min(goal.count, list?.totalCount ?? Infinity) : 0;
-  const isMissing = loaded < wanted && !error && !more.error;
+  const isOver = before.nodes.length > 0 && !isWaiting && !error && !isMissing && !more.isLoading;
   useEffect(() => {
-    if (isMissing && !more.isLoading) latest.current(MOST_OF_PAGE);
+    if (isOver) setBefore({ key, nodes: [] });
+    if (isMissing && !more.isLoading) latest.current.loadPage(MOST_OF_PAGE);
   });
 
-  const pictures = (list?.edges ?? []).map(({ node }) => node).filter(({ id }) => !hidden.has(id));
-  const hiddenHere = loaded - pictures.length; // those that are deleted already are not counted any more
+  const pictures = nodes.filter(({ id }) => !hidden.has(id));
+  const hiddenHere = nodes.length - pictures.length; // those that are deleted already are not counted any more
   return {
     pictures,
     total: Math.max(pictures.length, (list?.totalCount ?? 0) - hiddenHere),
-    isFirstLoad: !list && !error,
+    isFirstLoad: !list && !isAgain && !error,
     isLoadingMore: more.isLoading,
     hasFailed: more.error !== null,
-    error: list ? null : error,
+    error: list || isAgain ? null : error,
     loadTo: useCallback((count: number) => setGoal({ key, count }), [key]),
     isLoaded: Boolean(list) && !isMissing && !isWaiting && !more.isLoading,
-    loadMore: useCallback(() => latest.current(), []),
+    loadMore: useCallback(() => latest.current.loadPage(), []),
     reread: () => execute({ requestPolicy: "network-only" }),
   };
+}
+
+/** What was shown before, as it is known now. */
+function renewed(before: readonly Shown[], list: { readonly edges: readonly { readonly node: Shown }[] } | undefined): readonly Shown[] {
+  const known = new Map(list?.edges.map(({ node }) => [node.id, node]));
+  return before.map((one) => known.get(one.id) ?? one);
 }
 
 /** Wait for the first whole result; return a function that gives it up. */

@@ -4,6 +4,7 @@ import { GridList, GridListLoadMoreItem } from "react-aria-components/GridList";
 import type { Selection } from "react-aria-components";
 import { GridLayout, Size, Virtualizer } from "react-aria-components/Virtualizer";
 import { useText } from "../../app/locale.tsx";
+import { suspectServer } from "../../app/reachability.ts";
 import { Spinner } from "../../components/button.tsx";
 import { gallery } from "../../locales/gallery.ts";
 import type { List } from "./query.ts";
@@ -17,7 +18,8 @@ const onNarrow = (listener: () => void) => {
 const NARROW = { minItemSize: new Size(140, 140), minSpace: new Size(8, 8), preserveAspectRatio: true, maxHorizontalSpace: 8 };
 const WIDE = { minItemSize: new Size(216, 216), minSpace: new Size(14, 14), preserveAspectRatio: true, maxHorizontalSpace: 14 };
 
-const PAUSE = 3000; // milliseconds before a page that could not be loaded is asked for again
+const PAUSE = 3000; // milliseconds before a page that could not be loaded is asked for again; doubled each time
+const LONGEST_PAUSE = 30_000;
 
 /**
  * Load the next page when the end of the list is at most one more screen away. React Aria's own sentinel takes the whole document
@@ -25,11 +27,18 @@ const PAUSE = 3000; // milliseconds before a page that could not be loaded is as
  */
 function useNextPage({ pictures, isLoaded, hasFailed, loadMore }: List) {
   const end = useRef<HTMLDivElement>(null);
+  const tries = useRef(0);
   useEffect(() => {
     if (!isLoaded) return;
+    let isOver = false;
     const observer = new IntersectionObserver((entries) => entries.some((one) => one.isIntersecting) && loadMore(), { rootMargin: "0px 0px 100%" });
-    const timer = setTimeout(() => end.current && observer.observe(end.current), hasFailed ? PAUSE : 0);
+    const observe = () => !isOver && end.current && observer.observe(end.current);
+    const timer = hasFailed
+      ? setTimeout(() => void suspectServer().then(observe), Math.min(PAUSE * 2 ** tries.current++, LONGEST_PAUSE))
+      : setTimeout(observe);
+    if (!hasFailed) tries.current = 0;
     return () => {
+      isOver = true;
       clearTimeout(timer);
       observer.disconnect();
     };
