@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.client import Api, until
+from tests.support.client import Api
 from tests.support.graphiql_page import PASSWORD, Server, run_server
 from tests.support.named_lists import add_tags, new_album
 from tests.support.studio_page import StudioPage, open_studio
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Route
+    from playwright.async_api import Browser, Response, Route
 
 pytestmark = pytest.mark.browser
 
 SOON = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"  # what changed is drawn
+NOT_READ = {"errors": [{"message": "No.", "extensions": {"code": "INTERNAL"}}]}
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 
 
@@ -272,13 +273,13 @@ async def fail_albums(seen: list[int], place: int, route: "Route") -> None:
     if is_read:
         seen.append(place)
     if is_read and len(seen) >= place:
-        await route.fulfill(json={"errors": [{"message": "No.", "extensions": {"code": "INTERNAL"}}]})
+        await route.fulfill(json=NOT_READ)
     else:
         await route.fallback()
 
 
-async def has_read(seen: list[int], count: int) -> bool:
-    return len(seen) >= count
+async def is_not_read(response: "Response") -> bool:
+    return "query Albums" in (response.request.post_data or "") and await response.json() == NOT_READ
 
 
 async def test_chosen_album_stays_while_it_is_on_a_further_page_or_unread(chromium: "Browser", server: Server) -> None:
@@ -294,9 +295,9 @@ async def test_chosen_album_stays_while_it_is_on_a_further_page_or_unread(chromi
         for page_of_albums in (1, 2):
             seen: list[int] = []
             await page.route("**/graphql", partial(fail_albums, seen, page_of_albums))
-            await page.reload()
+            async with page.expect_response(is_not_read):
+                await page.reload()
             await studio.wait_for_tiles(1)
-            await until(partial(has_read, seen, page_of_albums))
             await page.evaluate(SOON)
             assert f"album={last}" in page.url
             await page.unroute_all(behavior="wait")

@@ -88,5 +88,5 @@ async def test_desk_offers_what_the_product_has_and_its_search_follows_the_addre
         await studio.button("Adjust credits").wait_for()
         await page.get_by_role("heading", name="ada@example.com").wait_for()
         for act in ("Grant a pass", "Grant a plan"):
-            assert await studio.button(act).count() == 0, "plushify sells neither"
+            await studio.button(act).wait_for(state="detached")  # plushify sells neither, as is known soon
         await studio.check()
