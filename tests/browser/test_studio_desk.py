@@ -90,3 +90,21 @@ async def test_desk_offers_what_the_product_has_and_its_search_follows_the_addre
         for act in ("Grant a pass", "Grant a plan"):
             await studio.button(act).wait_for(state="detached")  # plushify sells neither, as is known soon
         await studio.check()
+
+
+async def test_desk_offers_passes_and_plans_while_it_cannot_be_read_whether_there_are_any(
+    chromium: "Browser", tmp_path: Path
+) -> None:
+    async with run_server(tmp_path) as server, open_studio(chromium, server) as studio:
+        await new_admin(server, "root@example.com")
+        await open_desk(studio, "root@example.com")
+        desk = Desk(studio)
+        await desk.section("People")
+        await studio.lose_answers("query DeskOffers", arrives=False)
+        async with studio.page.expect_event("requestfailed"):
+            await studio.page.get_by_role("link", name="root@example.com").click()
+        for act in ("Grant a plan", "Grant a pass"):
+            await studio.button(act).wait_for()
+        await studio.hear_answers()
+        await studio.button("Grant a pass").click()
+        await desk.dialog.get_by_role("button", name=re.compile("Pass$")).wait_for()
