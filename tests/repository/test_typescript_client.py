@@ -321,3 +321,44 @@ async def test_lists_of_two_accounts_in_one_cache_stay_apart(built: Path, server
     assert (first[0], second[0]) == (ada.user["id"], eve.user["id"])
     assert set(first[1]).isdisjoint(second[1])
     assert again == first, "read from the cache, where both ledgers begin at the same cursor"
+
+
+ONE_HEART = """
+import { Client, fetchExchange, gql } from "@urql/core";
+import { cacheExchange } from "@urql/exchange-graphcache";
+import { Darkroom } from "@darkroom/client";
+import { cacheOptions, liveExchange } from "@darkroom/client/urql";
+const [url, token, id] = process.argv.slice(2);
+const darkroom = new Darkroom({ url, token });
+let rereads = 0;
+const exchanges = [cacheExchange(cacheOptions(() => rereads++)), liveExchange(darkroom), fetchExchange];
+const fetchOptions = () => ({ headers: darkroom.headers });
+const client = new Client({ url, preferGetMethod: false, exchanges, fetchOptions });
+const LIST = gql`{ viewer { id generations(orderBy: FAVORITES_FIRST) { edges { cursor node { id isFavorite } } } } }`;
+const LIVE = gql`subscription {
+  galleryChanged { kind generationId generation { id isFavorite status } }
+}`;
+const SET = gql`mutation($id: ID!) {
+  setFavorite(id: $id, isFavorite: true) { generation { id isFavorite } errors { code } }
+}`;
+await client.query(LIST, {}).toPromise();
+let begin, end;
+const [begun, ended] = [new Promise((resolve) => (begin = resolve)), new Promise((resolve) => (end = resolve))];
+client.subscription(LIVE, {}).subscribe(({ data }) => (data.galleryChanged.kind === "UPDATED" ? end() : begin()));
+await begun;
+await client.mutation(SET, { id }).toPromise();
+await ended;
+console.log(JSON.stringify(rereads));
+darkroom.close();
+"""
+
+
+async def test_favorite_and_its_own_event_read_lists_again_once(built: Path, server: Running, ada: Api) -> None:
+    made = (await ada.create(prompt="A fox"))["generations"][0]["id"]
+    await ada.wait_for_end(made)
+    script = built / "heart.mjs"
+    script.write_text(ONE_HEART)
+    arguments = (str(script), f"{server.api.address}/graphql", str(ada.token), made)
+    code, output = await execute(built, str(NODE / "node"), *arguments)
+    assert code == 0, output
+    assert json.loads(output) == 1
