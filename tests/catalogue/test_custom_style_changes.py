@@ -35,7 +35,14 @@ async def test_update_keeps_omitted_fields_and_clears_null_fields(idle_server: R
     assert renamed == {**made, "title": "Keep", "referenceImage": "REQUIRED"}
     assert await titles(ada, own=True, search="keep 城堡") == ["Keep"]
     cleared = await update(ada, id, description=None, category="", variables=None, prompt="A castle.")
-    assert cleared == {**renamed, "description": None, "category": None, "variables": [], "prompt": "A castle."}
+    changed: dict[str, Any] = {
+        "description": None,
+        "category": None,
+        "variables": [],
+        "prompt": "A castle.",
+        "usesSize": False,
+    }
+    assert cleared == {**renamed, **changed}
     assert await titles(ada, own=True, category="奇幻") == []
 
     async def localized_titles() -> list[str]:

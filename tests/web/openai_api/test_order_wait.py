@@ -75,7 +75,7 @@ async def test_waiting_order_holds_its_photo_no_longer(idle: Running) -> None:
     await is_waiting(idle)
     del files
     gc.collect()
-    requests = [found for found in gc.get_objects() if isinstance(found, GenerationRequest)]
+    requests = [found for found in gc.get_objects() if isinstance(found, GenerationRequest) and found.image == sent]
     held = [value for value in held_by_coroutines() if isinstance(value, bytes)]
     copies = [value for value in held if value == sent and value is not sent]
     assert (len(requests), len(copies)) == (0, 0)
