@@ -24,8 +24,10 @@ ARE_RENEWED = """(before) => {
   return tiles.length > 0 && tiles.every((one) => !before.includes(one.src) && one.complete && one.naturalWidth > 0);
 }"""
 
+# Those in sight: the others are loaded when they come into it.
 ARE_LOADED = """() => {
-  const images = [...document.querySelectorAll('main table img')];
+  const isInSight = (one) => one.getBoundingClientRect().top < innerHeight;
+  const images = [...document.querySelectorAll('main table img')].filter(isInSight);
   return images.length > 0 && images.every((one) => one.complete && one.naturalWidth > 0);
 }"""
 IS_ANOTHER = "(before) => document.querySelector('a[download]').href !== before"
@@ -129,4 +131,5 @@ async def test_desk_reads_again_when_a_file_could_not_be_loaded(chromium: "Brows
         await Desk(studio).section("Pictures")
         await studio.page.wait_for_function(ARE_LOADED)
         assert asked.count("DeskPictures") <= 3, "once more, beside what a view that opens asks"
+        await studio.page.unroute_all(behavior="wait")
         studio.problems = [one for one in studio.problems if "404" not in one]
