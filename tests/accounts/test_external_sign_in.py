@@ -1,6 +1,7 @@
 """Accounts of users who sign in at an identity provider: creation, linking, nonces, and how access ends."""
 
 import asyncio
+import contextlib
 import hashlib
 import time
 from collections.abc import AsyncIterator
@@ -62,13 +63,18 @@ class World:
         await User.filter(id=user_id).update(email_verified=True, owner_proven=proven)
 
 
-@pytest.fixture
-async def world(settings: Settings) -> AsyncIterator[World]:
+@contextlib.asynccontextmanager
+async def open_world(settings: Settings, **changes: Any) -> AsyncIterator[World]:
     async with IdentityProvider() as provider:
         issuers = (IssuerSetting(issuer=provider.issuer, audience=(AUDIENCE,)),)
-        changes = {"oidc_issuers": issuers, "admin_emails": ("boss@example.com",)}
-        async with running(settings.model_copy(update=changes), idle=True) as server:
+        async with running(settings.model_copy(update={"oidc_issuers": issuers, **changes}), idle=True) as server:
             yield World(server, provider)
+
+
+@pytest.fixture
+async def world(settings: Settings) -> AsyncIterator[World]:
+    async with open_world(settings, admin_emails=("boss@example.com",)) as found:
+        yield found
 
 
 def problem(payload: Any) -> tuple[str, list[str] | None]:

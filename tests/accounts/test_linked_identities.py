@@ -12,14 +12,11 @@ from typing import Any
 
 import pytest
 
-from identity_settings import IssuerSetting
 from models import Identity, Session, User
 from models.database.connection import rows
 from settings import Settings
-from tests.accounts.test_external_sign_in import ADA, LINK, VERIFIED, World, problem
-from tests.conftest import running
+from tests.accounts.test_external_sign_in import ADA, LINK, VERIFIED, World, open_world, problem
 from tests.support.client import Api
-from tests.support.fakes.identity_provider import AUDIENCE, IdentityProvider
 from tests.support.mail_server import Mailbox
 
 LIST = "{ viewer { identities { id issuer subjectHint name email linkedAt lastUsedAt } } }"
@@ -30,11 +27,8 @@ EXPORT = "mutation { requestDataExport { dataExport { url } errors { code } } }"
 
 @pytest.fixture
 async def world(settings: Settings, mailbox: Mailbox) -> AsyncIterator[World]:
-    async with IdentityProvider() as provider:
-        issuers = (IssuerSetting(issuer=provider.issuer, audience=(AUDIENCE,)),)
-        changes = {"oidc_issuers": issuers, "smtp_url": mailbox.url, "mail_from": "hello@darkroom.example"}
-        async with running(settings.model_copy(update=changes), idle=True) as server:
-            yield World(server, provider)
+    async with open_world(settings, smtp_url=mailbox.url, mail_from="hello@darkroom.example") as found:
+        yield found
 
 
 async def session_of(world: World, **claims: Any) -> Api:

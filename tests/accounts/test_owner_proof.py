@@ -7,16 +7,13 @@ from typing import Any
 
 import pytest
 
-from identity_settings import IssuerSetting
 from models import User, WebhookEndpoint
 from settings import Settings
 from tests.accounts.test_email_change import CHANGE, CREATE_KEY, EVE, FORGOT, RESET, VERIFY, request, sign_in, token_for
-from tests.accounts.test_external_sign_in import ADA, LINK, VERIFIED, World
+from tests.accounts.test_external_sign_in import ADA, LINK, VERIFIED, World, open_world
 from tests.accounts.test_sign_in_links import REQUEST as REQUEST_LINK
 from tests.accounts.test_sign_in_links import SIGN_IN as BY_LINK
-from tests.conftest import running
 from tests.support.client import Api
-from tests.support.fakes.identity_provider import AUDIENCE, IdentityProvider
 from tests.support.mail_server import Mailbox
 
 WAYS = pytest.mark.parametrize("way", ["link", "reset"])
@@ -27,11 +24,8 @@ NOTICE = "Your account is yours alone now"
 
 @pytest.fixture
 async def world(settings: Settings, mailbox: Mailbox) -> AsyncIterator[World]:
-    async with IdentityProvider() as provider:
-        issuers = (IssuerSetting(issuer=provider.issuer, audience=(AUDIENCE,)),)
-        changes = {"oidc_issuers": issuers, "smtp_url": mailbox.url, "mail_from": "hello@darkroom.example"}
-        async with running(settings.model_copy(update=changes), idle=True) as server:
-            yield World(server, provider)
+    async with open_world(settings, smtp_url=mailbox.url, mail_from="hello@darkroom.example") as found:
+        yield found
 
 
 async def link_identity(world: World, client: Api, **claims: Any) -> None:

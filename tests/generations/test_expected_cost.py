@@ -13,13 +13,13 @@ from services.integrations.storage.protocol import StorageError
 from services.integrations.videos.sample import tiny_video
 from services.operations.maintenance import spent_today
 from settings import Settings
-from tests.conftest import Running, running
+from tests.conftest import Running
 from tests.generations.test_worker import SlowStorage, another_worker
 from tests.support.client import Api
 from tests.support.fakes import openrouter_response as answer
 from tests.support.fakes.openrouter_videos import ScriptedVideos
 from tests.support.integrity import assert_invariants
-from tests.support.video_orders import go_on, order, row_of, work
+from tests.support.video_orders import go_on, idle_server, order, row_of, work
 
 VEO, PICTURE = "google/veo-3.1", "google/gemini-2.5-flash-image"
 DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds errors { code } } }"
@@ -33,9 +33,7 @@ async def videos() -> AsyncIterator[ScriptedVideos]:
 
 @pytest.fixture
 async def idle(scripted_settings: Settings, videos: ScriptedVideos) -> AsyncIterator[Running]:
-    """A server without a worker: the test is the worker."""
-    changes = {"openrouter_base_url": videos.base_url, "video_poll_seconds": 30.0, "video_deadline_seconds": 1200.0}
-    async with running(scripted_settings.model_copy(update=changes), idle=True) as found:
+    async with idle_server(scripted_settings, videos) as found:
         yield found
 
 

@@ -17,7 +17,7 @@ from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.fakes.openrouter_response import picture, status
 from tests.support.fakes.openrouter_videos import ScriptedVideos
 from tests.support.integrity import assert_invariants
-from tests.support.video_orders import go_on, order, work
+from tests.support.video_orders import go_on, idle_server, order, work
 
 
 @pytest.fixture
@@ -28,9 +28,7 @@ async def videos() -> AsyncIterator[ScriptedVideos]:
 
 @pytest.fixture
 async def idle(scripted_settings: Settings, videos: ScriptedVideos) -> AsyncIterator[Running]:
-    """A server without a worker: the test is the worker."""
-    changes = {"openrouter_base_url": videos.base_url, "video_poll_seconds": 30.0, "video_deadline_seconds": 1200.0}
-    async with running(scripted_settings.model_copy(update=changes), idle=True) as found:
+    async with idle_server(scripted_settings, videos) as found:
         yield found
 
 

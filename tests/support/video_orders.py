@@ -1,11 +1,24 @@
 """Orders of videos, and a test that is their worker."""
 
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 from models import Generation
 from models.database.connection import rows
 from services.services import Services
+from settings import Settings
+from tests.conftest import Running, running
 from tests.support.client import Api, until
+from tests.support.fakes.openrouter_videos import ScriptedVideos
+
+
+@contextlib.asynccontextmanager
+async def idle_server(settings: Settings, videos: ScriptedVideos) -> AsyncIterator[Running]:
+    """A server of these videos without a worker, which the test is."""
+    changes = {"openrouter_base_url": videos.base_url, "video_poll_seconds": 30.0, "video_deadline_seconds": 1200.0}
+    async with running(settings.model_copy(update=changes), idle=True) as found:
+        yield found
 
 
 async def order(api: Api, **changes: Any) -> str:

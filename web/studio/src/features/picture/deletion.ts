@@ -61,7 +61,7 @@ export function useDeletion(): (ids: readonly string[]) => void {
           forget();
         }
       };
-      const run = (isLeaving: boolean) => (sent ??= send(isLeaving)); // once, whoever asks
+      const run = (isLeaving: boolean) => (sent ??= send(isLeaving)); // once
       const undo = () => {
         sent = Promise.resolve();
         removeEventListener("pagehide", leave);
