@@ -1,4 +1,4 @@
-// Who is told of a change.
+// Functions that are called after each change of something.
 
 /** `subscribe`: call `listener` after each change; it returns a function that stops it. `notify`: call all. */
 export function createListeners(): { readonly subscribe: (listener: () => void) => () => void; readonly notify: () => void } {

@@ -30,7 +30,7 @@ export function useKeptText(name: string): [string, (text: string) => void] {
   return [text, change];
 }
 
-/** Set who is signed in; null: nobody. The next account gets what a visitor kept, but not what another account kept. */
+/** Set the id of the account that is signed in; null: none is. An account gets what a visitor kept, not what another account did. */
 export function setTabOwner(id: string | null): void {
   const before = owner ?? sessionStorage.getItem(OWNER);
   owner = id;
