@@ -18,7 +18,6 @@ from graphql import (
     IntValueNode,
     ListValueNode,
     OperationDefinitionNode,
-    OperationType,
     SelectionSetNode,
     ValueNode,
     VariableNode,
@@ -211,7 +210,7 @@ class ComplexityVisitor:
         field = self._schema.get_field(parent, node.name.value) if parent else None
         named = get_named_type(field.type) if field else None
         inner = self._selections(node.selection_set, named if is_composite_type(named) else None, level + 1, Counter())
-        own, batched = self._cost(node, field, parent, inner, is_root=level == 0)
+        own, batched = self._cost(node, field, parent, inner)
         is_per_page = parent is not None and parent.name.endswith("Connection") and not _is_list(field)
         return Complexity(
             depth=inner.depth + 1,
@@ -229,8 +228,6 @@ class ComplexityVisitor:
         field: GraphQLField | None,
         parent: GraphQLCompositeType | None,
         inner: Complexity,
-        *,
-        is_root: bool,
     ) -> tuple[int, int]:
         """Return the cost of a field for each object with its selection, and what is batched."""
         name = f"{parent.name}.{node.name.value}" if parent else ""
@@ -241,7 +238,7 @@ class ComplexityVisitor:
             return cost, 0
         price, unit = PRICES.get(name, FREE), self._values_of_one
         cost += inner.cost * self._times(node, field, parent) + inner.per_page
-        if is_root and self._operation.operation is OperationType.MUTATION:
+        if parent is not None and parent is self._schema.mutation_type:  # also in a fragment
             cost += WRITE_COST * unit
         if price.is_batched:
             most = self._size(node, "ids") if "ids" in field.args else None

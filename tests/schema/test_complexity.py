@@ -183,6 +183,25 @@ async def test_refusal_is_the_same_on_a_socket_and_in_a_stream(api: Api) -> None
     assert "TOO_COMPLEX" in streamed.text
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "mutation {{ ... {{ {} }} }}",
+        "mutation {{ ... on Mutation {{ {} }} }}",
+        "mutation {{ ...F }} fragment F on Mutation {{ {} }}",
+        "mutation {{ ...G }} fragment G on Mutation {{ ...F }} fragment F on Mutation {{ ... {{ {} }} }}",
+    ],
+)
+async def test_mutations_cost_the_same_within_fragments(api: Api, query: str) -> None:
+    plain, reset = (
+        "mutation {{ {} }}",
+        'a{}: requestPasswordReset(input: {{email: "ada@example.com"}}) {{ __typename }}',
+    )
+    many = " ".join(reset.format(number) for number in range(13))
+    assert complexity(query.format(many)).total_cost == complexity(plain.format(many)).total_cost > MAX_COST
+    assert (await refusal(api, query.format(many)))["extensions"]["code"] == "TOO_COMPLEX"
+
+
 async def test_page_sizes_multiply_as_literal_variable_and_default(api: Api) -> None:
     inner = "nodes { owner { transactions(first: 100) { nodes { id amount } } } }"
     literal = f"{{ viewer {{ generations(first: 100) {{ {inner} }} }} }}"
