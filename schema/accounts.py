@@ -25,6 +25,7 @@ from schema.runtime.attribute import attributes_of
 from schema.runtime.connection import Connection, page_request
 from schema.runtime.context import Info
 from schema.runtime.enum import GenerationOrder, Role
+from schema.runtime.loaded import counted
 from schema.runtime.node import Node
 from schema.runtime.payload import Payload
 from schema.runtime.user_error import UserError
@@ -176,7 +177,7 @@ class User(Node):
 
     @strawberry.field(description="The account's tags, by their names.")
     async def tags(self, info: Info) -> list[Tag]:
-        return [Tag.of(row) for row in await info.context.tags_by_user.load(self.row.id) or ()]
+        return [Tag.of(row) for row in counted(await info.context.tags_by_user.load(self.row.id) or ())]
 
     @strawberry.field(description="The ledger, newest first.")
     async def transactions(

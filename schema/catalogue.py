@@ -13,6 +13,7 @@ from schema.runtime.attribute import attributes_of
 from schema.runtime.context import Info
 from schema.runtime.enum import MediaKind, PaidBy, Quality, ReferenceImage, RefundPolicy, Size
 from schema.runtime.input import given
+from schema.runtime.loaded import counted
 from schema.runtime.node import Node, SourceClasses
 from schema.runtime.payload import Payload
 from schema.runtime.user_error import UserError
@@ -69,7 +70,7 @@ class Collection(Node):
     @strawberry.field
     async def styles(self, info: Info) -> list[Annotated["Style", strawberry.lazy("schema.catalogue")]]:
         found = await info.context.styles_by_collection.load((self.row.id, attributes_of(info)))
-        return [Style.of(style) for style in found]
+        return [Style.of(style) for style in counted(found)]
 
     @classmethod
     def of(cls, row: AnyCollection) -> "Collection":

@@ -17,6 +17,7 @@ from schema.runtime.connection import Connection, page_request
 from schema.runtime.context import Info
 from schema.runtime.enum import ErrorCode, GenerationStage, GenerationStatus, MediaKind, PaidBy, Quality, Size
 from schema.runtime.input import given
+from schema.runtime.loaded import counted
 from schema.runtime.node import Node, SourceClasses
 from schema.runtime.payload import Payload
 from schema.runtime.user_error import UserError
@@ -287,7 +288,7 @@ async def load_batch(info: Info, batch_id: str) -> "Batch | None":
     """Return the viewer's generations of a batch, for admins any user's; None: there are none."""
     from schema.batch import Batch  # imported late: it imports this module
 
-    found = await info.context.batch_by_id.load((batch_id, attributes_of(info) | _OF_BATCH))
+    found = counted(await info.context.batch_by_id.load((batch_id, attributes_of(info) | _OF_BATCH)))
     return Batch.of(batch_id, found) if found else None
 
 
@@ -295,14 +296,14 @@ async def load_tags(info: Info, generation_id: str) -> "list[Tag]":
     """Return the tags of a generation that the viewer may see."""
     from schema.albums import Tag  # imported late: it imports this module
 
-    return [Tag.of(row) for row in await info.context.tags_by_generation.load(generation_id) or ()]
+    return [Tag.of(row) for row in counted(await info.context.tags_by_generation.load(generation_id) or ())]
 
 
 async def load_albums(info: Info, generation_id: str) -> "list[Album]":
     """Return the albums of a generation that the viewer may see."""
     from schema.albums import Album  # imported late: it imports this module
 
-    return [Album.of(row) for row in await info.context.albums_by_generation.load(generation_id) or ()]
+    return [Album.of(row) for row in counted(await info.context.albums_by_generation.load(generation_id) or ())]
 
 
 async def _position(row: AnyGeneration, info: Info) -> int | None:

@@ -7,6 +7,7 @@ from typing import Any, cast
 from strawberry import Schema
 from strawberry.execution import optimized_is_awaitable
 
+from schema.runtime import loaded
 from schema.runtime.compilation.executor import Executable, LazyExecutor, PlannedExecutor
 from schema.runtime.compilation.plans import Plans
 from schema.runtime.context import Context
@@ -15,6 +16,14 @@ from schema.runtime.document import KnownVariables, PreparedOperation
 
 class DarkroomExecutor(PlannedExecutor):
     """Executes operations by their plans, unless the settings switch that off."""
+
+    def execute_operation(self, serially: bool | None = None) -> Any:
+        loaded.begin()
+        return super().execute_operation(serially)
+
+    def interpret(self, serially: bool | None = None) -> Any:
+        loaded.begin()  # also where a plan has begun before
+        return super().interpret(serially)
 
     def find_plan(self) -> Executable | None:
         if not self.context_value.compiles_operations:

@@ -9,6 +9,7 @@ from typing import Any, Generic, Self, TypeVar, cast
 import strawberry
 
 from models import ids
+from schema.runtime import loaded
 from schema.runtime.node import SourceClasses
 from services.core.error import InvalidInputError
 from services.core.message import message
@@ -101,6 +102,7 @@ class Connection(UncountedConnection[T]):
 
     @strawberry.field(description="The number of items in the whole list; counted only when selected.")
     async def total_count(self) -> int:
+        loaded.count_statement()
         return await self.page.count()
 
 
@@ -161,10 +163,13 @@ def page_request(
 
     Raises:
         InvalidInputError: a size outside 1 to 100, both `first` and `last`, or a cursor of another list or order.
+        TooMuchLoadedError: the operation has read too many pages.
     """
-    return PageRequest(
+    request = PageRequest(
         first,
         None if after is None else _decode(after, "after", read, order),
         last,
         None if before is None else _decode(before, "before", read, order),
     )
+    loaded.count_page(request.size)
+    return request

@@ -13,6 +13,7 @@ from models.database.connection import is_outage
 from models.enum import ErrorCode
 from schema.runtime.context import Context
 from schema.runtime.instrumentation import NO_OPERATION, count_error
+from schema.runtime.loaded import TooMuchLoadedError
 from services.core.error import RateLimitedError, Refusal, RefusalGroup, UnavailableError
 from services.core.message import Message, message
 from services.core.rate_limit import note_retry
@@ -53,14 +54,14 @@ def without_operation(error: Exception) -> GraphQLError:
 
 def format_errors(errors: list[GraphQLError], context: object) -> None:
     """Format the errors of a response as the API documents them, in place; on every transport before they are sent."""
+    if too_much := [error for error in errors if isinstance(_original(error), TooMuchLoadedError)]:
+        errors[:] = too_much[:1]  # each list after it has the same
     for error in errors:
         _format(error, context if isinstance(context, Context) else None)
 
 
 def _format(error: GraphQLError, context: Context | None) -> None:
-    original: Any = error.original_error
-    while isinstance(original, GraphQLError) and original.original_error is not None:
-        original = original.original_error
+    original = _original(error)
     if isinstance(original, RefusalGroup):
         original = original.refusals[0]
     if isinstance(original, Refusal):
@@ -92,6 +93,14 @@ def _format(error: GraphQLError, context: Context | None) -> None:
         text = context.translate(internal) if context else internal.text.format(**internal.values)
         _set(error, ErrorCode.INTERNAL, text)
         error.extensions = {**(error.extensions or {}), "reference": internal.values["reference"]}
+
+
+def _original(error: GraphQLError) -> Any:
+    """Return what a resolver raised, else graphql-core's own error or None."""
+    original: Any = error.original_error
+    while isinstance(original, GraphQLError) and original.original_error is not None:
+        original = original.original_error
+    return original
 
 
 def record_crash(event: str, error: BaseException, **fields: object) -> Message:

@@ -7,6 +7,7 @@ from weakref import ref
 
 from graphql import ExecutionResult
 
+from schema.runtime import loaded
 from schema.runtime.compilation.executor import PlannedExecutor
 from schema.runtime.compilation.plan import Plan
 from schema.runtime.compilation.run import Run
@@ -68,6 +69,7 @@ class EventExecutor:
             data = plan.execute_alone(event)
             if data is not None:
                 return data
+        loaded.begin()
         run, self._run = self._run or self._start(), None
         if run is None:
             return self._interpret(event)

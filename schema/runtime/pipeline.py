@@ -14,7 +14,7 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from schema.runtime import complexity
+from schema.runtime import complexity, loaded
 from schema.runtime.compilation.plans import Plans
 from schema.runtime.compiled_execution import lazy_executor
 from schema.runtime.context import Context
@@ -194,6 +194,7 @@ def _replica_reads(kind: OperationType, context: Context) -> AbstractContextMana
 async def _run(schema: DarkroomSchema, request: OperationRequest, prepared: Prepared) -> ExecutionResult:
     """Execute a query or mutation by its plan, else by graphql-core."""
     operation, plan = prepared.operation, prepared.plan
+    loaded.begin()
     executor = None
     if plan:
         executor = lazy_executor(
