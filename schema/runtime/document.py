@@ -146,6 +146,8 @@ class PreparedOperation:
                     length += len(value)
                 elif kind is int and not -_MAX_SIMPLE_INT <= value < _MAX_SIMPLE_INT:
                     return None
+                elif kind is float and value == 0:
+                    return None  # 0.0 and -0.0 are equal, but not the same
                 found += (name, kind, value)
             if length > _MAX_SIMPLE_LENGTH:
                 return None

@@ -5,7 +5,7 @@ import secrets
 from typing import Any
 
 import structlog
-from graphql import GraphQLError
+from graphql import FieldNode, GraphQLError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
@@ -75,8 +75,8 @@ def _format(error: GraphQLError, context: Context | None) -> None:
     elif (limit := (error.extensions or {}).pop(TOO_COMPLEX, None)) is not None:
         _set(error, ErrorCode.TOO_COMPLEX, shortened(error.message))
         error.extensions = {**(error.extensions or {}), **limit}
-    elif error.path is None and (original is None or isinstance(original, (GraphQLError, *NO_OPERATION))):
-        # The document or its variables are invalid; graphql-core's message says where.
+    elif _is_of_document(error, original):
+        # graphql-core's message says where.
         text = error.message or "No GraphQL query found in the request"
         if context is None or not context.suggests_names:
             text = _SUGGESTION.sub("", text)
@@ -101,6 +101,18 @@ def _original(error: GraphQLError) -> Any:
     while isinstance(original, GraphQLError) and original.original_error is not None:
         original = original.original_error
     return original
+
+
+def _is_of_document(error: GraphQLError, original: object) -> bool:
+    """Return whether the document or its variables are invalid.
+
+    Some values are found only when the field that they are for is executed, as null for a variable with a default:
+    these errors are those of an argument, not of a field.
+    """
+    if error.path is None:
+        return original is None or isinstance(original, (GraphQLError, *NO_OPERATION))
+    is_of_argument = error.nodes is not None and not any(isinstance(node, FieldNode) for node in error.nodes)
+    return is_of_argument and (original is None or isinstance(original, GraphQLError))
 
 
 def record_crash(event: str, error: BaseException, **fields: object) -> Message:

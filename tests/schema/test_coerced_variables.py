@@ -1,5 +1,7 @@
 """Variables that were sent before: coerced once, apart from equal values of other types, and not if they are large."""
 
+from typing import Any
+
 import pytest
 
 from schema.root import schema
@@ -8,6 +10,7 @@ from schema.runtime.compilation.plan import compile_query
 from schema.runtime.compilation.run import FieldPlan, Run
 from schema.runtime.document import DocumentCache, PreparedOperation
 from tests.conftest import Running
+from tests.support.client import Api
 
 QUERY = "query($first: Int!, $cursor: String) { styles(first: $first, after: $cursor) { nodes { slug } } }"
 
@@ -55,6 +58,12 @@ def test_long_texts_and_other_names_are_not_kept_without_bound(operation: Prepar
     assert prepared.known_variables(dict.fromkeys(names, 1)) is None
 
 
+def test_zeros_of_both_signs_are_not_known() -> None:
+    operation = schema.documents.prepare("query($cap: Float) { viewer { id @include(if: false) } }", None)
+    assert operation.known_variables({"cap": 0.5}) is not None
+    assert [operation.known_variables({"cap": value}) for value in (0.0, -0.0)] == [None, None]
+
+
 def test_known_variables_differ_by_type(operation: PreparedOperation) -> None:
     found = [operation.known_variables({"first": value}) for value in (1, 1.0, True, "1", None)]
     assert len({id(known) for known in found}) == 5
@@ -91,3 +100,22 @@ async def test_arguments_of_earlier_variables_are_not_used(server: Running) -> N
         found = await server.api.execute(QUERY, first=first)
         counts.append(len(found["styles"]["nodes"]))
     assert counts == [1, 2, 1, 3, 2]
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        ("query($w: Boolean = true) { deployment { product @include(if: $w) } }", {"w": None}),
+        ("query($w: Boolean = false) { deployment @skip(if: $w) { __typename } }", {"w": None}),
+        ('query($id: ID = "x") { node(id: $id) { id } }', {"id": None}),
+        ('query($s: String = "x") { style(slug: $s) { id } }', {"s": None}),
+        ('mutation($n: String = "A") { createAlbum(name: $n) { album { id } } }', {"n": None}),
+    ],
+)
+async def test_null_for_a_variable_with_a_default_is_the_clients_mistake(
+    ada: Api, query: str, variables: dict[str, Any]
+) -> None:
+    for _ in range(3):
+        [error] = (await ada.raw(query, **variables)).json()["errors"]
+        assert error["extensions"]["code"] == "INVALID_INPUT"
+        assert "null" in error["message"].lower() or "None" in error["message"]
