@@ -51,7 +51,7 @@ chaos: .venv/dev $(BIN)/promtool ## stop Redis, PostgreSQL, S3, servers and work
 night: .venv/dev ## let BUDGET (a factor, 1) times 5,000 orders pass while every part fails in turn, then audit; SEED=
 	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider -m night tests/campaigns/test_night.py --budget $(or $(BUDGET),1) $(if $(SEED),--seed $(SEED))
 
-attack: .venv/dev ## attack a server on loopback in 33 ways, and time another user's requests; SEED=, BUDGET= (a factor, 1)
+attack: .venv/dev ## attack a server on loopback in 34 ways, and time another user's requests; SEED=, BUDGET= (a factor, 1)
 	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider -m attack tests/campaigns/test_attack.py --budget $(or $(BUDGET),1) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 load: .venv/run ## put a bounded load on your own server and print latencies; ADDRESS=, SECONDS=, RATE=, CONCURRENCY=, USERS=, ARGS=

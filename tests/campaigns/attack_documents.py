@@ -8,7 +8,8 @@ import httpx
 
 from tests.campaigns.attack import Attack, Target
 from tests.support.client import Api
-from tests.support.hostile_documents import Shape, shapes
+from tests.support.hostile_documents import IN_ALBUMS, OF_GENERATION, Shape, nested, shapes
+from tests.support.named_lists import ADD, CREATE_ALBUM
 
 _RATE = 20.0  # documents per second
 _WHOLE_REQUEST = (
@@ -23,6 +24,7 @@ _FIELDS = (  # each runs statements
     "plans { id }",
     "styles(first: 1) { totalCount }",
 )
+_ALBUMS = 30
 _PAGES = ("generations(first: 1) { totalCount nodes { id } }", "transactions(first: 1) { totalCount nodes { id } }")
 
 
@@ -71,6 +73,20 @@ async def aliased_pages(target: Target) -> None:
     await _send(target, await target.sign_up(), documents)
 
 
+async def lists_within_lists(target: Target) -> None:
+    """The albums of a picture, within the albums of that picture: 30 times as many objects at each level."""
+    api = await target.sign_up()
+    [generation] = (await api.create(prompt="a fox"))["generations"]
+    for number in range(_ALBUMS):
+        made = await api.one(CREATE_ALBUM, name=f"Album {number}")
+        await api.one(ADD, id=made["album"]["id"], ids=[generation["id"]])
+    variables = {"id": generation["id"]}
+    documents = [
+        Shape(f"{levels} levels", OF_GENERATION % nested(IN_ALBUMS, "id", levels), variables) for levels in (2, 3, 4)
+    ]
+    await _send(target, api, documents)
+
+
 async def long_operation_names(target: Target) -> None:
     """50,000 characters of operationName, and a client that leaves before the answer."""
     body = {"query": "query a { __typename } query b { __typename }", "operationName": "n" * 50_000}
@@ -98,5 +114,6 @@ ATTACKS: tuple[Attack, ...] = (
     aliased_statements,
     largest_accepted_documents,
     aliased_pages,
+    lists_within_lists,
     long_operation_names,
 )

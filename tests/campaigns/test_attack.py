@@ -41,6 +41,7 @@ EXPECTED = {
     "aliased_statements": {"TOO_COMPLEX"},
     "largest_accepted_documents": {"TOO_COMPLEX", "data", "RATE_LIMITED"},
     "aliased_pages": {"TOO_COMPLEX", "data", "RATE_LIMITED"},
+    "lists_within_lists": {"TOO_COMPLEX", "RATE_LIMITED"},
     "long_operation_names": {"INVALID_INPUT"},
     "pictures_of_many_scans": {"INVALID_INPUT", "RATE_LIMITED"},
     "damaged_pictures": {"INVALID_INPUT", "RATE_LIMITED"},

@@ -15,23 +15,12 @@ from tests.schema.test_complexity import complexity
 from tests.support import factories
 from tests.support.client import Api
 from tests.support.factories import insert
+from tests.support.hostile_documents import IN_ALBUMS, OF_GENERATION, nested
 from tests.support.named_lists import ADD, CREATE_ALBUM
 
 ALBUMS = 30  # of one generation; the price assumes 2
 BATCH = 16  # generations; the price assumes 4
 TEXT = "There is more in these lists than one request may read. Request less at a time."
-
-
-def nested(outer: str, inner: str, times: int) -> str:
-    """Return a selection that reaches the objects of a list again through each of them. `outer`: has %s for more."""
-    found = inner
-    for _ in range(times):
-        found = outer % found
-    return found
-
-
-OF_GENERATION = "query($id: ID!) { viewer { generation(id: $id) { %s } } }"
-IN_ALBUMS = "id albums { id generations(first: 1) { nodes { %s } } }"
 IN_BATCH = "id batch { generations { %s } }"
 OF_COLLECTION = "id collection { styles { %s } }"
 

@@ -23,8 +23,18 @@ class Shape:
         return len(json.dumps({"query": self.query, "variables": self.variables})) <= MAX_BODY_BYTES
 
 
+OF_GENERATION = "query($id: ID!) { viewer { generation(id: $id) { %s } } }"
+IN_ALBUMS = "id albums { id generations(first: 1) { nodes { %s } } }"
 SIZES = (MAX_TOKENS // 8, MAX_TOKENS // 4, MAX_TOKENS // 2, MAX_TOKENS * 9 // 10, MAX_TOKENS * 10)
 LARGEST = (MAX_TOKENS * 9 // 10,)  # that are parsed
+
+
+def nested(outer: str, inner: str, times: int) -> str:
+    """Return a selection that reaches the objects of a list again through each of them. `outer`: has %s for more."""
+    found = inner
+    for _ in range(times):
+        found = outer % found
+    return found
 
 
 def shapes(sizes: tuple[int, ...] = SIZES) -> list[Shape]:
