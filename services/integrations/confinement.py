@@ -2,28 +2,16 @@
 
 import ctypes
 import os
-import platform
 import resource
-import struct
 import sys
 import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-# prctl(2), seccomp(2), linux/audit.h, linux/seccomp.h and linux/filter.h.
-_SET_PDEATHSIG, _SET_SECCOMP, _SET_NO_NEW_PRIVS, _FILTER = 1, 22, 38, 2
-_ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
-_EPERM, _ENOSYS = 1, 38
-_LOAD, _JUMP_EQUAL, _JUMP_SET, _JUMP_GREATER_EQUAL, _RETURN = 0x20, 0x15, 0x45, 0x35, 0x06
-_NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT = 0, 4, 16
-_CLONE_THREAD = 0x10000
-_X32 = 0x40000000  # numbers of the x32 interface begin here
-_ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-_CLONE = {"x86_64": 56, "aarch64": 220}
-_CLONE3 = 435
-# fork, vfork, execve, execveat, socket, socketpair, ptrace, io_uring_setup, pidfd_open
-_REFUSED = {"x86_64": (57, 58, 59, 322, 41, 53, 101, 425, 434), "aarch64": (221, 281, 198, 199, 117, 425, 434)}
+from services.integrations.system_calls import install_filter
+
+_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def limit_allocator() -> Callable[[], object]:
@@ -42,7 +30,7 @@ def limit_allocator() -> Callable[[], object]:
 
 
 def restrict(memory_mib: int) -> None:
-    """Restrict this process to its three pipes, its memory, and itself: no file, no socket, no further process."""
+    """Restrict this process to its three pipes, its memory, and itself: no file, no socket, no other process."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # uvloop passes on descriptors that are inheritable
@@ -50,22 +38,24 @@ def restrict(memory_mib: int) -> None:
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(_SET_PDEATHSIG, 9)  # SIGKILL: killed with the parent, also during a job
-        _refuse_processes(libc)
         resource.setrlimit(resource.RLIMIT_AS, (memory_mib << 20, memory_mib << 20))
+        _refuse_system_calls(libc)
 
 
-def _refuse_processes(libc: Any) -> None:
-    """Refuse new processes, but not threads: the HEIC decoder starts one, even if it is to use none.
+def _refuse_system_calls(libc: Any) -> None:
+    """Refuse new processes and whatever reaches others, or files by their path; but not threads.
 
-    RLIMIT_NPROC cannot distinguish them. So a filter of system calls does it; where that cannot be installed, the
-    limit does, and HEIC cannot be decoded. The limit has no effect on root, so that root has both.
+    The HEIC decoder starts a thread, even if it is to use none, and RLIMIT_NPROC counts threads like processes. So a
+    filter of system calls refuses them; where that cannot be installed, the limit does, and HEIC cannot be decoded. The
+    limit has no effect on root, so that root has both.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
-    is_filtered = _install_filter(libc)
     resource.setrlimit(resource.RLIMIT_NPROC, (0, hard))
-    if is_filtered and not can_start_threads():
-        resource.setrlimit(resource.RLIMIT_NPROC, (hard, hard))
+    if can_start_threads():
+        resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
     else:
+        resource.setrlimit(resource.RLIMIT_NPROC, (hard, hard))
+    if not install_filter(libc):  # after which no limit can be changed
         resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
 
 
@@ -77,37 +67,6 @@ def can_start_threads() -> bool:
         return False
     thread.join()
     return True
-
-
-def _install_filter(libc: Any) -> bool:
-    """Install the filter of system calls, and return whether that succeeded."""
-    machine = platform.machine()
-    if machine not in _ARCHITECTURES or libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
-        return False
-    code = _filter_of(machine)
-    buffer = ctypes.create_string_buffer(code, len(code))
-    program = ctypes.create_string_buffer(struct.pack("HP", len(code) // 8, ctypes.addressof(buffer)))
-    return int(libc.prctl(_SET_SECCOMP, _FILTER, program, 0, 0)) == 0
-
-
-def _filter_of(machine: str) -> bytes:
-    """Return the program of the filter, which runs at each system call (linux/filter.h)."""
-    refuse, missing = (_RETURN, 0, 0, _ERRNO | _EPERM), (_RETURN, 0, 0, _ERRNO | _ENOSYS)
-    allow = (_RETURN, 0, 0, _ALLOW)
-    steps = [
-        (_LOAD, 0, 0, _ARCHITECTURE_AT),
-        (_JUMP_EQUAL, 1, 0, _ARCHITECTURES[machine]),
-        refuse,
-        (_LOAD, 0, 0, _NUMBER_AT),
-        (_JUMP_GREATER_EQUAL, 0, 1, _X32),
-        refuse,
-    ]
-    for number in _REFUSED[machine]:
-        steps += [(_JUMP_EQUAL, 0, 1, number), refuse]
-    # clone3 keeps its flags in memory, which a filter cannot read; without it, the C library uses clone.
-    steps += [(_JUMP_EQUAL, 0, 1, _CLONE3), missing, (_JUMP_EQUAL, 1, 0, _CLONE[machine]), allow]
-    steps += [(_LOAD, 0, 0, _FIRST_ARGUMENT_AT), (_JUMP_SET, 1, 0, _CLONE_THREAD), refuse, allow]
-    return b"".join(struct.pack("HBBI", *step) for step in steps)
 
 
 def allow_cpu(seconds: int) -> None:
