@@ -178,6 +178,11 @@ def _adaptation(white: tuple[float, ...]) -> Matrix | None:
     return _transpose(tuple(_multiply(inverse, column) for column in _transpose(scaled)))
 
 
+def is_grey_profile(icc: object) -> bool:
+    """Whether the header of an ICC profile declares grey (ICC.1:2022, 7.2.6)."""
+    return isinstance(icc, bytes) and icc[16:20] == b"GRAY"
+
+
 def to_srgb(image: Image.Image, icc: object) -> Image.Image:
     """Convert to sRGB by an ICC profile; a malformed profile or one of another colour space is ignored."""
     if isinstance(icc, bytes) and icc:

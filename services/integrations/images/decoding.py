@@ -6,7 +6,13 @@ from typing import Any, NamedTuple
 # Everything that Pillow imports lazily is imported here: once the process is restricted, no file can be opened.
 from PIL import AvifImagePlugin, ExifTags, Image, JpegImagePlugin, TiffImagePlugin  # noqa: F401 - TIFF parses EXIF
 
-from services.integrations.images.colour_profile import profile_of, space_of_codes, space_of_png, to_srgb
+from services.integrations.images.colour_profile import (
+    is_grey_profile,
+    profile_of,
+    space_of_codes,
+    space_of_png,
+    to_srgb,
+)
 from services.integrations.images.heif_file import Heif, has_blank_tile, read_heif
 from services.integrations.images.jpeg_file import read_jpeg, with_end
 from services.integrations.images.png_file import SIGNATURE, read_png
@@ -107,7 +113,10 @@ def open_image(data: bytes, formats: list[str], limits: Limits) -> Opened:
         png = read_png(data)
         image = _open(png.data, name, limits)
         space = space_of_png(png.colours, has_profile=bool(image.info.get("icc_profile")))
-        origin = origin._replace(has_default_level=png.has_default_level)
+        origin = origin._replace(has_default_level=png.has_default_level, is_grey=png.is_grey)
+        if image.mode == "L" and isinstance(key := image.info.get("transparency"), int):
+            most = (1 << png.depth) - 1  # Pillow scales pixels of 2 and 4 bits, but not their transparent value
+            image.info["transparency"] = (key & most) * 255 // most
         return Opened(image, origin, profile_of(space) if space else None)
     heif = read_heif(data) if name == "HEIC" else Heif()
     if heif.is_cut:
@@ -208,10 +217,11 @@ def _read_orientation(image: Image.Image, name: str) -> int:
         return 1
 
 
-def _to_basic_mode(image: Image.Image) -> Image.Image:
-    """Convert the loaded image to L, RGB, CMYK (8 bits each) or RGBa.
+def _to_basic_mode(image: Image.Image, is_resized: bool) -> Image.Image:
+    """Convert the loaded image to L, RGB, CMYK (8 bits each), RGBA, or RGBa if it is to be resized.
 
-    RGBa is premultiplied alpha: it can be resized, and colours under full transparency are really removed.
+    RGBa is premultiplied alpha, which changes half-transparent colours a little. In both, colours under full
+    transparency are really removed.
     """
     transparency = image.info.get("transparency")
     if image.mode.startswith("I"):  # 16-bit grey: the high bytes, as Pillow does for colours; convert() would clamp
@@ -221,7 +231,13 @@ def _to_basic_mode(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         if image.mode != "RGBA":
             image = image.convert("RGBA")
-        return image.convert("RGB" if image.getchannel("A").getextrema() == (255, 255) else "RGBa")
+        if image.getchannel("A").getextrema() == (255, 255):
+            return image.convert("RGB")
+        if is_resized:
+            return image.convert("RGBa")
+        image = image.copy()  # which does not hold the file and its decoder
+        image.paste((0, 0, 0, 0), mask=image.getchannel("A").point(lambda value: 0 if value else 255))
+        return image
     return image if image.mode in ("L", "RGB", "CMYK") else image.convert("L" if image.mode == "1" else "RGB")
 
 
@@ -273,10 +289,9 @@ def decode(data: bytes, formats: list[str], limits: Limits, side: int) -> tuple[
     orientation = _read_orientation(image, origin.format)
     embedded = image.info.get("icc_profile")
     source_mode = image.mode
-    image = _to_basic_mode(image)
-    origin = origin._replace(
-        is_grey=source_mode in _GREY_MODES or image.mode == "L", has_palette=source_mode in ("P", "PA")
-    )
+    image = _to_basic_mode(image, is_resized=image.size != size)
+    is_grey = origin.is_grey or source_mode in _GREY_MODES or image.mode == "L"
+    origin = origin._replace(is_grey=is_grey, has_palette=source_mode in ("P", "PA"))
     if profile and image.mode == "L":
         image = image.convert("RGB")  # which the profile is for
     profile = profile or embedded
@@ -284,11 +299,12 @@ def decode(data: bytes, formats: list[str], limits: Limits, side: int) -> tuple[
         image = image.resize(size, Image.Resampling.HAMMING, reducing_gap=2.0)
     if has_blank_tile(image, tiles):
         raise RefusedError("DAMAGED")
-    if image.mode == "RGBa":
-        image = image.convert("RGBA")
+    if image.mode in ("RGBa", "RGBA"):
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
         if profile:
             alpha = image.getchannel("A")
-            image = to_srgb(image.convert("RGB"), profile)
+            is_for_grey = is_grey and is_grey_profile(profile)
+            image = to_srgb(image.getchannel("R") if is_for_grey else image.convert("RGB"), profile)
             image.putalpha(alpha)
     else:
         image = to_srgb(image, profile)
