@@ -8,7 +8,7 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 MAX_HEADER_BYTES = 4096
 MAX_RESPONSE_BYTES = 128 << 20  # 4096 x 4096 pixels of RGBA noise are 64 MiB as a PNG
@@ -17,6 +17,9 @@ PIPE_BUFFER = 1 << 20  # bytes read ahead; with asyncio's 64 KiB, one response w
 # page fault for every 4 KiB of pixels. Other C libraries than glibc ignore it.
 ENVIRONMENT = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 EXIT_SECONDS = 1.0  # a child exits within milliseconds after its input has ended
+
+
+T = TypeVar("T")
 
 
 class ChildError(Exception):
@@ -71,7 +74,7 @@ class Child:
         """Send one frame and read one frame (images/sanitizer_process.py describes them).
 
         A child is trusted no more than what it decodes: lengths are bounded, and a malformed response is handled
-        like an exit of the child.
+        like an exit of the child. What it says is checked by the caller, who knows the job.
 
         Raises:
             ChildError: there is no valid response; the child must be stopped.
@@ -92,21 +95,7 @@ class Child:
         size = int.from_bytes(await reader.readexactly(4), "big")
         if size > MAX_HEADER_BYTES:
             raise ConnectionError
-        try:
-            response = json.loads(await reader.readexactly(size))
-            sizes = [int(size) for size in response["parts"]]
-            result = Response(
-                response.get("reason"),
-                response.get("format", ""),
-                response.get("width", 0),
-                response.get("height", 0),
-                response.get("widths", []),
-                [],
-                dict(response.get("details", {})),
-                frozenset(response.get("missing", [])),
-            )
-        except (ValueError, KeyError, TypeError):
-            raise ConnectionError from None
+        result, sizes = _read_header(await reader.readexactly(size))
         if sum(sizes) > MAX_RESPONSE_BYTES or min(sizes, default=0) < 0:
             raise ConnectionError
         for size in sizes:
@@ -137,3 +126,39 @@ class Child:
             while await self._process.stdout.read(PIPE_BUFFER):
                 pass
         await self._process.wait()
+
+
+def _read_header(data: bytes) -> tuple[Response, list[int]]:
+    """Return a response without its parts, and their sizes.
+
+    Raises:
+        ChildError: it is no JSON object, or has values of other types than a response.
+    """
+    try:
+        header = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ChildError from error
+    if not isinstance(header, dict) or "parts" not in header:
+        raise ChildError("no response")
+    reason = header.get("reason")
+    response = Response(
+        reason=None if reason is None else _typed(reason, str),
+        format=_typed(header.get("format", ""), str),
+        width=_typed(header.get("width", 0), int),
+        height=_typed(header.get("height", 0), int),
+        widths=_list(header.get("widths", []), int),
+        parts=[],
+        details=_typed(header.get("details", {}), dict),
+        missing=frozenset(_list(header.get("missing", []), str)),
+    )
+    return response, _list(header["parts"], int)
+
+
+def _typed(value: object, kind: type[T]) -> T:
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise ChildError(f"{value!r:.80} is no {kind.__name__}")
+    return value
+
+
+def _list(values: object, kind: type[T]) -> list[T]:
+    return [_typed(value, kind) for value in _typed(values, list)]

@@ -1,6 +1,8 @@
-"""The refusal of an image inside a child process, and the sizes that are accepted."""
+"""The refusal of an image inside a child process, and the sizes that are accepted and stored."""
 
 from typing import NamedTuple
+
+MAX_STORED_SIDE = 4096  # pixels; larger images are scaled down
 
 
 class Limits(NamedTuple):

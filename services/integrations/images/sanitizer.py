@@ -16,6 +16,7 @@ import structlog
 from services.integrations.child_process import MAX_RESPONSE_BYTES, Child, ChildError, Response
 from services.integrations.fair_slots import FairSlots, RecentUse
 from services.integrations.images.formats import CONTENT_TYPES, PngStorage
+from services.integrations.images.responses import check_response
 
 CHILD = Path(__file__).with_name("sanitizer_process.py")
 ALL_FORMATS = frozenset(CONTENT_TYPES)
@@ -327,6 +328,7 @@ class ImageSanitizer:
                 response = await child.exchange(job, data)
             if response.reason is not None:
                 BadImage(response.reason)
+            check_response(job, response)
             healthy = True
             return response
         except (ChildError, ValueError) as error:

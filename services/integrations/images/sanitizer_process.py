@@ -37,9 +37,8 @@ from services.integrations.images.encoding import (
     shrink,
 )
 from services.integrations.images.formats import PngStorage
-from services.integrations.images.refusal import Limits, RefusedError
+from services.integrations.images.refusal import MAX_STORED_SIDE, Limits, RefusedError
 
-MAX_STORED_SIDE = 4096  # pixels; larger images are scaled down
 PLACEHOLDER_SIDE = 16  # pixels
 MAX_HEIGHT_RATIO = 4  # height of a thumbnail or preview at most, as a multiple of its width limit
 MAX_PLACEHOLDER_BYTES = 126  # 191 characters as a data URI; a photo takes about 60

@@ -12,6 +12,7 @@ from services.integrations.child_process import Child, ChildError, Response
 from services.integrations.fair_slots import FairSlots
 from services.integrations.images.sanitizer import (
     CRASHES,
+    MAX_SIDE,
     BadImageError,
     CleanImage,
     ImageSanitizer,
@@ -25,6 +26,7 @@ _NICENESS = 5  # on a busy CPU it gets a third of the time that other processes 
 _BASE_MIB = 700  # of a child's address space: the libraries, and the frames that a decoder keeps of a 4K video
 _POSTER_FORMATS = frozenset({"JPEG"})
 _MAX_POSTER_BYTES = 32 << 20
+_DETAILS = frozenset({"seconds", "frames", "codec", "audio"})
 
 log = structlog.get_logger(__name__)
 
@@ -156,5 +158,10 @@ def _check(response: Response) -> None:
         BadVideo(response.reason)
         return
     _, _ = response.parts
-    if response.format not in CONTENT_TYPES or not 0 < float(response.details["seconds"]) < 1e6:
+    if response.format not in CONTENT_TYPES or not all(response.parts):
         raise ValueError(response.format)
+    if not 1 <= min(response.width, response.height) <= max(response.width, response.height) <= MAX_SIDE:
+        raise ValueError("size")
+    details = response.details
+    if details.keys() != _DETAILS or not 0 < float(details["seconds"]) < 1e6:
+        raise ValueError("details")

@@ -1,6 +1,7 @@
 """The video sanitizer: what it accepts, what it makes of that, and why it refuses the rest."""
 
 import io
+import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -185,6 +186,14 @@ async def test_memory_of_a_child_is_limited(images: ImageSanitizer) -> None:
     assert refused.value.reason is BadVideo.TOO_MANY_PIXELS
 
 
+def says(**changed: object) -> str:
+    """Return a program that responds with a video of one byte, and what is changed of it."""
+    details = {"seconds": 1.0, "frames": 2, "codec": "h264", "audio": None}
+    video = {"format": "MP4", "width": 64, "height": 64, "details": details, "parts": [1, 1]}
+    header = json.dumps(video | changed).encode()
+    return f"import os; h = {header!r}; os.write(1, len(h).to_bytes(4, 'big') + h + b'xx')"
+
+
 SCRIPTS = {
     "slow": ("import time; time.sleep(60)", BadVideo.TOO_SLOW),
     "out of CPU time": (f"import os; os.kill(os.getpid(), {int(signal.SIGXCPU)})", BadVideo.TOO_SLOW),
@@ -193,6 +202,12 @@ SCRIPTS = {
     "broken": ("import os; os.write(1, b'\\0\\0\\0\\2{}')", None),
     "flooding": ("import os; os.write(1, b'\\xff' * 4096)", None),
     "one part": ("import os; h = b'{\"parts\": [1]}'; os.write(1, len(h).to_bytes(4, 'big') + h + b'x')", None),
+    "other details": (says(details={"seconds": 1, "event": "x", "bytes": 1, "stored": 1}), None),
+    "no size": (says(width=0), None),
+    "huge": (says(width=1 << 40), None),
+    "text as a width": (says(width="64"), None),
+    "unknown format": (says(format="AVI"), None),
+    "empty parts": (says(parts=[0, 0]), None),
 }  # fmt: skip
 
 
