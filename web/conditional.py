@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
+_PART = re.compile(r"(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,21 @@ def etag_matches(if_none_match: str, etag: str) -> bool:
     """Return whether If-None-Match contains `etag` (13.1.2; weak comparison)."""
     known = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
     return "*" in known or etag in known
+
+
+def is_range_understood(text: str) -> bool:
+    """Return whether a Range header has valid ranges of bytes; any other is to be ignored (14.2)."""
+    unit, _, ranges = text.strip().partition("=")
+    parts = [part.strip(" \t") for part in ranges.split(",")]
+    return unit.lower() == "bytes" and any(parts) and all(map(_is_range, filter(None, parts)))
+
+
+def _is_range(part: str) -> bool:
+    match = _PART.fullmatch(part)
+    if match is None or match.groups() == ("", ""):
+        return False
+    first, last = match.groups()
+    return not (first and last) or int(first) <= int(last)
 
 
 def requested_range(headers: Mapping[str, str], etag: str, size: int) -> ByteRange | None:

@@ -6,13 +6,14 @@ from pathlib import PurePath
 from typing import BinaryIO
 from urllib.parse import quote
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from services.integrations.storage.local import LocalStorage
 from services.services import Services
-from web.conditional import etag_matches
+from web.conditional import etag_matches, is_range_understood
 from web.security_headers import media_policy
 
 
@@ -26,6 +27,9 @@ class OpenFileResponse(FileResponse):
         self._file = file
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Starlette would refuse ranges that are to be ignored, and send a HEAD the headers of a part.
+        if scope["method"] != "GET" or not is_range_understood(Headers(scope=scope).get("range", "")):
+            scope = {**scope, "headers": [header for header in scope["headers"] if header[0] != b"range"]}
         try:
             await super().__call__(scope, receive, send)
         finally:

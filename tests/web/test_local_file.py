@@ -155,6 +155,31 @@ async def test_range_and_head_requests(ada: Api, generation: Any) -> None:
     assert head.headers["etag"] == first.headers["etag"]
 
 
+@pytest.mark.parametrize(
+    "given",
+    ["lines=1", "bytes=abc", "bytes=5-2", "bytes=999999999-5", "bytes=", "bytes=-", "bytes", "bytes=0-4,x", "0-4", ""],
+)
+async def test_range_that_is_not_understood_is_ignored(ada: Api, generation: Any, given: str) -> None:
+    url = generation["result"]["url"]
+    response = await ada.http.get(url, headers={"range": given})
+    assert (response.status_code, len(response.content)) == (200, generation["result"]["byteSize"])
+    assert "content-range" not in response.headers
+
+
+@pytest.mark.parametrize("given", ["BYTES=0-9", "bytes= 0-9", "bytes=0-9,", "bytes=0-4, 3-9"])
+async def test_range_is_understood_in_any_spelling(ada: Api, generation: Any, given: str) -> None:
+    response = await ada.http.get(generation["result"]["url"], headers={"range": given})
+    assert (response.status_code, len(response.content)) == (206, 10)
+
+
+async def test_range_of_a_head_request_is_ignored(ada: Api, generation: Any) -> None:
+    for given in ("bytes=0-9", "bytes=999999999-", "lines=1"):
+        head = await ada.http.head(generation["result"]["url"], headers={"range": given})
+        assert (head.status_code, head.content) == (200, b"")
+        assert int(head.headers["content-length"]) == generation["result"]["byteSize"]
+        assert "content-range" not in head.headers
+
+
 async def test_matching_etag_is_304(ada: Api, generation: Any) -> None:
     url = generation["result"]["url"]
     etag = (await ada.http.get(url)).headers["etag"]
