@@ -35,6 +35,7 @@ from services.integrations.storage.protocol import (
 
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _SIGNATURE_BYTES = 20
+_FOLDER_ATTEMPTS = 100  # to write into a folder that other processes remove
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]+")  # of a download, which needs no quoting
 _NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 
@@ -54,6 +55,16 @@ def _operation(name: str, key: str | None = None) -> Iterator[None]:
             raise (StorageError.of(error) if key is None else MissingObjectError(key)) from error
         except OSError as error:
             raise StorageError.of(error) from error
+
+
+def _open_new(path: Path) -> BinaryIO:
+    """Create a file, and its folder, which the removal of another file may remove until this one is in it."""
+    for _ in range(_FOLDER_ATTEMPTS):
+        with contextlib.suppress(FileNotFoundError, FileExistsError):  # the latter: removed while it was found
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open("xb")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("xb")
 
 
 @dataclass(frozen=True)
@@ -131,8 +142,7 @@ class LocalStorage:
     def _write(path: Path, data: bytes | BinaryIO) -> None:
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("xb") as file:
+            with _open_new(temporary) as file:
                 if isinstance(data, bytes):
                     file.write(data)
                 else:
@@ -174,12 +184,14 @@ class LocalStorage:
         with _operation("delete"):
             await asyncio.to_thread(self._remove, self._path(key))
 
-    @staticmethod
-    def _remove(path: Path) -> None:
+    def _remove(self, path: Path) -> None:
         # Including the temporary files of processes that were killed while writing.
         for leftover in path.parent.glob(f".{path.name}.*"):
             leftover.unlink(missing_ok=True)
         path.unlink(missing_ok=True)
+        if path.parent.parent != self._folder:  # the folder of an account, whose name is the account's id
+            with contextlib.suppress(OSError):  # it has other files, or is gone
+                path.parent.rmdir()
 
     async def link(self, key: str, content_type: str, *, download_as: str | None = None) -> Link:
         return self.sign(key, content_type, download_as)

@@ -1,6 +1,8 @@
 """The local storage: signed links, hostile keys, symbolic links, partial writes."""
 
+import contextlib
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,43 @@ async def test_link_is_valid_for_at_least_half_of_its_lifetime(storage: LocalSto
         assert resolved(storage, link.url) is not None
         clock.now = float(link.expires_at)
         assert resolved(storage, link.url) is None
+
+
+async def test_folder_of_an_account_is_removed_with_its_last_file(storage: LocalStorage, tmp_path: Path) -> None:
+    folder = tmp_path / "files" / "originals"
+    for key in (KEY, "originals/usr_1/fil_2", "originals/fil_3"):
+        await storage.put(key, b"bytes", "image/png")
+    await storage.delete(KEY)
+    assert sorted(entry.name for entry in folder.iterdir()) == ["fil_3", "usr_1"]
+    await storage.delete("originals/usr_1/fil_2")
+    await storage.delete("originals/usr_1/fil_2")
+    assert [entry.name for entry in folder.iterdir()] == ["fil_3"]
+    await storage.delete("originals/fil_3")
+    assert folder.is_dir()
+
+
+async def test_file_is_stored_while_its_folder_is_removed_again_and_again(
+    storage: LocalStorage, tmp_path: Path
+) -> None:
+    ended = threading.Event()
+
+    def remove() -> None:  # as another process does that has deleted the last file
+        while not ended.is_set():
+            with contextlib.suppress(OSError):
+                (tmp_path / "files" / "originals" / "usr_1").rmdir()
+
+    removing = threading.Thread(target=remove)
+    removing.start()
+    try:
+        for number in range(300):
+            key = f"originals/usr_1/fil_{number}"
+            await storage.put(key, key.encode(), "image/png")
+            assert await storage.get(key) == key.encode()
+            await storage.delete(key)
+    finally:
+        ended.set()
+        removing.join()
+    assert await storage.keys() == set()
 
 
 HOSTILE_KEYS = [
