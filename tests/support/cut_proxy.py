@@ -40,6 +40,10 @@ class CutProxy:
     def address(self) -> str:
         return f"http://{HOST}:{self._port}"
 
+    def forward_to(self, target: str) -> None:
+        """Forward the connections from now on to this address."""
+        self._target = urlsplit(target)
+
     def cut(self) -> None:
         for writer in list(self._writers):
             writer.transport.abort()

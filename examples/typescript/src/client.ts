@@ -1,6 +1,7 @@
 // A client of Darkroom: typed operations over HTTP, files with progress, live changes that survive lost connections.
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
 import { print, type DocumentNode } from "graphql";
+import { isSameSubject } from "./id-token.ts";
 import { accepted, RefusedError, type ServerError } from "./errors.ts";
 import {
   CreateUploadDocument,
@@ -8,6 +9,7 @@ import {
   GalleryChangedDocument,
   GenerationProgressDocument,
   TransactionsDocument,
+  ViewerDocument,
   type CreditsChangedSubscription,
   type GalleryChangedSubscription,
   type GenerationPartsFragment,
@@ -26,7 +28,7 @@ export type DarkroomOptions = {
   readonly url: string;
   /** A session's token or an API key; null: signed out, or signed in by a cookie. */
   readonly token?: string | null;
-  /** The language of messages and titles, for accounts that have chosen none. */
+  /** The language of messages and titles, for accounts that have chosen none; by default the browser's, else the product's. */
   readonly locale?: string;
   /** "include" for sessions kept in a cookie. */
   readonly credentials?: RequestCredentials;
@@ -59,6 +61,8 @@ export class Darkroom {
   private readonly listeners = new Set<() => void>();
   private current: string | null;
   private isConnected = false;
+  private hasCookie = false;
+  private sessions = 0;
 
   constructor(options: DarkroomOptions) {
     this.options = options;
@@ -81,12 +85,39 @@ export class Darkroom {
     return this.current;
   }
 
-  /** Send this token from now on. Open subscriptions end: a socket is authenticated once, when it opens. */
+  /**
+   * Send this token from now on. Open subscriptions go on if it is another one of the same account, which the server is asked about
+   * unless both are an issuer's and say so; else they end, and a new `session` begins.
+   */
   set token(token: string | null) {
-    if (token === this.current) return;
+    const former = this.current;
+    if (token === former) return;
     this.current = token;
-    this.live.close();
-    this.notify();
+    if (former !== null && token !== null && this.live.isInUse) this.continueAs(former, token);
+    else this.beginSession();
+  }
+
+  /** Whether requests are signed in, as far as is known: by a token, or by a cookie. */
+  get signedIn(): boolean {
+    return this.current !== null || this.hasCookie;
+  }
+
+  /** Whether the browser's cookie holds a session: to be set after signing in or out by cookie. Open subscriptions end. */
+  set cookieSession(isOpen: boolean) {
+    this.hasCookie = isOpen;
+    this.beginSession();
+  }
+
+  /** Ask the server whether the browser's cookie holds a session, as when a page opens; return whether it does. */
+  async findCookieSession(): Promise<boolean> {
+    const isOpen = (await this.run(ViewerDocument, {})).viewer !== null;
+    if (isOpen !== this.hasCookie && this.current === null) this.cookieSession = isOpen;
+    return isOpen;
+  }
+
+  /** Another number for each session: what was read in an earlier one may be another account's. */
+  get session(): number {
+    return this.sessions;
   }
 
   /** Whether a connection for subscriptions is open. */
@@ -101,13 +132,13 @@ export class Darkroom {
   /** The headers of every request. */
   get headers(): Record<string, string> {
     return {
-      "accept-language": this.options.locale ?? "en",
+      ...(this.options.locale && { "accept-language": this.options.locale }),
       "graphql-require-preflight": "1", // without a token, requests with files need it
       ...(this.current && { authorization: `Bearer ${this.current}` }),
     };
   }
 
-  /** Call `listener` when the token or the connection changes; return a function that stops it. */
+  /** Call `listener` when the token, the session or the connection changes; return a function that stops it. */
   onChange(listener: () => void): () => void {
     this.listeners.add(listener);
     return () => void this.listeners.delete(listener);
@@ -219,6 +250,36 @@ export class Darkroom {
     const { query, operationName } = requestOf(document);
     const hash = (document as { __meta__?: { hash?: string } }).__meta__?.hash;
     return this.options.trustedDocuments && hash ? { documentId: hash } : { query, ...(operationName && { operationName }) };
+  }
+
+  private beginSession(endsSubscriptions = true): void {
+    this.sessions += 1;
+    if (endsSubscriptions) this.live.close();
+    this.notify();
+  }
+
+  private continueAs(former: string, token: string): void {
+    const isSame = this.isSameAccount(former, token);
+    this.live.changeHeaders(isSame);
+    isSame.then(
+      (same) => void (same || this.beginSession(false)),
+      () => this.beginSession(false),
+    );
+    this.notify();
+  }
+
+  /** Rejects where the server cannot be asked. */
+  private async isSameAccount(former: string, token: string): Promise<boolean> {
+    if (isSameSubject(former, token)) return true;
+    const accountOf = async (token: string): Promise<string | null> => {
+      const client = new Darkroom({ ...this.options, token });
+      return (await client.run(ViewerDocument, {})).viewer?.id ?? null;
+    };
+    const account = await accountOf(former).catch((problem: unknown) => {
+      if (problem instanceof RefusedError && problem.code === "UNAUTHENTICATED") return null; // it has ended
+      throw problem;
+    });
+    return account !== null && account === (await accountOf(token));
   }
 
   private notify(): void {

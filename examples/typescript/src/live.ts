@@ -1,8 +1,8 @@
 // Subscriptions over one WebSocket, or over event streams where there are no WebSockets. Both connect again by
-// themselves; `Resume` decides what is asked for then, and which messages are repetitions.
-import { createClient as createEventClient } from "graphql-sse";
+// themselves, and go on where another token of the same account is sent; `Resume` decides what is asked for then, and which messages are repetitions.
 import { createClient as createSocketClient, TerminatedCloseEvent } from "graphql-ws";
 import { RefusedError, type ServerError } from "./errors.ts";
+import { createEventClient } from "./event-streams.ts";
 
 export type Payload = { query?: string; documentId?: string; operationName?: string; variables: Record<string, unknown> };
 
@@ -29,9 +29,9 @@ export type LiveOptions = {
   readonly lostAfter: number; // milliseconds of silence; 0: never
 };
 
-type Message = { data?: unknown; errors?: readonly unknown[] | undefined };
-type Client = {
-  subscribe: (payload: Payload, sink: { next: (message: Message) => void; error: (error: unknown) => void; complete: () => void }) => () => void;
+export type Message = { data?: unknown; errors?: readonly unknown[] | undefined };
+export type Client = {
+  subscribe: (payload: Payload, sink: Sink<Message>) => () => void;
   dispose: () => void | Promise<void>;
 };
 
@@ -39,19 +39,66 @@ const INVALID_TOKEN = 4403; // a close code: asking again changes nothing
 const RETRIES = 1_000; // hours
 const LONGEST_PAUSE = 30_000; // milliseconds; the clients' own pauses double without an end
 
+/** A subscription, on one connection after the other. */
+class Stream {
+  private readonly payload: Payload;
+  private readonly sink: Sink<Message>;
+  private leave: () => void = () => {};
+
+  constructor(payload: Payload, sink: Sink<Message>) {
+    this.payload = payload;
+    this.sink = sink;
+  }
+
+  /** Go on with this client, and pass on nothing more of the former one. */
+  moveTo(client: Client): void {
+    this.leave();
+    let isLeft = false;
+    const stop = client.subscribe(this.payload, {
+      next: (message) => void (isLeft || this.sink.next(message)),
+      error: (error) => void (isLeft || this.sink.error(error)),
+      complete: () => void (isLeft || this.sink.complete()),
+    });
+    this.stop = stop;
+    this.leave = () => {
+      isLeft = true;
+      stop();
+    };
+  }
+
+  /** End it at the server; the sink completes when that is done. */
+  stop: () => void = () => {};
+
+  end(): void {
+    this.leave();
+    this.sink.complete();
+  }
+
+  fail(problem: unknown): void {
+    this.leave();
+    this.sink.error(problem);
+  }
+}
+
 /** Open no connection before the first subscription, and close it after the last. */
 export class Live {
   private readonly options: LiveOptions;
-  private client: Client | null = null;
+  private client: Client | null = null; // its connections have the headers of when it was made
+  private readonly streams = new Set<Stream>();
+  private change = Promise.resolve();
   private readonly pauses = new Set<() => void>();
 
   constructor(options: LiveOptions) {
     this.options = options;
   }
 
+  /** Whether a subscription is open. */
+  get isInUse(): boolean {
+    return this.streams.size > 0;
+  }
+
   /** Subscribe; return a function that ends it. */
   subscribe<Result>(payload: Payload, sink: Sink<Result>, resume: Resume<Result> = {}): () => void {
-    this.client ??= this.usesSockets() ? this.socketClient() : this.eventClient();
     // Both clients read the payload anew for each connection.
     const resumed: Payload = {
       query: "", // graphql-ws demands a text, also where `documentId` names the document
@@ -60,7 +107,7 @@ export class Live {
         return { ...payload.variables, ...resume.variables?.() };
       },
     };
-    return this.client.subscribe(resumed, {
+    const stream = new Stream(resumed, {
       next: (message) => {
         if (message.errors?.length || !message.data) {
           return sink.error(new RefusedError((message.errors ?? []) as ServerError[]));
@@ -68,9 +115,21 @@ export class Live {
         const data = message.data as Result;
         if (resume.isNew?.(data) ?? true) sink.next(data);
       },
-      error: (error) => sink.error(refused(error)),
-      complete: () => sink.complete(),
+      error: (error) => {
+        this.streams.delete(stream);
+        sink.error(refused(error));
+      },
+      complete: () => {
+        this.streams.delete(stream);
+        sink.complete();
+      },
     });
+    this.streams.add(stream);
+    stream.moveTo(this.present());
+    return () => {
+      this.streams.delete(stream);
+      stream.stop();
+    };
   }
 
   /** Connect now where an attempt is waited for, because the server is known to be there again. */
@@ -78,12 +137,40 @@ export class Live {
     this.endPauses();
   }
 
-  /** Close the connection; a later subscription opens a new one, with the token of that moment. */
+  /**
+   * Take the headers of now for new subscriptions at once, and for the open ones if they are of the same account: those go on where
+   * they are. Else they end, with an error where that cannot be found out.
+   */
+  changeHeaders(isSameAccount: Promise<boolean>): void {
+    const streams = [...this.streams];
+    this.client = null;
+    const decideAll = async () => {
+      let decide: (stream: Stream) => void;
+      try {
+        if (!(await isSameAccount)) decide = (stream) => stream.end();
+        else if (this.change === change) decide = (stream) => stream.moveTo(this.present());
+        else return; // the headers have changed again: the next change is about these streams, too
+      } catch (problem) {
+        decide = (stream) => stream.fail(problem);
+      }
+      for (const stream of streams) if (this.streams.has(stream)) decide(stream);
+      this.endPauses(); // of connections that are not needed any more
+    };
+    const change = this.change.then(decideAll, decideAll);
+    this.change = change;
+  }
+
+  /** End all subscriptions; a later one opens a new connection, with the token of that moment. */
   close(): void {
     const client = this.client;
     this.client = null;
+    for (const stream of [...this.streams]) stream.end();
     void Promise.resolve(client?.dispose()).catch(() => {}); // a connection that is being opened may fail
     this.endPauses();
+  }
+
+  private present(): Client {
+    return (this.client ??= this.usesSockets() ? this.socketClient() : this.eventClient());
   }
 
   private endPauses(): void {
@@ -110,6 +197,7 @@ export class Live {
 
   private socketClient(): Client {
     const { url, headers, onConnection, lostAfter } = this.options;
+    const { authorization, "accept-language": locale } = headers();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const expectAnswer = (milliseconds: number) => {
       clearTimeout(timer);
@@ -117,10 +205,7 @@ export class Live {
     };
     const client = createSocketClient({
       url: url.replace(/^http/, "ws"),
-      connectionParams: () => {
-        const { authorization, "accept-language": locale } = headers();
-        return { ...(authorization && { authorization }), locale };
-      },
+      connectionParams: { ...(authorization && { authorization }), ...(locale && { locale }) },
       retryAttempts: RETRIES,
       retryWait: (attempts) => this.pause(attempts),
       // By default a connection that breaks with an error event, as in Node, is given up.
@@ -135,7 +220,7 @@ export class Live {
         connected: () => onConnection(true),
         closed: () => {
           clearTimeout(timer);
-          if (this.client === null || this.client === client) onConnection(false); // another one may be open already
+          if (this.isPresent(client as Client)) onConnection(false);
         },
         ping: (received) => !received && expectAnswer(lostAfter / 3),
         message: () => clearTimeout(timer),
@@ -145,76 +230,21 @@ export class Live {
   }
 
   private eventClient(): Client {
-    const { url, headers, credentials, onConnection, lostAfter } = this.options;
-    return createEventClient({
-      url,
-      headers,
-      credentials: credentials === "omit" ? "omit" : credentials === "include" ? "include" : "same-origin",
+    const { onConnection, ...options } = this.options;
+    const client = createEventClient({
+      ...options,
+      headers: options.headers(),
       retryAttempts: RETRIES,
-      retry: (attempts) => this.pause(attempts),
-      fetchFn: (url: string, options: RequestInit) => fetchEvents(url, options, lostAfter),
-      on: { connected: () => onConnection(true) },
-    }) as Client;
+      pause: (attempts) => this.pause(attempts),
+      onConnection: (connected) => this.isPresent(client) && onConnection(connected),
+    });
+    return client;
   }
-}
 
-/**
- * Fetch a stream, which fails once nothing has come for so long: the server pings its streams every 15 seconds. A refusal becomes a
- * stream of one message: graphql-sse would ask again and again.
- */
-async function fetchEvents(url: string, options: RequestInit, lostAfter: number): Promise<Response> {
-  const silence = new AbortController();
-  const cancel = () => silence.abort();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const expectMore = () => {
-    clearTimeout(timer);
-    if (lostAfter) timer = setTimeout(() => silence.abort(new TypeError("The connection has been lost.")), lostAfter);
-  };
-  const end = () => {
-    clearTimeout(timer);
-    options.signal?.removeEventListener("abort", cancel);
-  };
-  options.signal?.addEventListener("abort", cancel);
-  expectMore();
-  try {
-    const response = await fetch(url, { ...options, signal: silence.signal });
-    if (response.ok && response.body) return new Response(watched(response.body, expectMore, end), response);
-    end();
-    if (response.ok || response.status === 429 || response.status >= 500) return response;
-    const text = await response.text();
-    let answer: object = { errors: [{ message: `HTTP ${response.status}` }] };
-    try {
-      answer = JSON.parse(text) as object;
-    } catch {
-      // not from the GraphQL endpoint: the status is all there is
-    }
-    return new Response(`event: next\ndata: ${JSON.stringify(answer)}\n\nevent: complete\ndata: \n\n`);
-  } catch (problem) {
-    end();
-    throw problem;
+  /** Whether this is the client of now, or the last one: another one may be open already. */
+  private isPresent(client: Client): boolean {
+    return this.client === null || this.client === client;
   }
-}
-
-/** Pass on a body; `onRead` is called before each part, and `onEnd` once, however it ends. */
-function watched(body: ReadableStream<Uint8Array>, onRead: () => void, onEnd: () => void): ReadableStream<Uint8Array> {
-  const reader = body.getReader();
-  return new ReadableStream({
-    async pull(controller) {
-      onRead();
-      try {
-        const { done, value } = await reader.read();
-        if (!done) return controller.enqueue(value);
-        controller.close();
-      } catch (problem) {
-        controller.error(problem);
-      }
-      onEnd();
-    },
-    cancel(reason) {
-      onEnd();
-      return reader.cancel(reason);
-    },
-  });
 }
 
 /** Errors of the clients as one class; close codes of the server become the code that HTTP would have. */

@@ -1,0 +1,132 @@
+"""Subscriptions of the TypeScript client while servers restart and tokens are renewed."""
+
+import json
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from settings import Settings
+from tests.conftest import Running, running
+from tests.support.client import Api
+from tests.support.cut_proxy import CutProxy
+from tests.support.integrity import adjust_credits
+from tests.support.typescript import Script
+
+pytestmark = pytest.mark.any_database
+
+TRANSPORTS = ["websocket", "events"]
+
+WATCH = """
+import { Darkroom } from "@darkroom/client";
+const [url, token, transport] = process.argv.slice(2);
+const darkroom = new Darkroom({ url, token, transport });
+let connected = false;
+darkroom.onChange(() => {
+  if (connected !== darkroom.connected) console.log(JSON.stringify({ connected: (connected = darkroom.connected) }));
+});
+for await (const { credits, transaction } of darkroom.watchCredits()) {
+  console.log(JSON.stringify([credits, transaction?.amount ?? null]));
+  if (transaction?.amount === 2) break;
+}
+await new Promise((resolve) => setTimeout(resolve, 500));
+darkroom.close();
+"""
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_subscription_goes_on_at_the_server_that_replaces_a_stopped_one(
+    built: Path, settings: Settings, transport: str, tmp_path: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        async with running(settings, idle=True) as first:
+            ada = await first.api.sign_up()
+            before = await ada.credits()
+            proxy = await stack.enter_async_context(CutProxy.open(first.api.address))
+            watching = Script(built, tmp_path, WATCH, f"{proxy.address}/graphql", str(ada.token), transport)
+            await watching.wait_for(f"[{before},null]")
+            await adjust_credits(ada.user["id"], 1, "at the first server")
+            await watching.wait_for(",1]")
+        async with running(settings, idle=True) as second:
+            await adjust_credits(ada.user["id"], 2, "between two servers")
+            proxy.forward_to(second.api.address)
+            assert await watching.end() == 0, watching.output
+    lines = [json.loads(line) for line in watching.output.splitlines()]
+    assert [line[1] for line in lines if isinstance(line, list) and line[1]] == [1, 2]
+    assert [line["connected"] for line in lines if isinstance(line, dict)] == [True, False, True, False]
+
+
+CHANGE_TOKENS = """
+import { Darkroom } from "@darkroom/client";
+const [url, transport, token, newer, other] = process.argv.slice(2);
+const darkroom = new Darkroom({ url, token, transport });
+const { session } = darkroom;
+const show = (...values) => console.log(JSON.stringify(values));
+for await (const { credits, transaction } of darkroom.watchCredits()) {
+  show(credits, transaction?.amount ?? null);
+  if (transaction?.amount === 1) {
+    darkroom.token = newer;
+    darkroom.onChange(() => show("moved", darkroom.session - session));
+  }
+  if (transaction?.amount === 2) darkroom.token = other;
+}
+show("ended", darkroom.session - session);
+darkroom.close();
+"""
+
+
+async def session_of(account: Api) -> Api:
+    """Return the account with a session of its own."""
+    query = "mutation($input: SignInInput!) { signIn(input: $input) { token } }"
+    made = await account.one(query, input={"email": account.user["email"], "password": "correct horse"})
+    return replace(account, token=made["token"])
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_subscriptions_go_on_with_a_newer_token_of_the_account_and_end_with_that_of_another(
+    built: Path, server: Running, ada: Api, transport: str, tmp_path: Path
+) -> None:
+    newer, eve = await session_of(ada), await server.api.sign_up("eve@example.com")
+    tokens = [str(one.token) for one in (ada, newer, eve)]
+    changing = Script(built, tmp_path, CHANGE_TOKENS, f"{server.api.address}/graphql", transport, *tokens)
+    await changing.wait_for("[30,null]")
+    await adjust_credits(ada.user["id"], 1, "with the first token")
+    await changing.wait_for('["moved",0]')
+    await ada.one("mutation { signOut { sessionsEnded } }")
+    await adjust_credits(ada.user["id"], 2, "with the second token")
+    assert await changing.end() == 0, changing.output
+    lines = [json.loads(line) for line in changing.output.splitlines()]
+    assert [line for line in lines if line[1] and line[0] not in ("moved", "ended")] == [[31, 1], [33, 2]]
+    assert lines[-1] == ["ended", 1]
+
+
+PROGRESS = """
+import { Darkroom } from "@darkroom/client";
+const [url, transport, token, newer, id] = process.argv.slice(2);
+const darkroom = new Darkroom({ url, token, transport });
+for await (const { status } of darkroom.watchGeneration(id)) {
+  console.log(status);
+  if (status === "PENDING") {
+    darkroom.token = newer;
+    darkroom.onChange(() => console.log("moved"));
+  }
+}
+console.log("ended");
+darkroom.close();
+"""
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_generation_is_watched_to_its_end_with_a_newer_token(
+    built: Path, idle_server: Running, transport: str, tmp_path: Path
+) -> None:
+    ada = await idle_server.api.sign_up()
+    newer = await session_of(ada)
+    made = (await ada.create(prompt="A red boat"))["generations"][0]["id"]
+    arguments = (f"{ada.address}/graphql", transport, str(ada.token), str(newer.token), made)
+    watching = Script(built, tmp_path, PROGRESS, *arguments)
+    await watching.wait_for("moved")
+    await newer.one("mutation($id: ID!) { cancelGeneration(id: $id) { generation { id } } }", id=made)
+    assert await watching.end() == 0, watching.output
+    assert [line for line in watching.output.splitlines() if line != "moved"] == ["PENDING", "CANCELED", "ended"]
