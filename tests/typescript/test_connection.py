@@ -2,7 +2,6 @@
 
 import json
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,18 +75,11 @@ darkroom.close();
 """
 
 
-async def session_of(account: Api) -> Api:
-    """Return the account with a session of its own."""
-    query = "mutation($input: SignInInput!) { signIn(input: $input) { token } }"
-    made = await account.one(query, input={"email": account.user["email"], "password": "correct horse"})
-    return replace(account, token=made["token"])
-
-
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_subscriptions_go_on_with_a_newer_token_of_the_account_and_end_with_that_of_another(
     built: Path, server: Running, ada: Api, transport: str, tmp_path: Path
 ) -> None:
-    newer, eve = await session_of(ada), await server.api.sign_up("eve@example.com")
+    newer, eve = await ada.another_session(), await server.api.sign_up("eve@example.com")
     tokens = [str(one.token) for one in (ada, newer, eve)]
     changing = Script(built, tmp_path, CHANGE_TOKENS, f"{server.api.address}/graphql", transport, *tokens)
     await changing.wait_for("[30,null]")
@@ -122,7 +114,7 @@ async def test_generation_is_watched_to_its_end_with_a_newer_token(
     built: Path, idle_server: Running, transport: str, tmp_path: Path
 ) -> None:
     ada = await idle_server.api.sign_up()
-    newer = await session_of(ada)
+    newer = await ada.another_session()
     made = (await ada.create(prompt="A red boat"))["generations"][0]["id"]
     arguments = (f"{ada.address}/graphql", transport, str(ada.token), str(newer.token), made)
     watching = Script(built, tmp_path, PROGRESS, *arguments)

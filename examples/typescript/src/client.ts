@@ -28,6 +28,8 @@ export type DarkroomOptions = {
   readonly url: string;
   /** A session's token or an API key; null: signed out, or signed in by a cookie. */
   readonly token?: string | null;
+  /** What an earlier sign-in of this device returned, and an app has kept; `useSession` sends it with the next one. */
+  readonly deviceToken?: string | null;
   /** The language of messages and titles, for accounts that have chosen none; by default the browser's, else the product's. */
   readonly locale?: string;
   /** "include" for sessions kept in a cookie. */
@@ -61,13 +63,15 @@ export class Darkroom {
   private readonly listeners = new Set<() => void>();
   private current: string | null;
   private isConnected = false;
-  private hasCookie = false;
+  private device: string | null;
+  private cookieSession: boolean | null = null; // null: not known
   private sessions = 0;
 
   constructor(options: DarkroomOptions) {
     this.options = options;
     this.url = options.url;
     this.current = options.token ?? null;
+    this.device = options.deviceToken ?? null;
     this.live = new Live({
       url: options.url,
       transport: options.transport ?? "auto",
@@ -97,21 +101,33 @@ export class Darkroom {
     else this.beginSession();
   }
 
-  /** Whether requests are signed in, as far as is known: by a token, or by a cookie. */
-  get signedIn(): boolean {
-    return this.current !== null || this.hasCookie;
+  /** Makes this device a known one at the next sign-in: to be kept, also when signed out. */
+  get deviceToken(): string | null {
+    return this.device;
   }
 
-  /** Whether the browser's cookie holds a session: to be set after signing in or out by cookie. Open subscriptions end. */
-  set cookieSession(isOpen: boolean) {
-    this.hasCookie = isOpen;
+  set deviceToken(token: string | null) {
+    this.device = token;
+    this.notify();
+  }
+
+  /** Whether requests are signed in, by a token or by a cookie; null: a browser's cookie is not known yet, see `findSession`. */
+  get signedIn(): boolean | null {
+    if (this.current !== null) return true;
+    return this.credentials === "include" ? this.cookieSession : (this.cookieSession ?? false);
+  }
+
+  /** Say whether the browser's cookie holds a session, after signing in or out by cookie. Open subscriptions end. */
+  setCookieSession(isOpen: boolean): void {
+    this.cookieSession = isOpen;
     this.beginSession();
   }
 
-  /** Ask the server whether the browser's cookie holds a session, as when a page opens; return whether it does. */
-  async findCookieSession(): Promise<boolean> {
+  /** Ask the server whether requests are signed in, by a cookie that scripts cannot read; return what it says. */
+  async findSession(): Promise<boolean> {
+    const { session } = this;
     const isOpen = (await this.run(ViewerDocument, {})).viewer !== null;
-    if (isOpen !== this.hasCookie && this.current === null) this.cookieSession = isOpen;
+    if (this.current === null && session === this.session && isOpen !== this.cookieSession) this.setCookieSession(isOpen);
     return isOpen;
   }
 
@@ -223,8 +239,13 @@ export class Darkroom {
    * repeated when the connection is lost.
    */
   async *watchCredits(after: string | null = null): AsyncGenerator<CreditsChange> {
-    after ??= (await this.run(TransactionsDocument, { first: 1 })).viewer?.transactions.edges[0]?.node.id ?? null;
+    after ??= await this.newestLine();
     for await (const message of this.watch(CreditsChangedDocument, { after })) yield message.creditsChanged;
+  }
+
+  /** Return the id of the newest line of the ledger, from which `creditsChanged` goes on; null: there is none. */
+  async newestLine(): Promise<string | null> {
+    return (await this.run(TransactionsDocument, { first: 1 })).viewer?.transactions.edges[0]?.node.id ?? null;
   }
 
   /**

@@ -3,42 +3,23 @@ import { useApolloClient, useMutation, useQuery, useSubscription } from "@apollo
 import {
   accepted, CancelGenerationDocument, CollectionsDocument, CreateGenerationDocument, CreditsChangedDocument, DeleteGenerationsDocument, DeploymentDocument,
   GalleryChangedDocument, GalleryDocument, GenerationProgressDocument, newKey, QuoteDocument, RefineGenerationDocument,
-  SetFavoriteDocument, ShareGenerationDocument, SignInDocument, SignOutDocument, SignUpDocument, UnshareGenerationDocument,
+  SetFavoriteDocument, ShareGenerationDocument, UnshareGenerationDocument,
   ViewerDocument, type QuoteInput,
 } from "@darkroom/client";
 import { addGeneration, applyGalleryChange, removeGenerations } from "@darkroom/client/apollo";
 import {
-  useAction, useDarkroom, useToken, type Collections, type Deployment, type Gallery, type LiveGeneration, type Order, type Quote, type Session,
+  useAction, useSession as useClientSession, type Collections, type Deployment, type Gallery, type LiveGeneration, type Order, type Quote, type Session,
 } from "@darkroom/client/react";
 
+/** The package's own, and a cache that another account does not see. */
 export function useSession(): Session {
-  const darkroom = useDarkroom();
+  const session = useClientSession();
   const client = useApolloClient();
-  const token = useToken();
-  const { busy, error, run } = useAction();
-  const [signUp] = useMutation(SignUpDocument);
-  const [signIn] = useMutation(SignInDocument);
-  const [signOut] = useMutation(SignOutDocument);
   return {
-    signedIn: token !== null,
-    busy,
-    error,
-    signUp: async (input) =>
-      (await run(async () => {
-        const { data } = await signUp({ variables: { input } });
-        darkroom.token = accepted(data!.signUp).token;
-        return true;
-      })) ?? false,
-    signIn: async (input) =>
-      (await run(async () => {
-        const { data } = await signIn({ variables: { input } });
-        darkroom.token = accepted(data!.signIn).token;
-        return true;
-      })) ?? false,
+    ...session,
     signOut: async () => {
-      await run(() => signOut());
-      darkroom.token = null;
-      await client.clearStore(); // another account may sign in
+      await session.signOut();
+      await client.clearStore();
     },
   };
 }

@@ -26,7 +26,7 @@ function Rooms({ name, signOut }: { readonly name: string; readonly signOut: () 
 }
 
 function SignIn({ name }: { readonly name: string }): ReactNode {
-  const { signUp, signIn, busy, error } = useData().useSession();
+  const { signUp, signIn, busy, error, mustVerifyEmail } = useData().useSession();
   const [isNew, setIsNew] = useState(true);
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
@@ -43,6 +43,7 @@ function SignIn({ name }: { readonly name: string }): ReactNode {
       <button type="button" className="link" onClick={() => setIsNew(!isNew)}>
         {isNew ? "I have an account" : "I am new here"}
       </button>
+      {mustVerifyEmail && <p>A mail says how to go on.</p>}
       <Problem of={error} />
     </form>
   );

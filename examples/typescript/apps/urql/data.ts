@@ -2,12 +2,13 @@
 import {
   accepted, CancelGenerationDocument, CollectionsDocument, CreateGenerationDocument, CreditsChangedDocument, DeleteGenerationsDocument, DeploymentDocument,
   GalleryChangedDocument, GalleryDocument, GenerationProgressDocument, newKey, QuoteDocument, RefineGenerationDocument,
-  SetFavoriteDocument, ShareGenerationDocument, SignInDocument, SignOutDocument, SignUpDocument, UnshareGenerationDocument,
+  SetFavoriteDocument, ShareGenerationDocument, UnshareGenerationDocument,
   ViewerDocument, type GalleryQuery, type QuoteInput,
 } from "@darkroom/client";
 import {
-  useAction, useDarkroom, useToken, type Collections, type Deployment, type Gallery, type LiveGeneration, type Order, type Quote, type Session,
+  useAction, type Collections, type Deployment, type Gallery, type LiveGeneration, type Order, type Quote,
 } from "@darkroom/client/react";
+export { useSession } from "@darkroom/client/react"; // main.tsx makes another client for each session
 import { useEffect, useRef, useState } from "react";
 import { useClient, useMutation, useQuery, useSubscription, type OperationResult } from "urql";
 
@@ -15,32 +16,6 @@ import { useClient, useMutation, useQuery, useSubscription, type OperationResult
 function dataOf<Data>({ data, error }: Pick<OperationResult<Data>, "data" | "error">): Data {
   if (error || !data) throw error ?? new Error("There was no answer.");
   return data;
-}
-
-export function useSession(): Session {
-  const darkroom = useDarkroom();
-  const client = useClient();
-  const token = useToken();
-  const { busy, error, run } = useAction();
-  return {
-    signedIn: token !== null,
-    busy,
-    error,
-    signUp: async (input) =>
-      (await run(async () => {
-        darkroom.token = accepted(dataOf(await client.mutation(SignUpDocument, { input })).signUp).token;
-        return true;
-      })) ?? false,
-    signIn: async (input) =>
-      (await run(async () => {
-        darkroom.token = accepted(dataOf(await client.mutation(SignInDocument, { input })).signIn).token;
-        return true;
-      })) ?? false,
-    signOut: async () => {
-      await run(async () => dataOf(await client.mutation(SignOutDocument, {})));
-      darkroom.token = null;
-    },
-  };
 }
 
 export function useCredits(): { readonly credits: number | null } {

@@ -1,15 +1,15 @@
 // The studio with urql and its normalised cache.
 import { createUrqlClient } from "@darkroom/client/urql";
-import { useToken } from "@darkroom/client/react";
+import { useSessionNumber } from "@darkroom/client/react";
 import { useMemo, type ReactNode } from "react";
 import { Provider } from "urql";
 import { darkroom, start } from "../shared/start.tsx";
 import * as data from "./data.ts";
 
-/** A new client, and with it an empty cache, for each account. */
+/** A new client, and with it an empty cache, for each session. */
 function Urql({ children }: { readonly children: ReactNode }): ReactNode {
-  const token = useToken();
-  const client = useMemo(() => createUrqlClient(darkroom), [token]);
+  const session = useSessionNumber();
+  const client = useMemo(() => createUrqlClient(darkroom), [session]);
   return <Provider value={client}>{children}</Provider>;
 }
 

@@ -8,7 +8,8 @@ import {
   type QuoteInput,
   type QuoteQuery,
 } from "../gql/graphql.ts";
-import { useDarkroom, useToken } from "./context.ts";
+import { useDarkroom, useSessionNumber } from "./context.ts";
+import { useBalanceChanges } from "./credits.ts";
 import { useLoaded, type Loaded } from "./state.ts";
 
 export type Deployment = Loaded<DeploymentQuery["deployment"]>;
@@ -24,17 +25,22 @@ export function useDeployment(): Deployment {
 /** The catalogue, as this viewer sees it. */
 export function useCollections(): Collections {
   const client = useDarkroom();
-  const token = useToken();
-  return useLoaded(`collections ${token ?? ""}`, async (signal) => (await client.run(CollectionsDocument, {}, { signal })).collections);
+  const session = useSessionNumber();
+  return useLoaded("collections", async (signal) => (await client.run(CollectionsDocument, {}, { signal })).collections, session);
 }
 
-/** The price of an order before it is made, with `errors` that say why it would be refused; null as input: none. */
+/**
+ * The price of an order before it is made, with `errors` that say why it would be refused; null as input: none. It is read again
+ * when the account's balance changes.
+ */
 export function useQuote(input: QuoteInput | null): Quote {
   const client = useDarkroom();
-  const key = input && JSON.stringify(input);
-  return useLoaded(key, async (signal) => {
-    const { quote } = await client.run(QuoteDocument, { input: JSON.parse(key as string) as QuoteInput }, { signal });
+  const session = useSessionNumber();
+  const changes = useBalanceChanges(input !== null);
+  const read = async (signal: AbortSignal) => {
+    const { quote } = await client.run(QuoteDocument, { input: input as QuoteInput }, { signal });
     if (!quote) throw new Error("This cannot be ordered.");
     return quote;
-  });
+  };
+  return useLoaded(input && `${changes} ${JSON.stringify(input)}`, read, session);
 }

@@ -11,7 +11,7 @@ import {
   type RefineGenerationInput,
 } from "../gql/graphql.ts";
 import { newKey } from "../key.ts";
-import { useDarkroom } from "./context.ts";
+import { useDarkroom, useSessionNumber } from "./context.ts";
 import { asError, useAction } from "./state.ts";
 
 export type LiveGeneration = { readonly generation: GenerationPartsFragment | null; readonly error: Error | null };
@@ -19,6 +19,7 @@ export type LiveGeneration = { readonly generation: GenerationPartsFragment | nu
 /** Follow a generation with its previews up to its final status; null: none. */
 export function useGeneration(id: string | null): LiveGeneration {
   const client = useDarkroom();
+  const session = useSessionNumber();
   const [state, setState] = useState<LiveGeneration>({ generation: null, error: null });
   useEffect(() => {
     setState({ generation: null, error: null });
@@ -28,7 +29,7 @@ export function useGeneration(id: string | null): LiveGeneration {
       error: (problem) => setState((before) => ({ ...before, error: asError(problem) })),
       complete: () => {},
     });
-  }, [client, id]);
+  }, [client, id, session]);
   return state;
 }
 

@@ -28,24 +28,32 @@ export function useAction(): Action {
 
 export type Loaded<Value> = { readonly value: Value | null; readonly loading: boolean; readonly error: Error | null };
 
-/** Read a value whenever `key` changes; null: read nothing. A late answer to an earlier key is dropped. */
-export function useLoaded<Value>(key: string | null, read: (signal: AbortSignal) => Promise<Value>): Loaded<Value> {
-  const [state, setState] = useState<Loaded<Value>>({ value: null, loading: key !== null, error: null });
+/**
+ * Read a value whenever `key` or `session` changes; null as key: read nothing. A late answer to an earlier key is dropped, and what
+ * was read in another session is not shown while the next is read.
+ */
+export function useLoaded<Value>(
+  key: string | null,
+  read: (signal: AbortSignal) => Promise<Value>,
+  session: number | null = null,
+): Loaded<Value> {
+  const unread: Loaded<Value> = { value: null, loading: key !== null, error: null };
+  const [state, setState] = useState({ ...unread, session });
   const latest = useRef(read);
   useEffect(() => {
     latest.current = read;
   });
   useEffect(() => {
-    if (key === null) return setState({ value: null, loading: false, error: null });
+    if (key === null) return setState({ value: null, loading: false, error: null, session });
     const abort = new AbortController();
-    setState((before) => ({ ...before, loading: true }));
+    setState((before) => ({ ...(before.session === session ? before : { value: null, error: null }), loading: true, session }));
     latest.current(abort.signal).then(
-      (value) => !abort.signal.aborted && setState({ value, loading: false, error: null }),
-      (error: unknown) => !abort.signal.aborted && setState({ value: null, loading: false, error: asError(error) }),
+      (value) => !abort.signal.aborted && setState({ value, loading: false, error: null, session }),
+      (error: unknown) => !abort.signal.aborted && setState({ value: null, loading: false, error: asError(error), session }),
     );
     return () => abort.abort();
-  }, [key]);
-  return state;
+  }, [key, session]);
+  return state.session === session ? state : unread;
 }
 
 export function asError(problem: unknown): Error {
