@@ -11,7 +11,7 @@ import {
   type GenerationFilter,
   type GenerationPartsFragment,
 } from "../gql/graphql.ts";
-import { useDarkroom, useToken } from "./context.ts";
+import { useDarkroom, useSessionNumber } from "./context.ts";
 import { asError, useAction } from "./state.ts";
 
 export type Gallery = {
@@ -30,23 +30,32 @@ export type Gallery = {
 type State = Pick<Gallery, "generations" | "totalCount" | "hasMore" | "loading" | "error"> & { readonly after: string | null };
 type Step = (state: State) => State;
 
+const MAX_PAGE = 100; // of the server
+const REREAD_MS = 200; // an order of several pictures is several messages
+
 const EMPTY: State = { generations: [], totalCount: 0, hasMore: false, loading: true, error: null, after: null };
 
 /** The newest generations first, `pageSize` at a time. */
 export function useGallery({ pageSize = 20, filter = null }: { pageSize?: number; filter?: GenerationFilter | null } = {}): Gallery {
   const client = useDarkroom();
-  const token = useToken();
+  const session = useSessionNumber();
   const [state, step] = useReducer((before: State, next: Step) => next(before), EMPTY);
   const { error: refusal, run } = useAction();
   const filterKey = JSON.stringify(filter);
   const round = useRef(0); // answers to earlier reads of the list are dropped
 
+  const count = useRef(0); // generations that are shown
+  const deleted = useRef(new Set<string>());
+  useEffect(() => {
+    count.current = state.generations.length;
+  });
+
   const read = useCallback(
-    async (after: string | null) => {
+    async (after: string | null, first = pageSize) => {
       const number = after === null ? ++round.current : round.current;
       const chosen = JSON.parse(filterKey) as GenerationFilter | null;
       try {
-        const { viewer } = await client.run(GalleryDocument, { first: pageSize, after, filter: chosen });
+        const { viewer } = await client.run(GalleryDocument, { first, after, filter: chosen });
         if (viewer && number === round.current) step(withPage(viewer.generations, after));
       } catch (problem) {
         if (number === round.current) step((before) => ({ ...before, loading: false, error: asError(problem) }));
@@ -57,25 +66,37 @@ export function useGallery({ pageSize = 20, filter = null }: { pageSize?: number
 
   useEffect(() => {
     step(() => EMPTY);
-    if (token === null) return;
-    return client.subscribe(GalleryChangedDocument, {}, {
+    if (session === null) return;
+    const isFiltered = filterKey !== "null";
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const rereadSoon = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => void read(null, Math.min(Math.max(count.current, pageSize), MAX_PAGE)), REREAD_MS);
+    };
+    const stop = client.subscribe(GalleryChangedDocument, {}, {
       next: ({ galleryChanged: { kind, generation, generationId } }) => {
-        if (kind === "SNAPSHOT") void read(null);
-        else if (kind === "DELETED" && generationId) step(without(generationId));
-        else if (generation && kind === "CREATED" && filterKey === "null") step(withNew(generation));
-        else if (generation) step(withChange(generation));
+        if (kind === "SNAPSHOT") return void read(null);
+        if (kind === "DELETED" && generationId) {
+          deleted.current.add(generationId);
+          step(without(generationId));
+        }
+        if (generation) step(kind === "CREATED" && !isFiltered ? withNew(generation) : withChange(generation));
+        if (isFiltered) rereadSoon(); // only the server knows what a filter lets in
       },
       error: (problem) => step((before) => ({ ...before, loading: false, error: asError(problem) })),
       complete: () => {},
     });
-  }, [client, token, read, filterKey]);
+    return () => {
+      clearTimeout(timer);
+      stop();
+    };
+  }, [client, session, read, filterKey, pageSize]);
 
-  /** Show the result now, and what it was before if the server refuses. */
-  const optimistically = async (show: Step, undo: (before: State) => Step, act: () => Promise<unknown>) => {
-    const before = state;
+  /** Show the result now, and take it back if the server refuses. */
+  const optimistically = async (show: Step, undo: Step, act: () => Promise<unknown>) => {
     step(show);
     const done = await run(act);
-    if (done === null) step(undo(before));
+    if (done === null) step(undo);
   };
 
   return {
@@ -89,15 +110,17 @@ export function useGallery({ pageSize = 20, filter = null }: { pageSize?: number
     setFavorite: (id, isFavorite) =>
       optimistically(
         withPart(id, { isFavorite }),
-        () => withPart(id, { isFavorite: !isFavorite }),
+        withPart(id, { isFavorite: !isFavorite }),
         async () => accepted((await client.run(SetFavoriteDocument, { id, isFavorite })).setFavorite),
       ),
-    remove: (id) =>
-      optimistically(
+    remove: (id) => {
+      const removed = state.generations.find((one) => one.id === id);
+      return optimistically(
         without(id),
-        (before) => () => before,
+        (before) => (removed && !deleted.current.has(id) ? withRestored(removed)(before) : before),
         async () => accepted((await client.run(DeleteGenerationsDocument, { ids: [id] })).deleteGenerations),
-      ),
+      );
+    },
     share: async (id) => {
       const done = await run(async () => accepted((await client.run(ShareGenerationDocument, { id })).shareGeneration));
       if (done?.generation) step(withPart(id, done.generation));
@@ -119,7 +142,8 @@ function withPage({ totalCount, edges, pageInfo }: Page, after: string | null): 
   return ({ generations }) => {
     const known = after === null ? [] : generations;
     const ids = new Set(known.map(({ id }) => id));
-    const added = edges.map(({ node }) => node).filter(({ id }) => !ids.has(id));
+    const newest = new Map(generations.map((one) => [one.id, one]));
+    const added = edges.map(({ node }) => newerOf(node, newest.get(node.id))).filter(({ id }) => !ids.has(id));
     return {
       generations: [...known, ...added],
       totalCount,
@@ -131,11 +155,27 @@ function withPage({ totalCount, edges, pageInfo }: Page, after: string | null): 
   };
 }
 
+/** A live change may have been faster than the page that was asked for before it. */
+function newerOf(read: GenerationPartsFragment, known: GenerationPartsFragment | undefined): GenerationPartsFragment {
+  return known && known.version > read.version ? known : read;
+}
+
 function withNew(generation: GenerationPartsFragment): Step {
   return (state) =>
     state.generations.some(({ id }) => id === generation.id)
       ? state
       : { ...state, generations: [generation, ...state.generations], totalCount: state.totalCount + 1 };
+}
+
+/** Put a generation back in its place: the newest are first. */
+function withRestored(generation: GenerationPartsFragment): Step {
+  return (state) => {
+    if (state.generations.some(({ id }) => id === generation.id)) return state;
+    const next = state.generations.findIndex(({ id }) => id < generation.id); // ids sort by creation time
+    const place = next === -1 ? state.generations.length : next;
+    const generations = [...state.generations.slice(0, place), generation, ...state.generations.slice(place)];
+    return { ...state, generations, totalCount: state.totalCount + 1 };
+  };
 }
 
 /** A message may be older than what is shown: the higher version stays. */
