@@ -2,7 +2,7 @@
 import { ApolloClient, ApolloLink, HttpLink, InMemoryCache, type ApolloCache } from "@apollo/client";
 import { SetContextLink } from "@apollo/client/link/context";
 import { relayStylePagination } from "@apollo/client/utilities";
-import { OperationTypeNode, print } from "graphql";
+import { OperationTypeNode } from "graphql";
 import { Observable } from "rxjs";
 import type { Darkroom, GalleryChange } from "./client.ts";
 import { embeddedTypes, possibleTypes } from "./gql/cache.ts";
@@ -40,18 +40,17 @@ export function liveLink(darkroom: Darkroom): ApolloLink {
   );
 }
 
-/** Mutations with files among their variables, by the multipart specification; `context.onProgress` sees the bytes. */
+/**
+ * Operations by the client's own requests: files among their variables by the multipart specification, trusted documents by their
+ * hash; `context.onProgress` sees the bytes.
+ */
 export function uploadLink(darkroom: Darkroom): ApolloLink {
   return new ApolloLink(
     (operation) =>
       new Observable((observer) => {
         const abort = new AbortController();
         const { onProgress } = operation.getContext();
-        const request = {
-          query: print(operation.query),
-          ...(operation.operationName && { operationName: operation.operationName }),
-          variables: operation.variables,
-        };
+        const request = { ...darkroom.requestOf(operation.query), variables: operation.variables };
         darkroom.send(request, { signal: abort.signal, ...(onProgress && { onProgress }) }).then(
           (answer) => {
             observer.next(answer as ApolloLink.Result);
@@ -64,7 +63,7 @@ export function uploadLink(darkroom: Darkroom): ApolloLink {
   );
 }
 
-/** Subscriptions by sockets, files by forms, everything else by Apollo's own link. */
+/** Subscriptions by sockets, files by forms, trusted documents by their hash, everything else by Apollo's own link. */
 export function createLink(darkroom: Darkroom): ApolloLink {
   const http = new SetContextLink(({ headers }) => ({ headers: { ...(headers as object), ...darkroom.headers } })).concat(
     new HttpLink({ uri: darkroom.url, credentials: darkroom.credentials }),
@@ -72,7 +71,11 @@ export function createLink(darkroom: Darkroom): ApolloLink {
   return ApolloLink.split(
     ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
     liveLink(darkroom),
-    ApolloLink.split(({ variables }) => takeFiles(variables).files.size > 0, uploadLink(darkroom), http),
+    ApolloLink.split(
+      ({ query, variables }) => "documentId" in darkroom.requestOf(query) || takeFiles(variables).files.size > 0,
+      uploadLink(darkroom),
+      http,
+    ),
   );
 }
 

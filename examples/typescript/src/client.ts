@@ -160,6 +160,12 @@ export class Darkroom {
     return () => void this.listeners.delete(listener);
   }
 
+  /** A document as it is sent: with `trustedDocuments` by its hash, if it has one, else by its text. */
+  requestOf(document: DocumentNode): DocumentRequest {
+    const hash = (document as { __meta__?: { hash?: string } }).__meta__?.hash;
+    return this.options.trustedDocuments && hash ? { documentId: hash } : requestOf(document);
+  }
+
   /** Run a query or a mutation. A File or Blob anywhere among the variables is sent with it. */
   async run<Result, Variables>(
     document: TypedDocumentNode<Result, Variables>,
@@ -265,12 +271,6 @@ export class Darkroom {
   /** End all subscriptions. */
   close(): void {
     this.live.close();
-  }
-
-  private requestOf(document: DocumentNode): DocumentRequest {
-    const { query, operationName } = requestOf(document);
-    const hash = (document as { __meta__?: { hash?: string } }).__meta__?.hash;
-    return this.options.trustedDocuments && hash ? { documentId: hash } : { query, ...(operationName && { operationName }) };
   }
 
   private beginSession(endsSubscriptions = true): void {

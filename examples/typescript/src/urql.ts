@@ -1,8 +1,10 @@
 // urql for Darkroom: the exchanges, the normalised cache, and how live changes reach it.
-import { Client, fetchExchange, subscriptionExchange, type Exchange, type SubscriptionForwarder } from "@urql/core";
+import {
+  Client, fetchExchange, makeOperation, mapExchange, subscriptionExchange, type Exchange, type Operation, type SubscriptionForwarder,
+} from "@urql/core";
 import { cacheExchange, type Cache, type CacheExchangeOpts, type DataFields, type FieldInfo, type ResolveInfo, type Variables } from "@urql/exchange-graphcache";
 import { relayPagination } from "@urql/exchange-graphcache/extras";
-import { parse } from "graphql";
+import { Kind, type DocumentNode } from "graphql";
 import type { Darkroom, GalleryChange } from "./client.ts";
 import { embeddedTypes, possibleTypes } from "./gql/cache.ts";
 import { lazyDocument } from "./lazy-document.ts";
@@ -80,11 +82,10 @@ export function cacheOptions(onReread: () => void = () => {}): CacheExchangeOpts
 
 /** Subscriptions over the client's connection, which goes on where it was lost. */
 export function liveExchange(darkroom: Darkroom): Exchange {
-  const forwardSubscription: SubscriptionForwarder = (request) => ({
+  const forwardSubscription: SubscriptionForwarder = (request, { query }) => ({
     subscribe: (sink) => {
-      const document = parse(request.query ?? "", { noLocation: true });
       const variables = (request.variables ?? {}) as Record<string, unknown>;
-      const unsubscribe = darkroom.subscribe<Record<string, unknown>, Record<string, unknown>>(document, variables, {
+      const unsubscribe = darkroom.subscribe<Record<string, unknown>, Record<string, unknown>>(query, variables, {
         next: (data) => sink.next({ data }),
         error: (error) => sink.error(error),
         complete: () => sink.complete(),
@@ -95,11 +96,30 @@ export function liveExchange(darkroom: Darkroom): Exchange {
   return subscriptionExchange({ forwardSubscription });
 }
 
+/** Queries and mutations by the hash of their document, where the client has `trustedDocuments`; in front of fetchExchange. */
+export function trustedDocumentsExchange(darkroom: Darkroom): Exchange {
+  const documents = new WeakMap<object, DocumentNode>();
+  const withDocument = (operation: Operation, query: DocumentNode) => makeOperation(operation.kind, { ...operation, query }, operation.context);
+  return mapExchange({
+    onOperation: (operation) => {
+      const { documentId } = darkroom.requestOf(operation.query);
+      if (!documentId || operation.kind === "teardown") return operation;
+      const named = { kind: Kind.DOCUMENT, definitions: [], documentId } as const; // which fetchExchange knows
+      documents.set(named, operation.query);
+      return withDocument(operation, named);
+    },
+    onResult: (result) => {
+      const document = documents.get(result.operation.query);
+      return document ? { ...result, operation: withDocument(result.operation, document) } : result;
+    },
+  });
+}
+
 /** urql's own fetchExchange sends files by the multipart specification, so nothing else is needed for photos. */
 export function createUrqlClient(darkroom: Darkroom): Client {
   return new Client({
     url: darkroom.url,
-    exchanges: [cacheExchange(cacheOptions()), liveExchange(darkroom), fetchExchange],
+    exchanges: [cacheExchange(cacheOptions()), liveExchange(darkroom), trustedDocumentsExchange(darkroom), fetchExchange],
     fetchOptions: () => ({ headers: darkroom.headers, credentials: darkroom.credentials }),
   });
 }
