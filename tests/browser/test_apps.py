@@ -251,3 +251,21 @@ async def test_app_of_the_frontend_guide_makes_a_picture(apps: str, chromium: "B
         )
         await page.get_by_role("button", name="Create").click()
         await page.locator(f"li img[src^='{server.address}/files/']").wait_for()
+
+
+async def test_app_of_the_frontend_guide_orders_nothing_without_a_photo_that_could_not_be_sent(
+    apps: str, chromium: "Browser"
+) -> None:
+    async with open_app(chromium, f"{apps}/guide/") as studio:
+        page = studio.page
+        await page.get_by_role("button", name="Sign in").click()
+        await page.route("**/uploads/**", lambda route: route.abort())
+        await page.locator("input[type=file]").set_input_files(
+            {"name": "me.jpg", "mimeType": "image/jpeg", "buffer": photo()}
+        )
+        await page.get_by_role("alert").wait_for()
+        assert await page.get_by_role("button", name="Create").is_disabled()
+        await page.get_by_role("button", name="Start again").click()
+        assert await page.get_by_role("button", name="Create").is_enabled()
+        assert await page.locator("input[type=file]").evaluate("input => input.files.length") == 0
+        studio.problems.clear()  # the browser's own words on the request

@@ -18,6 +18,7 @@ export function OrderForm({ credits }: { readonly credits: number | null }): Rea
   const quote = useQuote(styleId ? { styleId } : prompt ? {} : null);
   const needsPhoto = style?.referenceImage === "REQUIRED";
   const isReady = styleId ? !needsPhoto || (isAhead ? upload.uploadId !== null : photo !== null) : prompt !== "";
+  const isPhotoMissing = isAhead && (upload.state === "sending" || upload.state === "failed"); // paid for without it otherwise
 
   const choose = (file: File | null, ahead: boolean) => {
     setPhoto(file);
@@ -62,7 +63,7 @@ export function OrderForm({ credits }: { readonly credits: number | null }): Rea
       {quote.value?.errors.map(({ message }) => (
         <p key={message}>{message}</p>
       ))}
-      <button disabled={!isReady || order.busy}>Create</button>
+      <button disabled={!isReady || isPhotoMissing || order.busy}>Create</button>
       <Problem of={order.error ?? upload.error ?? quote.error ?? catalogueError} />
     </form>
   );
