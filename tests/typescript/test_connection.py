@@ -11,7 +11,7 @@ from tests.conftest import Running, running
 from tests.support.client import Api
 from tests.support.cut_proxy import CutProxy
 from tests.support.integrity import adjust_credits
-from tests.support.typescript import Script
+from tests.support.typescript import NODE, Script, execute
 
 pytestmark = pytest.mark.any_database
 
@@ -122,3 +122,27 @@ async def test_generation_is_watched_to_its_end_with_a_newer_token(
     await newer.one("mutation($id: ID!) { cancelGeneration(id: $id) { generation { id } } }", id=made)
     assert await watching.end() == 0, watching.output
     assert [line for line in watching.output.splitlines() if line != "moved"] == ["PENDING", "CANCELED", "ended"]
+
+
+SUBJECTS = """
+import { isSameSubject } from "./dist/id-token.js";
+const token = (claims) => ["e30", Buffer.from(JSON.stringify(claims)).toString("base64url"), "c2ln"].join(".");
+const ada = token({ iss: "https://id.example.com", sub: "Ada \u00e9 ???>>>", exp: 1 });
+const others = [
+  token({ iss: "https://id.example.com", sub: "Ada \u00e9 ???>>>", exp: 2 }),
+  token({ iss: "https://id.example.com", sub: "Eve" }),
+  token({ iss: "https://other.example.com", sub: "Ada \u00e9 ???>>>" }),
+  token({}),
+  "a.b.c",
+  "session",
+];
+console.log(JSON.stringify(others.map((other) => isSameSubject(ada, other))), isSameSubject("session", "session"));
+"""
+
+
+async def test_tokens_of_an_issuer_say_whether_they_are_about_the_same_subject(built: Path) -> None:
+    script = built / "subjects.mjs"
+    script.write_text(SUBJECTS)
+    code, output = await execute(built, str(NODE / "node"), str(script))
+    assert code == 0, output
+    assert output.split() == ["[true,false,false,false,false,false]", "false"]
