@@ -27,6 +27,7 @@ from commands import backup, queue, second_factor, webhooks
 from commands.whole_number import whole_number
 from composition import build_audit, open_server, open_services, running_worker, web_options
 from logs import configure_logs
+from models.database.connection import is_damaged, is_lost_database
 from models.database.migrate import DatabaseUnreachableError, MigrationError, migrate
 from models.database.postgres import MIGRATION_LIMITS
 from models.enum import Role
@@ -318,15 +319,19 @@ def main() -> int:
     configure_logs(
         settings.model_copy(update={"log_level": LogLevel.ERROR}) if arguments.command == "check" else settings
     )
+    database = "DATABASE_URL" if settings.database_url else "DATA_DIR"
     try:
         return run_command(arguments, settings)
     except DatabaseUnreachableError as error:
-        name = "DATABASE_URL" if settings.database_url else "DATA_DIR"
-        print(f"{name}: the database cannot be opened: {error}", file=sys.stderr)
-        return 1
+        problem = f"{database}: the database cannot be opened: {error}"
     except MigrationError as error:
-        print(f"The database was not migrated: {error}.", file=sys.stderr)
-        return 1
+        problem = f"The database was not migrated: {error}."
+    except Exception as error:
+        if not (is_lost_database(error) or is_damaged(error)):
+            raise
+        problem = f"{database}: the database cannot be used: {DatabaseUnreachableError(error)}"
+    print(problem, file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from adapters import open_storage
 from commands.whole_number import whole_number
 from models.database.connection import is_lost_database, open_database
-from models.database.migrate import DatabaseUnreachableError, all_migrations, applied_migrations
+from models.database.migrate import DatabaseUnreachableError, all_migrations, applied_migrations, by_number
 from models.database.postgres import MIGRATION_LIMITS
 from services.operations.backup.backup import Backup
 from services.operations.backup.manifest import BackupError
@@ -65,7 +65,7 @@ async def execute(settings: Settings, arguments: argparse.Namespace) -> int:
 
 async def _back_up(settings: Settings, folder: Path, *, with_files: bool) -> int:
     applied, known = await applied_migrations(settings.database), set(all_migrations())
-    if different := sorted(applied ^ known):
+    if different := by_number(applied ^ known):
         whose = "has not" if different[-1] in known else "only has"
         raise BackupError(f"the database {whose} {different[-1]}: use the release that runs on it")
     async with open_storage(settings) as storage:

@@ -46,6 +46,7 @@ _OUTAGES = (
 _LOST = (*(kind for kind in _OUTAGES if kind is not OSError), NoConnectionError)
 # SQLITE_BUSY, LOCKED, READONLY, IOERR, FULL and CANTOPEN; sqlite3 is imported where it is used.
 _SQLITE_OUTAGES = (5, 6, 8, 10, 13, 14)
+_SQLITE_DAMAGE = (11, 26)  # SQLITE_CORRUPT and NOTADB
 
 # Conflicts of two transactions: one was certainly rolled back, and can be retried.
 _CONFLICTS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
@@ -78,6 +79,15 @@ def is_outage(error: BaseException | None, kinds: tuple[type[Exception], ...] = 
 def is_lost_database(error: BaseException | None) -> bool:
     """Whether the error is certainly an outage of the database: for errors of work that has other causes to fail."""
     return is_outage(error, _LOST)
+
+
+def is_damaged(error: BaseException | None) -> bool:
+    """Whether the error says that the SQLite file is damaged, or is no database."""
+    while error is not None:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _SQLITE_DAMAGE:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def tortoise_config(

@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import json
+import os
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import asyncpg
@@ -17,6 +18,8 @@ ROOT = Path(__file__).parents[2]
 LOCATION = ROOT / "migrations"
 _APPLIED = "SELECT version FROM aerich WHERE app = 'models'"
 _CONNECT_SECONDS = 10.0
+_BUSY_SECONDS = 20.0  # to wait for another process's write, as models/database/connection.py does
+_NO_TABLE = "no such table"  # SQLite has one code for all errors in a statement
 
 
 class DatabaseUnreachableError(Exception):
@@ -90,14 +93,20 @@ async def _applied_in_postgres(url: str) -> set[str]:
 
 
 def _applied_in_sqlite(path: Path) -> set[str]:
-    """Return the applied migrations; none if the file does not exist or cannot be read, which the upgrade reports."""
+    """Return the applied migrations; none if the file does not exist yet."""
     import sqlite3  # 1.3 MiB, which a server on PostgreSQL does not need
 
-    try:
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            return {version for (version,) in connection.execute(_APPLIED)}
-    except sqlite3.Error:
+    if not os.path.lexists(path):  # False also where its folder cannot be read, which the upgrade reports
         return set()
+    # For writing, as far as the file allows: what a killed process has left is rolled back first.
+    address = f"{path.absolute().as_uri()}?mode=rw"
+    try:
+        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS)) as connection:
+            return {version for (version,) in connection.execute(_APPLIED)}
+    except sqlite3.Error as error:
+        if _NO_TABLE in str(error):
+            return set()
+        raise DatabaseUnreachableError(error) from error
 
 
 async def missing_migrations() -> list[str]:
@@ -109,8 +118,7 @@ async def missing_migrations() -> list[str]:
     try:
         applied = {row["version"] for row in await rows(_APPLIED)}
     except OperationalError as error:
-        # SQLite has one code for all errors in a statement.
-        if not (isinstance(error.__cause__, asyncpg.UndefinedTableError) or "no such table" in str(error)):
+        if not (isinstance(error.__cause__, asyncpg.UndefinedTableError) or _NO_TABLE in str(error)):
             raise
         applied = set()
     return _missing(applied)
@@ -122,5 +130,9 @@ def _missing(applied: set[str]) -> list[str]:
 
 def all_migrations() -> list[str]:
     """Return the names of all migrations, in the order of their numbers."""
-    names = (path.name for path in (LOCATION / "models").glob("[0-9]*_*.py"))
+    return by_number(path.name for path in (LOCATION / "models").glob("[0-9]*_*.py"))
+
+
+def by_number(names: Iterable[str]) -> list[str]:
+    """Return the names of migrations in the order of their numbers."""
     return sorted(names, key=lambda name: int(name.partition("_")[0]))

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import json
 import shutil
+import sqlite3
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Collection, Iterator
@@ -17,6 +18,7 @@ from typing import Any
 
 from aerich import Command
 from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.exceptions import DBConnectionError, OperationalError
 
 from models.database.connection import is_postgres, migration_config, sqlite_path
 from models.database.migrate import LOCATION, DatabaseUnreachableError, connect
@@ -86,6 +88,21 @@ def _location(only: Collection[str] | None) -> Iterator[Path]:
         yield Path(folder)
 
 
+@contextlib.asynccontextmanager
+async def _connections() -> AsyncIterator[None]:
+    """Close them also if aerich does not start: SQLite's has a thread, without whose end no process ends.
+
+    Raises:
+        DatabaseUnreachableError: the database, or its file, cannot be used.
+    """
+    try:
+        yield
+    except (DBConnectionError, OperationalError, OSError, sqlite3.Error) as error:
+        raise DatabaseUnreachableError(error) from error
+    finally:
+        await Command.aclose()
+
+
 async def upgrade(url: str, only: Collection[str] | None = None) -> list[str]:
     """Apply missing migrations under a lock, which aerich does not have, and return their names.
 
@@ -96,7 +113,7 @@ async def upgrade(url: str, only: Collection[str] | None = None) -> list[str]:
     lock = _postgres_lock(url) if is_postgres(url) else _file_lock(Path(f"{sqlite_path(url)}.migrating"))
     config = migration_config(url, MIGRATION_LIMITS)
     with _location(only) as location:
-        async with lock, _NamedCommand(config, app="models", location=str(location)) as command:
+        async with lock, _connections(), _NamedCommand(config, app="models", location=str(location)) as command:
             applied: list[str] = await command.upgrade(run_in_transaction=True)
             return applied
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from models.database.connection import is_postgres, open_database, rows, sqlite_path
 from models.database.file_copy import CopyBusyError, CopyError, copy_database
-from models.database.migrate import all_migrations, applied_migrations, migrate
+from models.database.migrate import all_migrations, applied_migrations, by_number, migrate
 from models.database.table_copy import check_owner, load
 from services.integrations.storage.protocol import Storage, StorageError
 from services.operations.backup.backup import together, violations
@@ -89,7 +89,7 @@ class Restore:
         return applied
 
     def _check_migrations(self, manifest: Manifest, applied: set[str]) -> None:
-        if is_postgres(self._url) and (later := sorted(applied - set(manifest.migrations))):
+        if is_postgres(self._url) and (later := by_number(applied - set(manifest.migrations))):
             raise BackupError(f"the database has {later[-1]}, the backup has not: restore to a new, empty database")
 
     async def _check_target(self, *, force: bool) -> None:
