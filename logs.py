@@ -21,7 +21,7 @@ from services.integrations.mail.protocol import MailError
 from services.integrations.payments.protocol import PaymentProviderError
 from services.integrations.providers.protocol import ProviderError
 from services.integrations.storage.protocol import MissingObjectError, StorageError, TooLargeError
-from settings import Settings
+from settings import Settings, SettingsError
 from telemetry import log_fields, outage
 from telemetry.outage import Outage
 from telemetry.redaction import Redactor
@@ -209,6 +209,6 @@ def configured_secrets(settings: Settings) -> list[str]:
             # In a DSN the key is in the place of the user name.
             password = parts.username if name == "sentry_dsn" else parts.password
             found += [password, unquote(password)] if password else []
-    with contextlib.suppress(OSError):  # the generated key cannot be written: its first user reports that
+    with contextlib.suppress(SettingsError):  # the generated key cannot be written: its first user reports that
         found.append(settings.secret())
     return [secret for secret in found if secret]

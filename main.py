@@ -322,6 +322,9 @@ def main() -> int:
     database = "DATABASE_URL" if settings.database_url else "DATA_DIR"
     try:
         return run_command(arguments, settings)
+    except SettingsError as error:  # of a file that has changed since
+        print("\n".join(error.problems), file=sys.stderr)
+        return 2
     except DatabaseUnreachableError as error:
         problem = f"{database}: the database cannot be opened: {error}"
     except MigrationError as error:

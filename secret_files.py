@@ -1,5 +1,8 @@
 """Settings whose values are secret, and the files that they can be in: `NAME_FILE` names the file of `NAME`."""
 
+import contextlib
+import os
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,8 @@ SECRET_FIELDS = (
 SECRET_LISTS = ("polar_webhook_secret", "openrouter_webhook_secret", "webhook_secret")
 ADDRESS_FIELDS = ("database_url", "database_replica_url", "redis_url", "smtp_url", "sentry_dsn")
 IN_FILES = (*SECRET_FIELDS, *SECRET_LISTS, *ADDRESS_FIELDS)
+MIN_SECRET_KEY = 32  # characters
+_GENERATED = "secret-key"  # in DATA_DIR
 _MAX_BYTES = 64 * 1024  # of such a file: a wrong path may name anything
 
 
@@ -55,7 +60,7 @@ class SecretFiles(PydanticBaseSettingsSource):
             if not path:
                 continue
             try:
-                found[field] = _secret_in(path)
+                found[field] = secret_in(path)
                 if self._variable(field):
                     raise ValueError(f"{field.upper()} is set, too: set one of them")
             except ValueError as error:
@@ -68,7 +73,7 @@ class SecretFiles(PydanticBaseSettingsSource):
         return next((value for variables in self._variables if (value := variables.get(name))), None)
 
 
-def _secret_in(path: str) -> str:
+def secret_in(path: str) -> str:
     """Return what a file contains, without the white space around it. Raises ValueError, without any of it."""
     try:
         with Path(path).open("rb") as file:
@@ -82,4 +87,44 @@ def _secret_in(path: str) -> str:
         raise ValueError(f"{path} is no text") from None
     if not secret:
         raise ValueError(f"{path} is empty")
+    return secret
+
+
+def generated_secret(folder: Path) -> str:
+    """Return the key in `folder`, generated once and readable by its owner only.
+
+    Raises:
+        ValueError: the file is not a key, with its path and without any of it.
+        OSError: the key cannot be written.
+    """
+    path = folder / _GENERATED
+    folder.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        fresh = path.with_name(f"{_GENERATED}-{secrets.token_hex(8)}")
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())  # or a power failure could leave an empty file of that name
+        # Linked into place when complete: if several processes start at once, one wins and all read the same key.
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(fresh)
+        fresh.unlink()
+    return _kept_secret(path)
+
+
+def generated_secret_problems(folder: Path) -> list[str]:
+    """Return why the key in `folder` cannot be used, in one line; nothing if it can, or is not generated yet."""
+    path = folder / _GENERATED
+    try:
+        if path.exists():
+            _kept_secret(path)
+    except (OSError, ValueError) as error:
+        return [f"DATA_DIR: {error}"]
+    return []
+
+
+def _kept_secret(path: Path) -> str:
+    secret = secret_in(str(path))
+    if len(secret) < MIN_SECRET_KEY:
+        raise ValueError(f"{path} has fewer than {MIN_SECRET_KEY} characters: restore it, or remove it for a new key")
     return secret

@@ -1,10 +1,7 @@
-"""The types of settings: enums, and strings that are validated at startup. And the secret key that is generated."""
+"""The types of settings: enums, and strings that are validated at startup."""
 
 import base64
-import contextlib
-import os
 import re
-import secrets
 from collections.abc import Callable
 from email.utils import parseaddr
 from enum import StrEnum
@@ -328,21 +325,6 @@ Fallbacks = Annotated[
         "at most 4 of provider:model, comma-separated, each once",
     ),
 ]
-
-
-def generated_secret(folder: Path) -> str:
-    """Return the key in `folder`, generated once and readable by its owner only."""
-    path = folder / "secret-key"
-    folder.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        fresh = path.with_name(f"secret-key-{secrets.token_hex(8)}")
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_hex(32))
-        # Linked into place when complete: if several processes start at once, one wins and all read the same key.
-        with contextlib.suppress(FileExistsError):
-            path.hardlink_to(fresh)
-        fresh.unlink()
-    return path.read_text()
 
 
 def problem_lines(error: ValidationError) -> list[str]:

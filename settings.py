@@ -14,7 +14,14 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from generation_settings import GenerationSettings
 from identity_settings import IdentitySettings
-from secret_files import IN_FILES, SecretFileError, SecretFiles
+from secret_files import (
+    IN_FILES,
+    MIN_SECRET_KEY,
+    SecretFileError,
+    SecretFiles,
+    generated_secret,
+    generated_secret_problems,
+)
 from server_settings import ServerSettings
 from setting_types import (
     Addresses,
@@ -35,7 +42,6 @@ from setting_types import (
     TrustedDocuments,
     UploadMethod,
     WebAddress,
-    generated_secret,
     problem_lines,
 )
 
@@ -64,7 +70,9 @@ class Settings(GenerationSettings, IdentitySettings, ServerSettings):
     data_dir: Folder = Field(
         Path("data"), description="The folder of the SQLite file, local images and the generated secret key."
     )
-    secret_key: str | None = Field(None, min_length=32, description="Signs links to files; at least 32 characters.")
+    secret_key: str | None = Field(
+        None, min_length=MIN_SECRET_KEY, description="Signs links to files; at least 32 characters."
+    )
     database_url: DatabaseAddress | None = Field(
         None, description="postgresql://user:password@host/name or sqlite:///path."
     )
@@ -222,6 +230,8 @@ class Settings(GenerationSettings, IdentitySettings, ServerSettings):
         problems = []
         if self.is_production and not self.secret_key:
             problems.append("SECRET_KEY is required in production: `openssl rand -hex 32` generates one")
+        if not self.secret_key:
+            problems += generated_secret_problems(self.data_dir)
         problems += self.provider_problems(is_production=self.is_production)
         problems += self.identity_problems(is_production=self.is_production)
         if self.polar_access_token and not self.polar_webhook_secret:
@@ -296,8 +306,15 @@ class Settings(GenerationSettings, IdentitySettings, ServerSettings):
         return self.app_url or self.address
 
     def secret(self) -> str:
-        """Return SECRET_KEY, or a key that is generated once in DATA_DIR, readable by its owner only."""
-        return self.secret_key or generated_secret(self.data_dir)
+        """Return SECRET_KEY, or a key that is generated once in DATA_DIR, readable by its owner only.
+
+        Raises:
+            SettingsError: the key cannot be written, or is none by now.
+        """
+        try:
+            return self.secret_key or generated_secret(self.data_dir)
+        except (OSError, ValueError) as error:
+            raise SettingsError([f"DATA_DIR: {error}"]) from None
 
 
 def load_settings(**given: object) -> Settings:

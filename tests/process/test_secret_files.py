@@ -7,6 +7,7 @@ import pytest
 
 from secret_files import IN_FILES
 from settings import Settings, SettingsError, load_settings
+from tests.process.conftest import Commands
 
 SECRET = "0123456789abcdef0123456789abcdef"
 VALUES = {
@@ -86,3 +87,33 @@ def test_file_without_a_secret_is_one_line_and_not_shown(secret: Path, content: 
 def test_invalid_secret_in_a_file_is_reported_by_its_setting(secret: Path) -> None:
     secret.write_text("short")
     assert [line.partition(":")[0] for line in problems()] == ["SECRET_KEY"]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"0123456789abcdef\n", "has fewer than 32 characters: restore it, or remove it for a new key"),
+        (b"\xff" * 64, "is no text"),
+        (None, "cannot be read: Is a directory"),
+    ],
+)
+async def test_generated_key_that_signs_nothing_stops_every_command_with_one_line(
+    main: Commands, content: bytes | None, problem: str
+) -> None:
+    path = main.folder / "data" / "secret-key"
+    path.parent.mkdir()
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    for command in ("serve", "check", "migrate"):
+        ended = await main.run(command)
+        assert (ended.code, ended.out, ended.err) == (2, "", f"DATA_DIR: data/secret-key {problem}\n")
+    assert (await main.run("migrate", SECRET_KEY=SECRET)).code == 0, "it is not needed"
+
+
+def test_generated_key_is_read_without_the_white_space_around_it(tmp_path: Path) -> None:
+    (tmp_path / "secret-key").write_text(f"{SECRET}\n")
+    assert load_settings(_env_file=None, data_dir=tmp_path).secret() == SECRET
