@@ -176,6 +176,32 @@ async def open_storage(settings: Settings) -> AsyncIterator[Storage]:
         yield storage
 
 
+def check_usable(settings: Settings) -> None:
+    """Check what only those who use it can: the manifests of trusted documents, and the options in REDIS_URL.
+
+    Raises:
+        SettingsError: with one line per problem.
+    """
+    problems = []
+    try:
+        _trusted_documents(settings)
+    except SettingsError as error:
+        problems += error.problems
+    if settings.redis_url is not None:
+        from services.integrations.redis_client import find_url_problem
+
+        problems += [f"REDIS_URL: {problem}"] if (problem := find_url_problem(settings.redis_url)) else []
+    if problems:
+        raise SettingsError(problems)
+
+
+def _trusted_documents(settings: Settings) -> dict[str, str]:
+    try:
+        return load_manifests(map(Path, settings.trusted_documents_files))
+    except ManifestError as error:
+        raise SettingsError([f"TRUSTED_DOCUMENTS_FILES: {error}"]) from None
+
+
 @contextlib.asynccontextmanager
 async def open_documents(settings: Settings) -> AsyncIterator[PersistedDocuments]:
     """Open the documents that requests can name.
@@ -183,10 +209,7 @@ async def open_documents(settings: Settings) -> AsyncIterator[PersistedDocuments
     Raises:
         SettingsError: a manifest of trusted documents cannot be used.
     """
-    try:
-        trusted = load_manifests(map(Path, settings.trusted_documents_files))
-    except ManifestError as error:
-        raise SettingsError([f"TRUSTED_DOCUMENTS_FILES: {error}"]) from None
+    trusted = _trusted_documents(settings)
     max_bytes, is_only = settings.persisted_operations_mib * 2**20, settings.trusted_documents is TrustedDocuments.ONLY
     refuses_others = is_only and settings.is_production
     shared = None

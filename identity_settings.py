@@ -69,8 +69,11 @@ def _parsed(value: object) -> object:
         data: Any = json.loads(value)
     except ValueError:
         raise ValueError("must be a list in JSON, see docs/identity.md") from None
+    listed = data if isinstance(data, list) else [data]
+    if not all(isinstance(one, dict) for one in listed):
+        raise ValueError("must be a list of objects in JSON, see docs/identity.md")
     try:
-        return tuple(IssuerSetting.model_validate(one) for one in (data if isinstance(data, list) else [data]))
+        return tuple(IssuerSetting.model_validate(one) for one in listed)
     except ValidationError as error:
         problem = error.errors()[0]
         place = ".".join(str(part) for part in problem["loc"])

@@ -22,7 +22,7 @@ from pathlib import Path
 import structlog
 import uvicorn
 
-from adapters import server_limits
+from adapters import check_usable, server_limits
 from commands import backup, queue, second_factor, webhooks
 from commands.whole_number import whole_number
 from composition import build_audit, open_server, open_services, running_worker, web_options
@@ -44,7 +44,7 @@ from setting_types import LogLevel, Provider
 from settings import PROFILES, Settings, SettingsError, load_settings
 from telemetry.process import name_process
 from web.app import create_app
-from web.metrics import serving_metrics
+from web.metrics import MetricsPortError, serving_metrics
 from web.open_connections import raise_descriptor_limit
 from web.processes import STARTUP_FAILURE, serve_with_processes
 from web.server import tune_garbage_collection, uvicorn_options
@@ -312,6 +312,7 @@ def main() -> int:
     try:
         settings = load_settings()
         load_product(settings)
+        check_usable(settings)
     except (SettingsError, ProfileError) as error:
         print("\n".join(error.problems), file=sys.stderr)
         return 2
@@ -325,6 +326,9 @@ def main() -> int:
     except SettingsError as error:  # of a file that has changed since
         print("\n".join(error.problems), file=sys.stderr)
         return 2
+    except MetricsPortError as error:
+        print(f"WORKER_METRICS_PORT: {error}", file=sys.stderr)
+        return STARTUP_FAILURE
     except DatabaseUnreachableError as error:
         problem = f"{database}: the database cannot be opened: {error}"
     except MigrationError as error:

@@ -143,8 +143,8 @@ def _is_origin(value: str) -> bool:
 
 
 def is_absolute_url(value: str) -> bool:
-    """Return whether a text is an http:// or https:// address."""
-    return re.match("https?://[^/]", value) is not None and _has_good_port(value)
+    """Return whether a text is an http:// or https:// address, without white space."""
+    return re.fullmatch(r"https?://[^/\s]\S*", value) is not None and _has_good_port(value)
 
 
 def _is_receiver(value: str) -> bool:

@@ -327,6 +327,8 @@ def load_settings(**given: object) -> Settings:
         return Settings(**given)  # type: ignore[arg-type]  # tests give fields by name
     except SecretFileError as error:
         raise SettingsError(error.problems) from None
+    except UnicodeDecodeError:
+        raise SettingsError([_env_file_problem(Path(str(given.get("_env_file", ".env"))))]) from None
     except ValidationError as error:
         problems = problem_lines(error)
         # Pydantic checks the whole only if every field is valid: validate again with the invalid fields left out.
@@ -338,6 +340,16 @@ def load_settings(**given: object) -> Settings:
             except ValidationError as more:
                 problems += problem_lines(more)
         raise SettingsError(problems) from error
+
+
+def _env_file_problem(path: Path) -> str:
+    """Return which line of a .env is not in UTF-8, without any of it."""
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            line.decode()
+        except UnicodeDecodeError:
+            return f"{path}: line {number} is not in UTF-8"
+    return f"{path} is not in UTF-8"
 
 
 def misspelt_settings() -> dict[str, str]:

@@ -30,6 +30,10 @@ class _Server(uvicorn.Server):
         yield
 
 
+class MetricsPortError(OSError):
+    """A worker cannot listen on the port of its metrics; the message is one line."""
+
+
 @contextlib.asynccontextmanager
 async def serving_metrics(
     services: Services, host: str, port: int | None, token: str | None, uvicorn_options: Mapping[str, Any]
@@ -37,7 +41,7 @@ async def serving_metrics(
     """Serve only /metrics while the body runs, for a worker; `port` None disables it.
 
     Raises:
-        OSError: the port is in use.
+        MetricsPortError: the port is in use.
     """
     if port is None:
         yield
@@ -47,7 +51,10 @@ async def serving_metrics(
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Services]]:
         yield {"services": services}
 
-    listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise MetricsPortError(f"{host}:{port} cannot be listened on: {error.strerror or error}") from error
     app = Starlette(routes=[Route("/metrics", partial(show_metrics, token=token))], lifespan=lifespan)
     server = _Server(uvicorn.Config(app, **uvicorn_options))
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="metrics")

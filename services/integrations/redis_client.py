@@ -38,6 +38,7 @@ __all__ = [
     "Retry",
     "client_of",
     "cluster_options",
+    "find_url_problem",
     "is_cluster",
     "key_slot",
     "node_addresses",
@@ -164,6 +165,20 @@ def cluster_options(url: str) -> dict[str, Any]:
     if options.pop("connection_class", None) is SSLConnection:
         options["ssl"] = True
     return {**options, "startup_nodes": [ClusterNode(host, port) for host, port in addresses]}
+
+
+def find_url_problem(url: str) -> str:
+    """Return why no client can be made for `url`, in one line without its password; empty: one can. Nothing is sent."""
+    try:
+        if is_cluster(url):
+            RedisCluster(**cluster_options(url))
+        else:
+            pool_of(url).make_connection()  # type: ignore[no-untyped-call]  # of redis-py
+    except TypeError as error:  # which Python ends with the name of an argument that does not exist
+        return f"it has an unknown option: {str(error).rpartition(' ')[2]}"
+    except (ValueError, RedisError) as error:
+        return " ".join(str(error).split())
+    return ""
 
 
 async def ping(url: str) -> None:
