@@ -90,12 +90,12 @@ def resolved(value: str, environment: dict[str, str]) -> str:
         if given := environment.get(name or ""):
             return given
         if kind == ":-":
-            return str(rest)
+            return resolved(rest or "", environment)
         if kind == ":?":
             raise KeyError(name)
         return "$" if match[0] == "$$" else ""
 
-    return re.sub(r"\$\$|\$\{(?P<name>\w+)(?:(?P<kind>:[-?])(?P<rest>[^}]*))?\}", replaced, value)
+    return re.sub(r"\$\$|\$\{(?P<name>\w+)(?:(?P<kind>:[-?])(?P<rest>([^{}]|\$\{[^}]*\})*))?\}", replaced, value)
 
 
 def settings_of(service: str, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> Settings:
@@ -259,7 +259,7 @@ def test_every_service_has_limits_and_rotated_logs() -> None:
 def test_proxy_is_the_only_peer_whose_forwarded_addresses_are_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     networks = yaml.safe_load(COMPOSE_TEXT)["networks"]
     (config,) = networks["front"]["ipam"]["config"]
-    assert settings_of("server", monkeypatch, DEMO).trusted_proxies == (config["subnet"],)
+    assert settings_of("server", monkeypatch, DEMO).trusted_proxies == (config["ip_range"],)
     assert {name for name, service in SERVICES.items() if "front" in service["networks"]} == {"proxy", "server"}
     (mount,) = SERVICES["proxy"]["volumes"]
     assert mount == "./deploy/nginx.conf:/etc/nginx/nginx.conf:ro"
