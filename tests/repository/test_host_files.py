@@ -11,7 +11,10 @@ from composition import SWEEP_GRACE_SECONDS
 from main import parse_arguments
 from services.products.profile import load_profile
 from settings import PROFILES, ROOT, Settings
+from web.documentation import BUILD as DOCUMENTATION_BUILD
+from web.graphiql import BUILD
 from web.multipart import MAX_FILES, MULTIPART_OVERHEAD_BYTES
+from web.studio import BUILD as STUDIO_BUILD
 
 DEPLOY = ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
@@ -63,6 +66,28 @@ def test_units_run_commands_that_exist_from_one_place() -> None:
         assert unit.stem.rstrip("@") == f"darkroom-{command[0].replace('serve', 'server')}"
     timers = {path.stem for path in (DEPLOY / "systemd").glob("*.timer")}
     assert timers == {"darkroom-backup", "darkroom-verify"}
+
+
+def test_packed_release_has_the_pages_and_is_unpacked_into_a_folder_that_exists(tmp_path: Path) -> None:
+    section = GUIDE[GUIDE.index("\n## systemd") : GUIDE.index("\n## Proxies")]
+    pack, install = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    build, _, archive = pack.partition("\n")
+    assert build == "make studio graphiql docs"
+    pages = {f"{folder.relative_to(ROOT)}/index.html" for folder in (STUDIO_BUILD, BUILD, DOCUMENTATION_BUILD)}
+    for name in {"main.py", "web/studio/node_modules/x.js", ".env", *pages}:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    commands = ("git init -q . && git add main.py", archive, "tar -tf darkroom.tar")
+    packed = [run_in(tmp_path, command) for command in commands][-1]
+    assert set(packed.split()) == {"main.py", *pages}
+    place = value(COMMON, "WorkingDirectory")
+    assert re.search(rf"^install -d {place}\ntar -xf darkroom.tar .*-C {place} ", install, re.MULTILINE)
+
+
+def run_in(folder: Path, command: str) -> str:
+    """Run a shell command, and return its output."""
+    done = subprocess.run(["sh", "-ec", command], cwd=folder, capture_output=True, text=True, check=True, timeout=60)  # noqa: S603, S607 - a test
+    return done.stdout
 
 
 def test_upgrade_makes_its_backup_with_the_release_that_runs_and_before_the_migrations() -> None:
