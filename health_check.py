@@ -105,6 +105,8 @@ def settings_lines(settings: Settings) -> list[str]:
         problems.append("RATE_LIMITS=off is for load tests")
     if settings.is_production and settings.public_url is None:
         problems.append("PUBLIC_URL is not set: links to files start with this machine's own address")
+    elif settings.public_url is None and settings.listens_everywhere:
+        problems.append(f"PUBLIC_URL is not set: for other machines, links to {settings.address} lead nowhere")
     first = f"{'ok':5} {'settings':10} {settings.environment}, profile {settings.profile}"
     return [first, *(f"{'low':5} {'settings':10} {problem}" for problem in problems)]
 

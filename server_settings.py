@@ -111,9 +111,14 @@ class ServerSettings(BaseSettings):
         return self.environment is Environment.PRODUCTION
 
     @property
+    def listens_everywhere(self) -> bool:
+        """Whether other machines can reach the server, by addresses that it does not know."""
+        return self.host in ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
+
+    @property
     def address(self) -> str:
-        """PUBLIC_URL, or a URL made of HOST and PORT."""
-        host = "localhost" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - compared, not bound
+        """PUBLIC_URL, or a URL made of HOST and PORT: of this machine, if the server listens on all its addresses."""
+        host = "localhost" if self.listens_everywhere else self.host
         return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property

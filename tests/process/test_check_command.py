@@ -230,6 +230,17 @@ def test_check_warns_of_misspelt_settings_and_of_settings_that_contradict_each_o
     assert "slow orders of /v1 get a timeout" in order
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104 - nothing is bound here
+def test_check_warns_of_links_that_other_machines_cannot_follow(settings: Settings, host: str) -> None:
+    without = settings.model_copy(update={"public_url": None, "port": 8000})
+    assert settings_lines(without)[1:] == []
+    (line,) = settings_lines(without.model_copy(update={"host": host}))[1:]
+    problem = "PUBLIC_URL is not set: for other machines, links to http://localhost:8000 lead nowhere"
+    assert line == f"low   settings   {problem}"
+    named = settings.model_copy(update={"host": host, "public_url": "http://192.168.1.7:8000"})
+    assert settings_lines(named)[1:] == []
+
+
 def test_check_says_how_many_workers_live_and_since_when(settings: Settings) -> None:
     one, two = Worker("one:1", 4, 2.1, 90.0, 0.4), Worker("two:1", 8, 6.9, 3 * 3600.0, -0.3)
     assert workers_lines(settings, [one, two]) == [
