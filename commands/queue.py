@@ -27,11 +27,12 @@ _SHOWN, _MOST = 20, 10_000  # rows of each table: unless --limit is given, and w
 def add_arguments(commands: "Subparsers") -> None:
     """Add the command to those of main.py."""
     queue = commands.add_parser("queue", help="show what waits and what failed; pause, resume, retry, cancel")
-    queue.add_argument(
-        "--limit", metavar="N", type=whole_number(1, _MOST), default=_SHOWN, help="rows of each table (default: 20)"
-    )
+    limit = whole_number(1, _MOST)
+    queue.add_argument("--limit", metavar="N", type=limit, default=_SHOWN, help="rows of each table (default: 20)")
     actions = queue.add_subparsers(dest="action", metavar="ACTION")
-    actions.add_parser("failed", help="generations that failed in the last 24 hours, and why")
+    failed = actions.add_parser("failed", help="generations that failed in the last 24 hours, and why")
+    # Without a default of its own, which would replace what is given before the action.
+    failed.add_argument("--limit", metavar="N", type=limit, default=argparse.SUPPRESS, help="rows (default: 20)")
     for name, about in (
         ("pause", "accept no new generations, and let those that wait wait; running ones end"),
         ("resume", "undo pause, and call providers again that have refused the key or had no credit left"),

@@ -83,6 +83,23 @@ async def test_generations_are_canceled_listed_and_retried(idle_server: Running,
     await assert_invariants(idle_server.services)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "limit"),
+    [
+        ((), 20),
+        (("--limit", "5"), 5),
+        (("failed",), 20),
+        (("--limit", "5", "failed"), 5),
+        (("failed", "--limit", "5"), 5),
+    ],
+)
+async def test_rows_of_each_table_are_limited_before_and_after_the_action(
+    idle_server: Running, queue: Queue, arguments: tuple[str, ...], limit: int
+) -> None:
+    assert parse_arguments(["queue", *arguments]).limit == limit
+    assert (await queue(*arguments))[0] == 0
+
+
 async def fail_waiting(server: Running, user: Api) -> None:
     """Submit a generation, and fail it as a worker does whose provider is away."""
     await user.create(prompt="A blue boat")
