@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from main import parse_arguments
 from settings import Settings
 from tests.repository.test_import_direction import ORDER
 from tests.repository.test_wording import PRIVATE_WORDS
@@ -108,6 +109,15 @@ def test_documents_use_no_banned_word(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
     found = [f"{number}: {line}" for number, line in enumerate(lines, 1) if PRIVATE_WORDS.search(line)]
     assert found == []
+
+
+def test_map_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        parse_arguments(["--help"])
+    known = set(re.findall(r"^    ([a-z-]+)", capsys.readouterr().out, re.MULTILINE))
+    text = (ROOT / "docs" / "map.md").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"^\| `main\.py` \| the command line: (.+) \|$", text, re.MULTILINE)
+    assert set(listed.split(", ")) == known
 
 
 def test_documented_main_commands_exist() -> None:
