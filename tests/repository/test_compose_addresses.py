@@ -1,6 +1,6 @@
 """Addresses and ports of compose.yaml: whom servers trust, and where browsers are sent."""
 
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, ip_address
 
 import pytest
 import yaml
@@ -11,10 +11,10 @@ from tests.repository.test_deployment import COMPOSE_TEXT, DEMO, SERVICES, resol
 def test_gateway_of_the_proxy_network_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Docker passes some clients on from there, and nginx appends it to what they say of themselves."""
     (config,) = yaml.safe_load(COMPOSE_TEXT)["networks"]["front"]["ipam"]["config"]
-    subnet, containers = ip_network(config["subnet"]), ip_network(config["ip_range"])
+    subnet, containers = IPv4Network(config["subnet"]), IPv4Network(config["ip_range"])
     assert containers.subnet_of(subnet)
     assert ip_address(config["gateway"]) in subnet
-    trusted = [ip_network(network) for network in settings_of("server", monkeypatch, DEMO).trusted_proxies]
+    trusted = [IPv4Network(network) for network in settings_of("server", monkeypatch, DEMO).trusted_proxies]
     assert trusted == [containers]
     assert ip_address(config["gateway"]) not in containers
     assert "ipv4_address" not in COMPOSE_TEXT, "an address outside the range would not be trusted"
