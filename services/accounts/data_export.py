@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-import tempfile
+from collections.abc import AsyncGenerator
 
 import structlog
 
@@ -95,13 +95,12 @@ class ExportService:
     async def _build(self, export: DataExport) -> None:
         crashpoint("export.claimed")
         user, lease = await User.get(id=export.owner_id), self._lease_of(export)
-        with tempfile.TemporaryFile() as file:  # unnamed: a killed process leaves no file behind
-            async with contextlib.aclosing(Archive(user, self._storage, file).write()) as progress:
-                async for _ in progress:
-                    await lease.renew()
-            # Storing a large one takes longer than a lease, and is not interrupted when the lease is lost.
-            async with lease.heartbeat(self._lease / 4, cancel_body=False):
-                await self._storage.put_file(export.key, file, ARCHIVE_TYPE)
+        # Storing a part may take longer than a lease, and is not interrupted when that is lost; no other part follows.
+        async with (
+            lease.heartbeat(self._lease / 4, cancel_body=False),
+            contextlib.aclosing(self._chunks(user, lease)) as chunks,
+        ):
+            await self._storage.put_stream(export.key, chunks, ARCHIVE_TYPE)
         crashpoint("export.stored")
         try:
             await lease.update("state = 'READY', lease_until = NULL, expires_at = LATER($3)", float(self._seconds))
@@ -110,6 +109,13 @@ class ExportService:
                 await self._storage.delete(export.key)  # its removal may have run before these bytes were stored
             raise
         log.info("export.ready", export=export.id, user=user.id)
+
+    async def _chunks(self, user: User, lease: Lease) -> AsyncGenerator[bytes, None]:
+        """Yield the zip while the lease is held. Raises LeaseLostError, StorageError."""
+        async with contextlib.aclosing(Archive(user, self._storage).chunks()) as chunks:
+            async for chunk in chunks:
+                await lease.renew()
+                yield chunk
 
     def _lease_of(self, export: DataExport) -> Lease:
         return Lease("data_exports", _CLAIMED, export.id, export.attempts, self._lease)

@@ -1,10 +1,11 @@
 """The zip file of a data export: data.json with everything that the user can see, and all pictures."""
 
 import asyncio
+import contextlib
 import zipfile
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 import orjson
 import structlog
@@ -34,6 +35,7 @@ from models import (
 )
 from models.enum import FileKind, FileState
 from services.billing.entitlement import is_member
+from services.gallery.zip_stream import Pipe, StoredPicture, entry_of
 from services.integrations.storage.protocol import MissingObjectError, Storage
 from services.media.new_file import EXTENSIONS
 
@@ -41,44 +43,45 @@ log = structlog.get_logger(__name__)
 
 M = TypeVar("M", bound=Model)
 
-_PAGE = 100  # rows in memory at once; pictures are read one at a time
+_PAGE = 100  # rows in memory at once; pictures are read one at a time, large ones in parts
 _FOLDERS = {FileKind.ORIGINAL: "originals", FileKind.RESULT: "results"}
 
 
 class Archive:
-    """Writes the zip of one account to `file`, in steps."""
+    """The zip of one account, made while it is read, so that it is nowhere as a whole before it is stored."""
 
-    def __init__(self, user: User, storage: Storage, file: BinaryIO) -> None:
+    def __init__(self, user: User, storage: Storage) -> None:
         self._user = user
         self._storage = storage
-        self._file = file
+        self._pipe = Pipe()
 
-    async def write(self) -> AsyncGenerator[None, None]:
-        """Write everything, yielding between steps, where the caller may stop. Raises StorageError."""
-        with zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED) as archive:  # pictures are compressed already
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """Yield its bytes. Raises StorageError."""
+        pipe = self._pipe
+        with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:  # pictures are compressed already
             text = zipfile.ZipInfo("data.json", datetime.now(UTC).timetuple()[:6])
             text.compress_type = zipfile.ZIP_DEFLATED
             with archive.open(text, "w", force_zip64=True) as entry:
                 async for piece in self._data():
                     await _in_thread(entry.write, piece)
-                    yield
-            async for styles in _pages(_pictured_styles(self._user.id)):
-                for style in styles:
-                    if style.picture is not None:
-                        await self._add(archive, style.picture.key, _picture_path(style))
-                        yield
-            async for files in _pages(File.filter(owner_id=self._user.id, state=FileState.LIVE)):
-                for file in files:
-                    await self._add(archive, file.key, path_in_archive(file))
-                    yield
+                    yield pipe.take()
+            async for picture in self._pictures():
+                try:
+                    async with contextlib.aclosing(entry_of(picture, self._storage.get_part, archive, pipe)) as chunks:
+                        async for chunk in chunks:
+                            yield chunk
+                except MissingObjectError:  # deleted meanwhile
+                    log.info("export.file_missing", path=picture.name)
+        yield pipe.take()
 
-    async def _add(self, archive: zipfile.ZipFile, key: str, path: str) -> None:
-        try:
-            data = await self._storage.get(key)
-        except MissingObjectError:  # deleted meanwhile
-            log.info("export.file_missing", path=path)
-            return
-        await _in_thread(archive.writestr, path, data)
+    async def _pictures(self) -> AsyncIterator[StoredPicture]:
+        async for styles in _pages(_pictured_styles(self._user.id)):
+            for style in styles:
+                if (shown := style.picture) is not None:
+                    yield StoredPicture(_picture_path(style), shown.key, shown.byte_size, shown.created_at)
+        async for files in _pages(File.filter(owner_id=self._user.id, state=FileState.LIVE)):
+            for file in files:
+                yield StoredPicture(path_in_archive(file), file.key, file.byte_size, file.created_at)
 
     async def _data(self) -> AsyncIterator[bytes]:
         """Yield data.json in chunks."""

@@ -1,5 +1,6 @@
 """Writes a zip while it is read: its files are stored as they are, and come in parts from the storage."""
 
+import contextlib
 import zipfile
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +38,7 @@ class Unread:
     cut: list[str] = field(default_factory=list)
 
 
-class _Pipe:
+class Pipe:
     """What the zip writes, until it is taken; it cannot be sought, so sizes and checksums follow each file."""
 
     def __init__(self) -> None:
@@ -68,34 +69,47 @@ async def zipped(
     Raises:
         StorageError: the storage does not respond for the first file.
     """
-    pipe, unread = _Pipe(), Unread()
+    pipe, unread = Pipe(), Unread()
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:
         for place, picture in enumerate(pictures):
+            begun = False
             try:
-                first = _PART if picture.byte_size > _WHOLE else picture.byte_size
-                data = await read(picture.key, 0, first)
+                async with contextlib.aclosing(entry_of(picture, read, archive, pipe)) as chunks:
+                    async for chunk in chunks:
+                        begun = True
+                        yield chunk
             except StorageError as error:
+                if begun:
+                    log.warning("archive.file_cut", key=picture.key, error=error)
+                    unread.cut.append(picture.name)
+                    continue
                 if place == 0 and not isinstance(error, MissingObjectError):
                     raise
                 log.warning("archive.file_unread", key=picture.key, error=error)
                 unread.missing.append(picture.name)
-                continue
-            with archive.open(_info(picture.name, picture.created_at), "w", force_zip64=True) as entry:
-                begun = len(data)
-                entry.write(data)
-                del data  # a slow client has it once, in the pipe
-                yield pipe.take()
-                for start in range(begun, picture.byte_size, _PART):
-                    try:
-                        entry.write(await read(picture.key, start, min(_PART, picture.byte_size - start)))
-                    except StorageError as error:
-                        log.warning("archive.file_cut", key=picture.key, error=error)
-                        unread.cut.append(picture.name)
-                        break
-                    yield pipe.take()
         if text := explain(unread):
             archive.writestr(_info(NOTES, datetime.now(UTC)), text)
     yield pipe.take()
+
+
+async def entry_of(
+    picture: StoredPicture, read: Read, archive: zipfile.ZipFile, pipe: Pipe
+) -> AsyncGenerator[bytes, None]:
+    """Write a file into the zip, and yield what that puts into the pipe, in parts.
+
+    Raises:
+        StorageError: it cannot be read. If nothing was yielded, nothing of it is in the zip; else its beginning is.
+    """
+    first = _PART if picture.byte_size > _WHOLE else picture.byte_size
+    data = await read(picture.key, 0, first)
+    with archive.open(_info(picture.name, picture.created_at), "w", force_zip64=True) as entry:
+        begun = len(data)
+        entry.write(data)
+        del data  # a slow client has it once, in the pipe
+        yield pipe.take()
+        for start in range(begun, picture.byte_size, _PART):
+            entry.write(await read(picture.key, start, min(_PART, picture.byte_size - start)))
+            yield pipe.take()
 
 
 def _info(name: str, moment: datetime) -> zipfile.ZipInfo:

@@ -5,13 +5,14 @@ import io
 import json
 import tempfile
 import zipfile
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pytest
 
-from models import DataExport
+from models import DataExport, File
 from models.database.connection import rows
 from services.accounts.data_export import ExportService
 from services.background.sweeper import Sweeper
@@ -197,19 +198,25 @@ async def test_account_deletion_during_an_export_leaves_no_export(idle_server: R
 
 
 class BlockingStorage(LocalStorage):
-    """A local storage that stores a file only after `opened` is set. `blocked`: the first files that wait for it."""
+    """A local storage that stores a stream only after `opened` is set. `blocked`: the first ones that wait for it."""
 
     def __init__(self, folder: Path, blocked: int = 1000) -> None:
         super().__init__(folder, address="", secret="unused", link_seconds=60)
         self.blocked = blocked
         self.requested, self.opened = asyncio.Event(), asyncio.Event()
 
-    async def put_file(self, key: str, file: BinaryIO, content_type: str) -> None:
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes], content_type: str) -> None:
+        read = [chunk async for chunk in chunks]
         self.requested.set()
         self.blocked -= 1
         if self.blocked >= 0:
             await self.opened.wait()
-        await super().put_file(key, file, content_type)
+        await super().put_stream(key, _again(read), content_type)
+
+
+async def _again(chunks: list[bytes]) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
 
 
 async def test_lease_is_renewed_while_the_storage_is_slow(idle_server: Running, tmp_path: Path) -> None:
@@ -281,3 +288,48 @@ async def test_stopped_export_leaves_no_temporary_file_and_is_requeued(
         await build
     (row,) = await DataExport.all()
     assert (row.state, row.attempts, row.lease_until) == ("PENDING", 0, None)
+
+
+async def test_export_is_stored_without_space_in_the_temporary_folder(
+    idle_server: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no-such-folder"))
+    ada = await idle_server.api.sign_up()
+    await ada.create(photo(), prompt="A fox")
+    await request_export(ada)
+    await idle_server.services.accounts.exports.build_pending()
+    response = await ada.http.get((await request_export(ada))["url"])
+    assert zipfile.ZipFile(io.BytesIO(response.content)).testzip() is None
+
+
+class CountingStorage(LocalStorage):
+    """A local storage of pictures of 40 MiB, that notes how many bytes of a stream are in memory at once."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, address="", secret="unused", link_seconds=60)
+        self.chunks: list[int] = []
+
+    async def get_part(self, key: str, start: int, size: int) -> bytes:
+        return bytes(size)
+
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes], content_type: str) -> None:
+        async def counted() -> AsyncIterator[bytes]:
+            async for chunk in chunks:
+                self.chunks.append(len(chunk))
+                yield chunk
+
+        await super().put_stream(key, counted(), content_type)
+
+
+async def test_large_pictures_pass_through_an_export_in_parts(idle_server: Running, tmp_path: Path) -> None:
+    ada = await idle_server.api.sign_up()
+    await ada.create(photo(), prompt="A fox")
+    await File.all().update(byte_size=40 * 2**20)
+    await request_export(ada)
+    storage = CountingStorage(tmp_path / "large")
+    await ExportService(storage, idle_server.services.accounts.verification, seconds=60, lease=60).build_pending()
+    (row,) = await DataExport.all()
+    assert row.state == "READY"
+    assert max(storage.chunks) < 2 * 2**20
+    (picture,) = zipfile.ZipFile(io.BytesIO(await storage.get(row.key))).infolist()[1:]
+    assert picture.file_size == 40 * 2**20

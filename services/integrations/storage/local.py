@@ -11,12 +11,12 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 from urllib.parse import quote
 
 from itsdangerous import BadSignature, URLSafeSerializer
@@ -35,9 +35,10 @@ from services.integrations.storage.protocol import (
 
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _SIGNATURE_BYTES = 20
-_FOLDER_ATTEMPTS = 100  # to write into a folder that other processes remove
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]+")  # of a download, which needs no quoting
 _NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
+
+T = TypeVar("T")
 
 
 def _base64(data: bytes) -> str:
@@ -57,14 +58,14 @@ def _operation(name: str, key: str | None = None) -> Iterator[None]:
             raise StorageError.of(error) from error
 
 
-def _open_new(path: Path) -> BinaryIO:
-    """Create a file, and its folder, which the removal of another file may remove until this one is in it."""
-    for _ in range(_FOLDER_ATTEMPTS):
-        with contextlib.suppress(FileNotFoundError, FileExistsError):  # the latter: removed while it was found
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return path.open("xb")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("xb")
+async def _to_its_end(call: Callable[..., T], *values: object) -> T:
+    """Call in a thread and wait for it even when canceled: a file that is written to must not be closed."""
+    task = asyncio.ensure_future(asyncio.to_thread(call, *values))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 @dataclass(frozen=True)
@@ -138,23 +139,54 @@ class LocalStorage:
         with _operation("put"):
             await asyncio.to_thread(self._write, self._path(key), file)
 
-    @staticmethod
-    def _write(path: Path, data: bytes | BinaryIO) -> None:
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes], content_type: str) -> None:
+        path = self._path(key)
+        temporary = self._temporary(path)
+        with _operation("put"):
+            file = await _to_its_end(self._create, temporary, path)
         try:
-            with _open_new(temporary) as file:
+            async for chunk in chunks:
+                with _operation("put"):
+                    await _to_its_end(file.write, chunk)
+            with _operation("put"):
+                await _to_its_end(self._finish, file, temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+                file.close()  # which fails again where the disk is full
+            raise
+
+    def _write(self, path: Path, data: bytes | BinaryIO) -> None:
+        temporary = self._temporary(path)
+        try:
+            with self._create(temporary, path) as file:
                 if isinstance(data, bytes):
                     file.write(data)
                 else:
                     data.seek(0)
                     shutil.copyfileobj(data, file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
+                self._finish(file, temporary, path)
         except OSError:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise
+
+    @staticmethod
+    def _temporary(path: Path) -> Path:
+        return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+
+    @staticmethod
+    def _create(temporary: Path, path: Path) -> BinaryIO:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return temporary.open("xb")
+
+    @staticmethod
+    def _finish(file: BinaryIO, temporary: Path, path: Path) -> None:
+        """Put a file in its place, when all of it is on the disk."""
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
+        temporary.replace(path)
 
     async def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
         with _operation("get", key):
@@ -184,14 +216,12 @@ class LocalStorage:
         with _operation("delete"):
             await asyncio.to_thread(self._remove, self._path(key))
 
-    def _remove(self, path: Path) -> None:
+    @staticmethod
+    def _remove(path: Path) -> None:
         # Including the temporary files of processes that were killed while writing.
         for leftover in path.parent.glob(f".{path.name}.*"):
             leftover.unlink(missing_ok=True)
         path.unlink(missing_ok=True)
-        if path.parent.parent != self._folder:  # the folder of an account, whose name is the account's id
-            with contextlib.suppress(OSError):  # it has other files, or is gone
-                path.parent.rmdir()
 
     async def link(self, key: str, content_type: str, *, download_as: str | None = None) -> Link:
         return self.sign(key, content_type, download_as)

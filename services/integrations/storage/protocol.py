@@ -2,7 +2,7 @@
 
 import errno
 import re
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, BinaryIO, NamedTuple, Protocol, Self, cast
@@ -118,6 +118,13 @@ class Storage(Protocol):
 
     async def put_file(self, key: str, file: BinaryIO, content_type: str) -> None:
         """Store an open file of any size atomically, with only a part of it in memory. Raises StorageError."""
+        ...
+
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes], content_type: str) -> None:
+        """Store what `chunks` yields, of any size, atomically, with a part of it in memory and no copy of it elsewhere.
+
+        What `chunks` raises is raised here, and nothing is stored then. Raises StorageError.
+        """
         ...
 
     async def get(self, key: str, *, max_bytes: int | None = None) -> bytes:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from functools import lru_cache
 from pathlib import PurePath
 from typing import TYPE_CHECKING, BinaryIO, Self
@@ -137,11 +137,23 @@ class S3Storage:
         A process that is killed in between leaves parts, which a lifecycle rule of the bucket must remove
         (AbortIncompleteMultipartUpload).
         """
-        name = self._name(key)
         file.seek(0)
-        first = await asyncio.to_thread(file.read, _PART)
-        if len(first) < _PART:
-            return await self.put(key, first, content_type)
+        await self._put_parts(key, _parts_of_file(file), content_type)
+
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes], content_type: str) -> None:
+        """Upload in parts, as `put_file` does."""
+        await self._put_parts(key, _parts_of_stream(chunks), content_type)
+
+    async def _put_parts(self, key: str, contents: AsyncGenerator[bytes, None], content_type: str) -> None:
+        """Store what comes in parts of _PART bytes, the last of which may have less."""
+        async with contextlib.aclosing(contents):
+            first = await anext(contents, b"")
+            if len(first) < _PART:
+                await self.put(key, first, content_type)
+            else:
+                await self._upload_parts(self._name(key), first, contents, content_type)
+
+    async def _upload_parts(self, name: str, first: bytes, others: AsyncIterator[bytes], content_type: str) -> None:
         async with self._operation("put"):
             started = await self._client.create_multipart_upload(
                 Bucket=self._bucket, Key=name, ContentType=content_type
@@ -149,7 +161,7 @@ class S3Storage:
         upload = started["UploadId"]
         try:
             parts: list[CompletedPartTypeDef] = []
-            while part := first or await asyncio.to_thread(file.read, _PART):
+            while part := first or await anext(others, b""):
                 first, number = b"", len(parts) + 1
                 async with self._operation("put"):
                     stored = await self._client.upload_part(
@@ -327,6 +339,22 @@ def _storage_errors(operation: str) -> Iterator[None]:
     # RecursionError: on a redirect, botocore requests the bucket's region, and may be redirected again.
     except (BotoCoreError, HTTPClientError, ConnectionClientError, OSError, RecursionError) as error:
         raise StorageError(f"S3 {operation}: {type(error).__name__}", Cause.UNREACHABLE) from error
+
+
+async def _parts_of_file(file: BinaryIO) -> AsyncGenerator[bytes, None]:
+    while part := await asyncio.to_thread(file.read, _PART):
+        yield part
+
+
+async def _parts_of_stream(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    waiting = bytearray()
+    async for chunk in chunks:
+        waiting += chunk
+        while len(waiting) >= _PART:
+            yield bytes(waiting[:_PART])
+            del waiting[:_PART]
+    if waiting:
+        yield bytes(waiting)
 
 
 async def _read(body: "StreamingBody", most: int) -> bytes:
