@@ -77,6 +77,7 @@ class User(Model):
     # A hash of the verified address, from services.billing.referral, so that a user counts as new only once.
     referral_identity = fields.CharField(max_length=64, null=True, unique=True)
     second_factor_since = fields.DatetimeField(null=True)  # when it was confirmed; null: none
+    export_failed_at = fields.DatetimeField(null=True)  # when a data export was given up after its last attempt
     merged_into_id = fields.CharField(max_length=ids.LENGTH, null=True)  # of a deleted guest: who has what it had
     suspended_at = fields.DatetimeField(null=True)  # by an admin; a suspended account has no sessions
     deleted_at = fields.DatetimeField(null=True)  # deleted; the row is kept for the ledger, without personal data

@@ -120,6 +120,7 @@ class File(StoredFile, Model):
     sha256 = fields.CharField(max_length=64)  # hex, of the stored bytes
     thumbnail_widths: list[int] = fields.JSONField()  # pixels, ascending from 320; each is a WebP beside the file
     placeholder = fields.CharField(max_length=400)  # a data: URI of about 100 bytes
+    removal_failed_at = fields.DatetimeField(null=True)  # when the storage last refused to remove its bytes
     created_at = fields.DatetimeField(auto_now_add=True)
     updated_at = fields.DatetimeField(auto_now=True)
 

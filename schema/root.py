@@ -125,7 +125,7 @@ class Mutation(AccountMutations, GalleryMutations, WebhookMutations):
         resolvers.accounts.request_data_export,
         PROVEN_SESSION,
         "Request a zip of all of the account's data, made in the background. Repeat the request for its URL. FORBIDDEN "
-        "to API keys, and until the account's address is verified.",
+        "to API keys, and until the account's address is verified. UNAVAILABLE for an hour after it could not be made.",
     )
     delete_account: DeletedPayload = mutation(
         resolvers.accounts.delete_account,

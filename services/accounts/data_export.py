@@ -12,6 +12,7 @@ from models.enum import ExportState
 from services.accounts.data_export_archive import Archive
 from services.accounts.email_verification import VerificationService
 from services.core.crashpoint import crashpoint
+from services.core.error import ExportFailedError
 from services.core.lease import Lease, LeaseLostError
 from services.events import account_change
 from services.integrations.storage.protocol import Link, Storage, StorageError
@@ -21,6 +22,8 @@ log = structlog.get_logger(__name__)
 ARCHIVE_TYPE = "application/zip"
 ARCHIVE_NAME = "darkroom-data.zip"
 _MAX_ATTEMPTS = 3  # so that data that crash one worker do not crash all of them
+_PAUSE_MINUTES = 60  # after the last attempt has failed, before another export can be requested
+_FREE = "state = 'PENDING' AND (lease_until IS NULL OR lease_until < NOW())"
 _CLAIMED = "id = $1 AND state = 'PENDING' AND attempts = $2"  # the number of the attempt is the fence
 
 
@@ -41,6 +44,8 @@ class ExportService:
 
         Raises:
             UnverifiedEmailError: the account's address is not verified.
+            ExportFailedError: the last one was given up a short time ago; without a pause, a client that waits for it
+                would have it begun again and again.
         """
         self._verification.require(user)
         return await run_tx(self._request, user.id)
@@ -54,7 +59,14 @@ class ExportService:
             " AND (state = 'PENDING' OR state = 'READY' AND expires_at > NOW()) LIMIT 1",
             user_id,
         )
-        return await (DataExport.get(id=existing[0]["id"]) if existing else DataExport.create(owner_id=user_id))
+        if existing:
+            return await DataExport.get(id=existing[0]["id"])
+        failed = await rows(
+            "SELECT id FROM users WHERE id = $1 AND export_failed_at > LATER($2)", user_id, -60.0 * _PAUSE_MINUTES
+        )
+        if failed:
+            raise ExportFailedError(_PAUSE_MINUTES)
+        return await DataExport.create(owner_id=user_id)
 
     async def link(self, export: DataExport) -> Link | None:
         """Return the download link, or None while the export is pending. Raises StorageError."""
@@ -77,16 +89,16 @@ class ExportService:
 
     async def claim(self) -> DataExport | None:
         """Claim the oldest unclaimed export for the length of a lease; None if there is none."""
-        free = "state = 'PENDING' AND (lease_until IS NULL OR lease_until < NOW())"
         exhausted = await rows(
-            f"UPDATE data_exports SET state = 'DELETING' WHERE {free} AND attempts >= $1 RETURNING id",  # noqa: S608 - a constant
+            f"SELECT id, owner_id FROM data_exports WHERE {_FREE} AND attempts >= $1",  # noqa: S608 - a constant
             _MAX_ATTEMPTS,
         )
         for row in exhausted:
-            log.error("export.abandoned", export=row["id"])
+            if await run_tx(_abandon, row["id"], row["owner_id"]):
+                log.error("export.abandoned", export=row["id"], user=row["owner_id"])
         claimed = await rows(
             "UPDATE data_exports SET lease_until = LATER($1), attempts = attempts + 1"  # noqa: S608 - a constant
-            f" WHERE {free} AND id = (SELECT id FROM data_exports WHERE {free} ORDER BY created_at LIMIT 1)"
+            f" WHERE {_FREE} AND id = (SELECT id FROM data_exports WHERE {_FREE} ORDER BY created_at LIMIT 1)"
             " RETURNING id",
             float(self._lease),
         )
@@ -148,3 +160,16 @@ class ExportService:
         crashpoint("export.bytes_removed")
         await DataExport.filter(id=export.id).delete()
         return True
+
+
+async def _abandon(export_id: str, owner_id: str) -> bool:
+    """Give an export up, and record that for its owner; False if another process has."""
+    # Locks the account's row first, as everywhere.
+    await rows("UPDATE users SET export_failed_at = NOW() WHERE id = $1 RETURNING id", owner_id)
+    return bool(
+        await rows(
+            f"UPDATE data_exports SET state = 'DELETING' WHERE id = $1 AND {_FREE} AND attempts >= $2 RETURNING id",  # noqa: S608 - a constant
+            export_id,
+            _MAX_ATTEMPTS,
+        )
+    )

@@ -225,3 +225,15 @@ class UnavailableError(Refusal):
 
     def __init__(self, text: Message | None = None) -> None:
         super().__init__(text or message("The service is unavailable right now. Please try again later."))
+
+
+class ExportFailedError(UnavailableError):
+    """Every attempt to make a data export failed; another can be requested after some `minutes`."""
+
+    def __init__(self, minutes: int) -> None:
+        super().__init__(
+            message(
+                "Your export could not be made: several attempts have failed. Please try again in {minutes} minutes.",
+                minutes=minutes,
+            )
+        )

@@ -181,6 +181,26 @@ async def test_export_of_a_dead_worker_is_retried_and_abandoned_after_three_atte
     assert await stored_keys(idle_server.services) == set()
 
 
+async def test_export_that_was_given_up_is_refused_for_an_hour_and_then_begun_again(idle_server: Running) -> None:
+    ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
+    exports = idle_server.services.accounts.exports
+    await request_export(ada)
+    await rows("UPDATE data_exports SET attempts = 3 RETURNING id")
+    await asyncio.gather(*(exports.build_pending() for _ in range(3)))
+    for _ in range(2):  # a client that waits for it
+        refused = await ada.one("mutation { requestDataExport { dataExport { url } errors { code message } } }")
+        assert refused["dataExport"] is None
+        (error,) = refused["errors"]
+        assert (error["code"], "in 60 minutes" in error["message"]) == ("UNAVAILABLE", True)
+    await idle_server.services.background.sweeper.sweep()
+    assert await DataExport.all().count() == 0, "nothing is begun again"
+    assert (await request_export(eve))["url"] is None
+    await rows("UPDATE users SET export_failed_at = LATER($1) WHERE export_failed_at < NOW() RETURNING id", -3601.0)
+    assert (await request_export(ada))["url"] is None
+    await exports.build_pending()
+    assert (await request_export(ada))["url"] is not None
+
+
 async def test_account_deletion_during_an_export_leaves_no_export(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     await request_export(ada)

@@ -181,6 +181,8 @@ class Customer:
 
     async def _export(self) -> None:
         value = await self._execute(EXPORT, None)
+        if [error["code"] for error in value["errors"]] == ["UNAVAILABLE"]:  # three workers were killed with it
+            return
         assert value["errors"] == [], value
         if (url := value["dataExport"]["url"]) is None:
             return

@@ -29,8 +29,9 @@ export function ExportSection() {
   const { run } = action;
   const request = () =>
     run(async () => {
-      const { dataExport } = accepted((await clients.darkroom.run(RequestDataExportDocument, {})).requestDataExport);
-      setFound(dataExport ?? null);
+      const { requestDataExport } = await clients.darkroom.run(RequestDataExportDocument, {});
+      setFound(requestDataExport.dataExport ?? null); // null: it was refused, as after it could not be made
+      accepted(requestDataExport);
     });
   const isPending = found !== null && found.url === null;
   useEffect(() => {
