@@ -11,7 +11,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -37,6 +37,11 @@ _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _SIGNATURE_BYTES = 20
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]+")  # of a download, which needs no quoting
 _NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
+# The folder of files that are being written. It is small, so that a deletion finds leftovers of interrupted writes in
+# it quickly, however many objects an account has. A file's name there is its key, with another letter for the slash.
+_UNFINISHED = ".unfinished"
+_SLASH = "+"
+_FOLDERS_REMEMBERED = 10_000
 
 T = TypeVar("T")
 
@@ -117,6 +122,8 @@ class LocalStorage:
         self._window = max(link_seconds // 2, 1)
         self._clock = clock
         self._signed = lru_cache(KEPT_LINKS)(self._new_link)
+        # Once this release alone writes, there are no new ones, so each folder is read once.
+        self._beside = lru_cache(_FOLDERS_REMEMBERED)(_leftovers_beside)
 
     @property
     def origin(self) -> None:
@@ -171,13 +178,16 @@ class LocalStorage:
                 temporary.unlink(missing_ok=True)
             raise
 
-    @staticmethod
-    def _temporary(path: Path) -> Path:
-        return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    def _temporary(self, path: Path) -> Path:
+        return self._folder / _UNFINISHED / f"{self._unfinished_name(path)}.{secrets.token_hex(4)}"
+
+    def _unfinished_name(self, path: Path) -> str:
+        return path.relative_to(self._folder).as_posix().replace("/", _SLASH)
 
     @staticmethod
     def _create(temporary: Path, path: Path) -> BinaryIO:
         path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.parent.mkdir(exist_ok=True)
         return temporary.open("xb")
 
     @staticmethod
@@ -216,10 +226,10 @@ class LocalStorage:
         with _operation("delete"):
             await asyncio.to_thread(self._remove, self._path(key))
 
-    @staticmethod
-    def _remove(path: Path) -> None:
+    def _remove(self, path: Path) -> None:
         # Including the temporary files of processes that were killed while writing.
-        for leftover in path.parent.glob(f".{path.name}.*"):
+        unfinished = (self._folder / _UNFINISHED).glob(f"{self._unfinished_name(path)}.*")
+        for leftover in (*unfinished, *self._beside(path.parent).get(path.name, ())):
             leftover.unlink(missing_ok=True)
         path.unlink(missing_ok=True)
 
@@ -317,5 +327,22 @@ class LocalStorage:
                     if entry.is_dir(follow_symlinks=False):
                         folders.append((f"{prefix}{entry.name}/", entry.path))
                     elif entry.is_file():
-                        found.add(prefix + entry.name)
+                        found.add(prefix + entry.name if prefix != f"{_UNFINISHED}/" else _leftover_key(entry.name))
         return found
+
+
+def _leftover_key(name: str) -> str:
+    """Return the key by which `keys` lists an unfinished file: of a hidden one beside its object."""
+    key, _, random = name.rpartition(".")
+    folder, _, last = key.replace(_SLASH, "/").rpartition("/")
+    return f"{folder}/.{last}.{random}"
+
+
+def _leftovers_beside(folder: Path) -> Mapping[str, Sequence[Path]]:
+    """Return the leftovers of interrupted writes in a folder of objects, where former releases wrote, by object."""
+    found: dict[str, list[Path]] = {}
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                found.setdefault(entry.name[1:].rpartition(".")[0], []).append(Path(entry.path))
+    return found

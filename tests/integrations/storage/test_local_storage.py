@@ -12,6 +12,7 @@ from itsdangerous import URLSafeSerializer
 
 from services.integrations.storage.local import LocalStorage, LocalUpload
 from services.integrations.storage.protocol import MissingObjectError, StorageError, TooLargeError
+from services.operations.storage_comparison import final_key
 from tests.support.signed_link import forged, parameters_of, path_of, resolved
 
 SECRET = "s" * 32
@@ -167,6 +168,52 @@ async def test_failed_write_leaves_no_partial_file(storage: LocalStorage, tmp_pa
     with pytest.raises(StorageError):
         await storage.put(KEY, b"x", "image/png")
     assert await storage.keys() == {"originals/usr_1"}
+
+
+class KilledError(BaseException):
+    """Ends a write as a signal ends a process: nothing is cleaned up."""
+
+
+async def test_leftovers_of_interrupted_writes_are_listed_and_removed_with_their_object(
+    storage: LocalStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(_: int) -> None:
+        raise KilledError
+
+    longer = KEY + "2"
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", kill)
+        for key in (KEY, longer):
+            with pytest.raises(KilledError):
+                await storage.put(key, b"half", "image/png")
+    (tmp_path / "files" / "originals" / "usr_1" / ".fil_1.0badf00d").write_bytes(b"as former releases left it")
+    await storage.put(KEY, b"whole", "image/png")
+    listed = await storage.keys()
+    assert {key.rpartition(".")[0] for key in listed} == {"", "originals/usr_1/.fil_1", "originals/usr_1/.fil_12"}
+    assert (len(listed), KEY in listed) == (4, True)
+    await storage.delete(KEY)
+    assert {final_key(key) for key in await storage.keys()} == {longer}
+    await storage.delete(longer)
+    assert await storage.keys() == set()
+
+
+async def test_deletion_does_not_read_the_accounts_folder_for_each_object(
+    storage: LocalStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [f"originals/usr_1/fil_{number}" for number in range(10)]
+    for key in keys:
+        await storage.put(key, b"bytes", "image/png")
+    scanned, scandir = [], os.scandir
+
+    def scan(path: Any) -> Any:
+        scanned.append(Path(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    for key in keys:
+        await storage.delete(key)
+    assert scanned.count(tmp_path / "files" / "originals" / "usr_1") <= 1
+    assert await storage.keys() == set()
 
 
 async def test_interrupted_storage_check_leaves_no_file(
