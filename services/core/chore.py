@@ -1,5 +1,7 @@
 """Chores: the recurring work of every worker's sweeper; each group's wiring lists its own."""
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -13,6 +15,7 @@ T = TypeVar("T")
 
 _BATCH = 100  # rows of one kind in one run
 _MAX_FAILURES = 3  # of the storage in one run, after which the rest waits: each may take a whole deadline
+_RUN_SECONDS = 20.0  # after which a run begins no other batch, because the chores of its lane wait for its end
 
 
 class Lane(Enum):
@@ -40,32 +43,48 @@ def chore_for_each(
     handle: Callable[[T], Awaitable[bool]],
     *,
     until_empty: bool = False,
+    at_once: int = 1,
+    release: Callable[[Sequence[T]], Awaitable[object]] | None = None,
 ) -> Chore:
-    """Return a chore that finds a batch of items and handles them one by one.
+    """Return a chore that finds a batch of items and handles them, `at_once` at a time.
 
     An item whose `handle` raises is logged as `chore.item_failed` and does not stop the others; after three for which
-    it returns False the rest waits for the next run. `until_empty`: a full batch without a failure is followed by the
-    next one at once.
+    it returns False the rest waits for the next run, and is given to `release` where `find` has claimed it.
+    `until_empty`: a full batch without a failure is followed by the next one at once, for some seconds.
     """
 
     async def run() -> None:
+        begun = time.monotonic()
         while items := await find(_BATCH):
-            if not await _handle_all(name, items, handle) or not until_empty or len(items) < _BATCH:
+            complete, left = await _handle_all(name, items, handle, at_once)
+            if left and release is not None:
+                await release(left)
+            is_last = len(items) < _BATCH or time.monotonic() - begun > _RUN_SECONDS
+            if not complete or not until_empty or is_last:
                 return
 
     return Chore(lane, run)
 
 
-async def _handle_all(name: str, items: Sequence[T], handle: Callable[[T], Awaitable[bool]]) -> bool:
-    failures, complete = 0, True
-    for item in items:
-        try:
-            handled = await handle(item)
-            failures += not handled
-        except Exception:
-            handled = False
-            log.exception("chore.item_failed", chore=name, item=str(item))
-        complete = complete and handled
-        if failures == _MAX_FAILURES:
-            break
-    return complete
+async def _handle_all(
+    name: str, items: Sequence[T], handle: Callable[[T], Awaitable[bool]], at_once: int
+) -> tuple[bool, Sequence[T]]:
+    """Return whether all were handled, and those that were not begun after too many failures."""
+    failures, complete, waiting = 0, True, list(reversed(items))
+
+    async def handle_some() -> None:
+        nonlocal failures, complete
+        while waiting and failures < _MAX_FAILURES:
+            item = waiting.pop()
+            try:
+                handled = await handle(item)
+                failures += not handled
+            except Exception:
+                handled = False
+                log.exception("chore.item_failed", chore=name, item=str(item))
+            complete = complete and handled
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(at_once):
+            group.create_task(handle_some())
+    return complete and not waiting, waiting

@@ -10,7 +10,8 @@ from typing import Any
 import structlog
 
 from models import File
-from models.database.connection import rows, run_tx
+from models.database.connection import dialect, placeholders, rows, run_tx
+from models.database.model_row import columns, from_row
 from models.enum import FileKind, FileState
 from models.media import StoredFile, thumbnail_key
 from services.core.crashpoint import crashpoint
@@ -35,6 +36,15 @@ log = structlog.get_logger(__name__)
 
 MAX_WIDTH = 4096  # pixels, of a stored picture
 _BUSY_RETRY = 5.0  # seconds after which a client whose turn did not come may try again
+_CLAIM_SECONDS = 30.0  # for which a process alone removes the files that it found; after its death, others do then
+# Several processes find different files: `updated_at` of one that is being removed is in the future. On SQLite, which
+# knows no row locks, one statement writes at a time.
+_FIND_REMOVABLE = """
+WITH found AS MATERIALIZED (
+    SELECT id FROM files WHERE state = 'DELETING' AND updated_at <= NOW(){condition}
+    ORDER BY updated_at {direction} LIMIT $1{lock})
+UPDATE files SET updated_at = LATER($2) FROM found WHERE files.id = found.id
+RETURNING {columns}"""
 
 
 @dataclass(frozen=True)
@@ -212,7 +222,11 @@ class FileService:
             await self._remove_bytes(file)
 
     async def find_removable(self, limit: int, orphan_seconds: float) -> list[File]:
-        """Discard files that have been PENDING for `orphan_seconds`; return DELETING files, oldest first."""
+        """Discard files that have been PENDING for `orphan_seconds`; claim and return DELETING files.
+
+        Half of them are those that have waited longest, and half the newest: a user who deletes one picture does not
+        wait until all of an account with thousands are removed. Files whose removal has failed are none of the newest.
+        """
         marked = await rows(
             "UPDATE files SET state = 'DELETING', updated_at = NOW() WHERE state = 'PENDING' AND updated_at < LATER($1)"
             " RETURNING id",
@@ -220,13 +234,27 @@ class FileService:
         )
         if marked:
             crashpoint("sweeper.files_marked")
-        return await File.filter(state="DELETING").order_by("updated_at").limit(limit)
+        oldest = await self._claim_removable((limit + 1) // 2, "", "ASC")
+        return [*oldest, *await self._claim_removable(limit - len(oldest), " AND removal_failed_at IS NULL", "DESC")]
+
+    @staticmethod
+    async def _claim_removable(limit: int, condition: str, direction: str) -> list[File]:
+        lock = " FOR UPDATE SKIP LOCKED" if dialect() == "postgres" else ""
+        statement = _FIND_REMOVABLE.format(
+            condition=condition, direction=direction, lock=lock, columns=columns(File, "files")
+        )
+        return [from_row(File, row) for row in await rows(statement, limit, _CLAIM_SECONDS)]
+
+    async def release(self, files: Sequence[File]) -> None:
+        """Let any process find these files again at once, which `find_removable` has claimed."""
+        ids = [file.id for file in files]
+        await rows(f"UPDATE files SET updated_at = NOW() WHERE id IN ({placeholders(ids)}) RETURNING id", *ids)  # noqa: S608 - placeholders
 
     async def remove(self, file: File) -> bool:
         """Remove the bytes, then the row, of a DELETING file; False if the storage fails."""
         if not await self._remove_bytes(file):
             # To the end of the queue, so that files which cannot be removed do not block those which can.
-            await rows("UPDATE files SET updated_at = NOW() WHERE id = $1", file.id)
+            await rows("UPDATE files SET updated_at = NOW(), removal_failed_at = NOW() WHERE id = $1", file.id)
             return False
         crashpoint("file.bytes_removed")
         await File.filter(id=file.id, state=FileState.DELETING).delete()
@@ -236,8 +264,11 @@ class FileService:
         try:
             previews = [file.preview_key] if file.kind is FileKind.RESULT else []
             posters = [file.poster_key] if file.is_video else []
-            for key in (*previews, *posters, *file.thumbnail_keys):
-                await self._storage.delete(key)
+            others = (self._storage.delete(key) for key in (*previews, *posters, *file.thumbnail_keys))
+            outcomes = await asyncio.gather(*others, return_exceptions=True)
+            for outcome in outcomes:
+                if isinstance(outcome, BaseException):
+                    raise outcome
             crashpoint("file.thumbnail_removed")
             await self._storage.delete(file.key)
         except StorageError:

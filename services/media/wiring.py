@@ -12,6 +12,8 @@ from services.media.picture_check import PictureChecks
 from services.media.quota import UNLIMITED, StorageQuota
 from services.media.upload import UploadService
 
+_REMOVALS = 4  # files of which a process removes the objects at once: with thumbnails, up to 20 requests to a bucket
+
 
 @dataclass(frozen=True)
 class Media:
@@ -27,7 +29,15 @@ class Media:
     def chores(self) -> tuple[Chore, ...]:
         return (
             # A large gallery that was deleted is more than one batch, and should not wait for the next sweep.
-            chore_for_each("file", Lane.CLEAN_UP, self._find_removable, self.files.remove, until_empty=True),
+            chore_for_each(
+                "file",
+                Lane.CLEAN_UP,
+                self._find_removable,
+                self.files.remove,
+                until_empty=True,
+                at_once=_REMOVALS,
+                release=self.files.release,
+            ),
             chore_for_each("upload", Lane.CLEAN_UP, self.uploads.expired, self.uploads.remove),
         )
 
