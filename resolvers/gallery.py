@@ -92,10 +92,13 @@ async def admin_unshare_generation(info: Info, id: strawberry.ID, reason: str) -
     return GenerationPayload(generation=Generation.of(row))
 
 
-async def admin_delete_generation(info: Info, id: strawberry.ID, reason: str) -> DeletedPayload:
+async def admin_delete_generation(
+    info: Info, id: strawberry.ID, reason: str, every_use: bool | None = False
+) -> DeletedPayload:
     viewer, known = info.context.require_viewer(), known_id(id, ids.GENERATION)
-    await info.context.services.gallery.moderation.delete(viewer, known, reason)
-    return DeletedPayload(deleted_ids=[strawberry.ID(known)])
+    moderation = info.context.services.gallery.moderation
+    deleted = await moderation.delete(viewer, known, reason, every_use=bool(every_use))
+    return DeletedPayload(deleted_ids=[strawberry.ID(one) for one in deleted])
 
 
 async def shared_generation(info: Info, slug: str) -> SharedGeneration | None:

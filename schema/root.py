@@ -204,7 +204,8 @@ class Mutation(AccountMutations, GalleryMutations, WebhookMutations):
         resolvers.gallery.admin_delete_generation,
         ADMIN,
         "Delete any user's generation with its files; one in progress is canceled first. Without effect where it was "
-        "deleted before. A completed generation is not refunded.",
+        "deleted before. A completed generation is not refunded. A file that other generations of the account use, "
+        "like the same photo, stays with them; `everyUse`: delete those, too.",
     )
     admin_settle_payment: PaymentReviewPayload = mutation(
         resolvers.payments.admin_settle_payment,

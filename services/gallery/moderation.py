@@ -2,6 +2,8 @@
 
 import contextlib
 
+from tortoise.expressions import Q
+
 from models import AuditEntry, Generation, User
 from models.database.connection import rows, run_tx
 from models.enum import AdminAction
@@ -43,10 +45,11 @@ class ModerationService:
             raise NotFoundError(field=("id",))
         return found
 
-    async def delete(self, admin: User, generation_id: str, reason: str) -> None:
-        """Delete any user's generation with its files. Has no effect if it was deleted before.
+    async def delete(self, admin: User, generation_id: str, reason: str, *, every_use: bool = False) -> list[str]:
+        """Delete any user's generation with its files; return what was deleted. No effect if it was deleted before.
 
-        One that has not ended is canceled first, and refunded as a cancellation by its owner would be.
+        One that has not ended is canceled first, and refunded as a cancellation by its owner would be. `every_use`:
+        also delete the account's other generations that use one of its files, because of which the file would stay.
 
         Raises:
             InvalidInputError: the reason is invalid.
@@ -55,15 +58,19 @@ class ModerationService:
         clean = clean_reason(reason)
         user_id = await owner_of(generation_id)
         try:
-            canceled, account, entry = await run_tx(
-                _delete, admin.id, user_id, generation_id, clean, self._expected_costs
+            canceled, account, entries = await run_tx(
+                _delete, admin.id, user_id, generation_id, clean, self._expected_costs, every_use
             )
         except _UnchangedError:
-            return
+            return [generation_id]
         crashpoint("delete.committed")
         for generation in await Generation.filter(id__in=canceled):
             await self._events.generation_canceled(generation)
-        await self._events.admin_action(account, entry)
+        first, *others = entries
+        await self._events.admin_action(account, first)
+        for entry in others:
+            await self._events.admin_action(None, entry)
+        return [str(entry.target) for entry in entries]
 
 
 async def _unshare(admin_id: str, user_id: str, generation_id: str, reason: str) -> tuple[AccountChange, AuditEntry]:
@@ -84,21 +91,34 @@ async def _unshare(admin_id: str, user_id: str, generation_id: str, reason: str)
 
 
 async def _delete(
-    admin_id: str, user_id: str, generation_id: str, reason: str, costs: ExpectedCosts
-) -> tuple[list[str], AccountChange, AuditEntry]:
+    admin_id: str, user_id: str, generation_id: str, reason: str, costs: ExpectedCosts, every_use: bool
+) -> tuple[list[str], AccountChange, list[AuditEntry]]:
     account = await account_change.bump_version(user_id, include_deleted=True)
     row = await Generation.get(id=generation_id)
-    found, canceled, account = await soft_delete(account, [generation_id], costs)
+    deleted = [row, *(await _other_uses(row) if every_use else ())]
+    found, canceled, account = await soft_delete(account, [one.id for one in deleted], costs)
     if not found:
         raise _UnchangedError
-    entry = await audit_log.record(
-        admin_id,
-        AdminAction.DELETE_GENERATION,
-        generation_id,
-        user=user_id,
-        status=row.status.value,
-        slug=row.share_slug,
-        reason=reason,
-    )
+    entries = [
+        await audit_log.record(
+            admin_id,
+            AdminAction.DELETE_GENERATION,
+            one.id,
+            user=user_id,
+            status=one.status.value,
+            slug=one.share_slug,
+            reason=reason,
+        )
+        for one in deleted
+    ]
     crashpoint("delete.before_commit")
-    return canceled, account, entry
+    return canceled, account, entries
+
+
+async def _other_uses(row: Generation) -> list[Generation]:
+    """Return the account's other generations that use a file of this one: its photo, or its result as theirs."""
+    files = [id for id in (row.original_id, row.result_id) if id is not None]
+    if not files:
+        return []
+    using = Q(original_id__in=files) | Q(result_id__in=files)
+    return await Generation.present().filter(using, user_id=row.user_id).exclude(id=row.id).order_by("id")

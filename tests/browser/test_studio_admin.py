@@ -150,6 +150,7 @@ async def _moderate(desk: Desk, shared: str) -> None:
     await page.get_by_text("Refunded", exact=True).wait_for()
     await studio.button("Refund").wait_for(state="detached")
     await studio.button("Delete").click()
+    await page.get_by_label("Also delete the account's other pictures that use its photo or its result").check()
     await studio.check()
     await desk.give_reason("Complaint 4712", "Delete for good", "The picture was deleted.")
     await page.get_by_text("1 picture", exact=True).wait_for()

@@ -8,7 +8,7 @@ from models import AuditEntry, File, Generation
 from tests.conftest import Running
 from tests.events.test_admin_activity import received, subscribed, summary
 from tests.gallery.test_share import SHARE, create_completed, is_shared, share, versions
-from tests.support.client import GENERATION, PROGRESS, Api, photo
+from tests.support.client import GENERATION, PROGRESS, REFINE, Api, photo
 from tests.support.integrity import assert_invariants, make_admin, stored_keys
 
 UNSHARE = """
@@ -94,6 +94,32 @@ async def test_deletion_by_an_admin_cancels_a_waiting_generation_and_keeps_share
     await idle_server.services.generations.worker.process(second["id"])
     assert (await ada.generation(second["id"]))["status"] == "COMPLETED"
     await assert_invariants(idle_server.services, all_ended=True)
+
+
+DELETE_EVERY_USE = DELETE.replace("reason: $reason)", "reason: $reason, everyUse: true)")
+
+
+async def test_admin_deletes_what_else_uses_the_files_of_a_generation(idle_server: Running) -> None:
+    ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
+    other = (await ada.create(prompt="A bear"))["generations"][0]["id"]
+    first, second = (await ada.create(photo(64, 48), prompt="A fox", count=2))["generations"]
+    await idle_server.services.generations.worker.process(first["id"])
+    refined = await ada.one(REFINE, input={"id": first["id"], "instruction": "Bluer"})
+    assert refined["errors"] == []
+    third = refined["generations"][0]["id"]
+    shown = (await ada.generation(first["id"]))["result"]["url"]
+    uses = {first["id"], second["id"], third}
+
+    done = await admin.one(DELETE_EVERY_USE, id=first["id"], reason=WHY)
+    assert (done["deletedIds"][0], set(done["deletedIds"]), done["errors"]) == (first["id"], uses, [])
+    assert await admin.one(DELETE_EVERY_USE, id=first["id"], reason=WHY) == {"deletedIds": [first["id"]], "errors": []}
+    assert {target for _, _, target, _ in await entries()} == uses
+    assert [await ada.generation(id) for id in uses] == [None] * 3
+    assert (await ada.generation(other))["status"] == "PENDING"
+    await idle_server.services.background.sweeper.sweep()
+    assert await stored_keys(idle_server.services) == set()
+    assert (await ada.http.get(shown)).status_code == 404
+    await assert_invariants(idle_server.services, all_swept=True)
 
 
 @pytest.mark.parametrize("mutation", [UNSHARE, DELETE], ids=["unshare", "delete"])

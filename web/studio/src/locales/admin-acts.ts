@@ -64,7 +64,8 @@ export const adminActs = texts({
     },
     remove: {
       act: "Delete", title: "Delete the picture", do: "Delete for good", done: "The picture was deleted.",
-      text: "Its owner does not see it any more, and its files are removed within a minute. This cannot be undone, and refunds nothing.",
+      text: "Its owner does not see it any more, and its files are removed within a minute, except those that other pictures of the account use. This cannot be undone, and refunds nothing.",
+      everyUse: "Also delete the account's other pictures that use its photo or its result",
     },
     settle: {
       act: "Settle", title: "Settle the payment", do: "Settle", done: "The payment was settled.",
@@ -162,7 +163,8 @@ export const adminActs = texts({
     },
     remove: {
       act: "删除", title: "删除图片", do: "永久删除", done: "图片已删除。",
-      text: "所有者将无法再看到它，文件会在一分钟内移除。无法撤销，也不退款。",
+      text: "所有者将无法再看到它，文件会在一分钟内移除，该账户其他图片仍在使用的文件除外。无法撤销，也不退款。",
+      everyUse: "同时删除该账户中使用其照片或成品的其他图片",
     },
     settle: {
       act: "结算", title: "结算付款", do: "结算", done: "付款已结算。",

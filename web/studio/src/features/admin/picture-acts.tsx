@@ -70,13 +70,14 @@ function PictureActDialog({ picture, name, act, after, onClose }: DialogProps) {
   const { clients } = useSession();
   const [, navigate] = useLocation();
   const { id, owner } = picture;
+  const [isEveryUse, setEveryUse] = useState(false);
   const run = async ({ reason }: Given) => {
     const { darkroom } = clients;
     if (act === "refund") return accepted((await darkroom.run(DeskRefundDocument, { id, reason })).adminRefundGeneration);
     if (act === "retry") return accepted((await darkroom.run(DeskRetryDocument, { id, reason })).adminRetryGeneration);
     if (act === "unshare") return accepted((await darkroom.run(DeskUnshareDocument, { id, reason })).adminUnshareGeneration);
     if (act === "cancel") return accepted((await darkroom.run(DeskCancelDocument, { id, reason })).cancelGeneration);
-    accepted((await darkroom.run(DeskDeleteDocument, { id, reason })).adminDeleteGeneration);
+    accepted((await darkroom.run(DeskDeleteDocument, { id, reason, everyUse: isEveryUse })).adminDeleteGeneration);
     if (after) navigate(after, { replace: true });
   };
   const text = act === "refund" ? (picture.paidBy === "PASS" ? a.refund.pass : a.refund.text(c.credits(picture.cost))) : a[act].text;
@@ -84,6 +85,13 @@ function PictureActDialog({ picture, name, act, after, onClose }: DialogProps) {
     <ActDialog
       title={a[act].title} subject={`${name} · ${owner.email ?? t.pictures.anonymous}`} text={<p>{text as string}</p>} confirm={a[act].do} done={a[act].done}
       isDanger={act === "remove"} reasonHint={act === "refund" ? a.shownToOwner : undefined} onAct={run} onClose={onClose}
-    />
+    >
+      {act === "remove" && (
+        <label className={style["live"]}>
+          <input type="checkbox" checked={isEveryUse} onChange={({ target }) => setEveryUse(target.checked)} />
+          {a.remove.everyUse}
+        </label>
+      )}
+    </ActDialog>
   );
 }
