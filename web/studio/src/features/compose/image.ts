@@ -19,6 +19,7 @@ export class TooLargeError extends UnreadableError {
 
 const LARGEST_SIDE = 4096; // pixels of a photo that is made smaller
 const SMALLEST_SIDE = 64;
+const MOST_PIXELS = 24_000_000; // that the server takes in every format
 const SHRINK = 0.75; // of the sides, where no quality makes it small enough
 const JPEG_QUALITIES = [0.92, 0.85, 0.75] as const; // from the best one
 
@@ -35,7 +36,7 @@ export async function prepared(file: Blob, rules: Rules): Promise<Prepared> {
     return { file, url: null, width: 0, height: 0 };
   }
   const { width, height } = bitmap;
-  if (accepted && file.size <= rules.maxBytes) {
+  if (accepted && file.size <= rules.maxBytes && width * height <= MOST_PIXELS) {
     bitmap.close();
     return { file, url: URL.createObjectURL(file), width, height };
   }
