@@ -35,6 +35,7 @@ from services.integrations.storage.protocol import (
 
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _SIGNATURE_BYTES = 20
+_FOLDER_ATTEMPTS = 100  # to write into a folder that other processes remove
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]+")  # of a download, which needs no quoting
 _NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 # The folder of files that are being written. It is small, so that a deletion finds leftovers of interrupted writes in
@@ -186,7 +187,8 @@ class LocalStorage:
 
     @staticmethod
     def _create(temporary: Path, path: Path) -> BinaryIO:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):  # removed while it was found: see `_finish`
+            path.parent.mkdir(parents=True, exist_ok=True)
         temporary.parent.mkdir(exist_ok=True)
         return temporary.open("xb")
 
@@ -196,6 +198,11 @@ class LocalStorage:
         file.flush()
         os.fsync(file.fileno())
         file.close()
+        for _ in range(_FOLDER_ATTEMPTS):  # its folder may be removed with another file until this one is in it
+            with contextlib.suppress(FileNotFoundError, FileExistsError):  # the latter: removed while it was found
+                path.parent.mkdir(parents=True, exist_ok=True)
+                temporary.replace(path)
+                return
         temporary.replace(path)
 
     async def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
@@ -232,6 +239,9 @@ class LocalStorage:
         for leftover in (*unfinished, *self._beside(path.parent).get(path.name, ())):
             leftover.unlink(missing_ok=True)
         path.unlink(missing_ok=True)
+        if path.parent.parent != self._folder:  # the folder of an account, whose name is the account's id
+            with contextlib.suppress(OSError):  # it has other files, or is gone
+                path.parent.rmdir()
 
     async def link(self, key: str, content_type: str, *, download_as: str | None = None) -> Link:
         return self.sign(key, content_type, download_as)
