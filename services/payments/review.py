@@ -17,7 +17,13 @@ from services.core.pagination import Page, PageRequest, paginate, replica_page
 from services.core.text import clean_reason, slug_or_empty
 from services.events import audit_log
 from services.events.publisher import EventPublisher
-from services.integrations.payments.polar.payload import MAX_ID, InvalidPayloadError, Order, subscription_of
+from services.integrations.payments.polar.payload import (
+    MAX_ID,
+    InvalidPayloadError,
+    Order,
+    OwnerClaims,
+    subscription_of,
+)
 from services.integrations.payments.polar.redaction import redact_event
 from services.payments.payment import Decision, PaymentService
 from services.payments.purchase import DISMISSED, Settlement, is_granted, lock_order
@@ -160,7 +166,12 @@ class PaymentReviewService:
         if settlement.outcome in UNSETTLED or (settlement.outcome is EventOutcome.IGNORED and settlement.problem):
             raise _UnsettledError(settlement.problem)
         await _check_granted(event, decision)
-        await run_tx(_close, admin_id, event, AdminAction.SETTLE_PAYMENT, settlement.outcome, reason, decision)
+        changed = settlement.account.user_id if settlement.account else decision.user.id if decision.user else None
+        user_id = changed or await _account_of(event)
+        product = decision.product.slug if decision.product else None
+        await run_tx(
+            _close, admin_id, event, AdminAction.SETTLE_PAYMENT, settlement.outcome, reason, user_id, product=product
+        )
 
     async def _settle_subscription(self, event: ExternalEvent, decision: Decision) -> None:
         """Apply a subscription that came with its order, so that its plan is open and renewals find their account."""
@@ -192,6 +203,22 @@ async def _check_granted(event: ExternalEvent, decision: Decision) -> None:
         raise _UnsettledError("it was granted as another product")
 
 
+async def _account_of(event: ExternalEvent) -> str | None:
+    """Return the account that an order is recorded for, or else that the event names, deleted or not; None: neither."""
+    order_id = _usable_order_id(event)
+    purchase = await Purchase.get_or_none(order_id=order_id) if order_id is not None else None
+    if purchase is not None and purchase.user_id is not None:
+        return purchase.user_id
+    try:
+        claims = OwnerClaims.of(event.data["data"])
+    except InvalidPayloadError:
+        return None
+    of_subscription = event.type.startswith("subscription.")
+    subscription_id = PaymentReview(event).text("id" if of_subscription else "subscription_id")
+    buyer = await PaymentService.buyer_of(claims, subscription_id)
+    return buyer.user.id if buyer.user else None
+
+
 def _check_open(event: ExternalEvent) -> None:
     if event.outcome not in OPEN:
         raise _decided()
@@ -207,7 +234,9 @@ async def _close(
     action: AdminAction,
     outcome: EventOutcome,
     reason: str,
-    decision: Decision,
+    user_id: str | None,
+    *,
+    product: str | None = None,
 ) -> None:
     changed = await ExternalEvent.filter(id=event.id, outcome__in=OPEN).update(
         outcome=outcome, handled_at=datetime.now(UTC), attempts=F("attempts") + 1, data=redact_event(event.data)
@@ -222,8 +251,8 @@ async def _close(
         event=event.event_id,
         order=PaymentReview(event).order_id,
         problem=event.problem,
-        user=decision.user.id if decision.user else None,
-        product=decision.product.slug if decision.product else None,
+        user=user_id,
+        product=product,
     )
 
 
@@ -234,7 +263,8 @@ async def _dismiss(admin_id: str, event: ExternalEvent, reason: str) -> None:
         if not is_granted(purchase):
             purchase.status, purchase.data = PurchaseStatus.PARKED, {**purchase.data, DISMISSED: True}
             await purchase.save(update_fields=["status", "data"])
-    await _close(admin_id, event, AdminAction.DISMISS_PAYMENT, EventOutcome.IGNORED, reason, Decision())
+    account = await _account_of(event)
+    await _close(admin_id, event, AdminAction.DISMISS_PAYMENT, EventOutcome.IGNORED, reason, account)
 
 
 def _paid_order_id(event: ExternalEvent) -> str | None:
@@ -244,6 +274,10 @@ def _paid_order_id(event: ExternalEvent) -> str | None:
     try:
         order = Order.of(event.data["data"])
     except InvalidPayloadError:
-        order_id = PaymentReview(event).order_id
-        return order_id if order_id and len(order_id) <= MAX_ID else None
+        return _usable_order_id(event)
     return order.id if order.is_paid else None
+
+
+def _usable_order_id(event: ExternalEvent) -> str | None:
+    order_id = PaymentReview(event).order_id
+    return order_id if order_id and len(order_id) <= MAX_ID else None

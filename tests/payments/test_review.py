@@ -26,6 +26,9 @@ DISMISS = (
     "mutation($id: ID!, $reason: String!)"
     f" {{ adminDismissPayment(id: $id, reason: $reason) {{ review {{ isOpen reason }} {ERRORS} }} }}"
 )
+AUDIT = (
+    "query($account: ID!) { admin { auditLog(filter: {account: $account}) { nodes { action target user { id } } } } }"
+)
 DELETE = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { errors { code } } }"
 UNKNOWN = "99999999-9999"
 
@@ -44,6 +47,13 @@ async def reviews(admin: Api) -> list[Json]:
     found = (await admin.one(REVIEWS))["paymentReviews"]
     assert found["totalCount"] == len(found["nodes"])
     return list(found["nodes"])
+
+
+async def acts_about(admin: Api, ada: Api) -> list[tuple[str, str]]:
+    """Return the entries of the audit log about this account, newest first, each with the object it changed."""
+    found = (await admin.one(AUDIT, account=user_of(ada)))["auditLog"]["nodes"]
+    assert {entry["user"]["id"] for entry in found} <= {user_of(ada)}
+    return [(entry["action"], entry["target"]) for entry in found]
 
 
 async def settle(admin: Api, event: ExternalEvent, **more: Any) -> Any:
@@ -138,6 +148,30 @@ async def test_dismissed_order_grants_nothing_when_it_is_reported_again(
     assert await reviews(admin) == []
     assert await lines(ada) == []
     assert code(await settle(admin, event, product="credits-50")) == "CONFLICT"
+    await assert_invariants(polar_store.services)
+
+
+async def test_audit_log_of_an_account_has_its_payments_that_were_settled_or_dismissed(
+    polar_store: Running, ada: Api, admin: Api
+) -> None:
+    until = timestamp(datetime.now(UTC) + timedelta(days=30))
+    plan = {**subscription(user_of(ada), UNKNOWN, current_period_end=until)}
+    expected = []
+    for kind, data, decided in (
+        ("order.paid", order(user_of(ada), UNKNOWN), {"product": "credits-50"}),
+        ("subscription.active", plan, {"product": "basic"}),
+        ("order.paid", order(user_of(ada), UNKNOWN), None),
+        ("subscription.active", {**plan, "id": "another"}, None),
+        ("order.paid", order(user_of(ada), FIFTY, net_amount="499"), None),  # has no row of its own
+        ("order.paid", order(user_of(ada), FIFTY, paid=False, status="pending"), None),
+    ):
+        event = await deliver(ada, kind, data)
+        answer = await dismiss(admin, event) if decided is None else await settle(admin, event, **decided)
+        assert code(answer) == "OK", kind
+        expected.append(("DISMISS_PAYMENT" if decided is None else "SETTLE_PAYMENT", event.id))
+    for unknown in (order(None, FIFTY), {"id": 7, "checkout_id": 7}, order("unknown", FIFTY)):
+        assert code(await dismiss(admin, await deliver(ada, "order.paid", unknown))) == "OK"
+    assert await acts_about(admin, ada) == expected[::-1]
     await assert_invariants(polar_store.services)
 
 
