@@ -7,6 +7,7 @@ from models import AuditEntry, Collection, Style, User, ids
 from models.database.connection import rows, run_tx
 from models.enum import AdminAction, ReferenceImage
 from services.catalogue.style import FIRST_ADDED_POSITION, PROMPT_ONLY_STYLE
+from services.catalogue.style_change import columns_of, differences
 from services.catalogue.style_input import StyleDraft, StyleFields, apply_style_input, language, written_texts
 from services.catalogue.style_picture import discard_pictures
 from services.core import idempotency
@@ -15,7 +16,7 @@ from services.core.idempotency import IdempotencyTicket
 from services.core.message import message
 from services.core.rate_limit import RateLimits
 from services.core.text import clean_optional_reason, slug_or_empty
-from services.core.unset import UNSET, set_fields
+from services.core.unset import UNSET
 from services.events import account_change, audit_log
 from services.events.publisher import EventPublisher
 from services.products.content_check import ContentCheck
@@ -85,6 +86,8 @@ class CustomStyleService:
         is_admin: bool = False,
     ) -> Style:
         """Update a style; generations made with it stay unchanged. Of two concurrent updates the later one wins.
+
+        An update to the present values has no effect, and is not written to the audit log.
 
         Raises:
             NotFoundError: there is no such style that this account may change.
@@ -171,13 +174,14 @@ class CustomStyleService:
     ) -> tuple[Style, AuditEntry | None]:
         style = await changeable_style(user, style_id, is_admin=is_admin, lock=True)
         allowed = _allowed(fields, is_admin=is_admin, in_catalogue=style.owner_id is None)
+        before, action = columns_of(style), None
         apply_style_input(style, allowed, author_language, prompt_max_length=self._limits.prompt_max_length)
-        action = None
+        difference = differences(before, columns_of(style))
+        if not difference:  # marked as edited, it would miss what a new version of the profile says
+            return style, None
         if style.owner_id is None:
             style.edited = True
-            action = await audit_log.record(
-                user.id, AdminAction.UPDATE_STYLE, style.id, changed=sorted(set_fields(allowed)), reason=reason
-            )
+            action = await audit_log.record(user.id, AdminAction.UPDATE_STYLE, style.id, **difference, reason=reason)
         await style.save()
         return style, action
 
@@ -194,7 +198,9 @@ class CustomStyleService:
                 style.picture_id = style.picture_folder_id = None
         else:
             style.edited = True
-            action = await audit_log.record(user.id, AdminAction.DELETE_STYLE, style.id, slug=style.slug, reason=reason)
+            action = await audit_log.record(
+                user.id, AdminAction.DELETE_STYLE, style.id, slug=style.slug, before=columns_of(style), reason=reason
+            )
         await style.save()
         return action
 

@@ -1,7 +1,7 @@
 """Export of the whole catalogue, and its import, all or nothing."""
 
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from models import AuditEntry, Collection, Style, User, ids
@@ -9,7 +9,8 @@ from models.database.connection import rows, run_tx
 from models.enum import AdminAction
 from services.catalogue.custom_style import next_position
 from services.catalogue.import_document import CatalogueCollection, CatalogueStyle, parse
-from services.catalogue.style import FIRST_ADDED_POSITION, search_text, variables_of
+from services.catalogue.style import FIRST_ADDED_POSITION, search_text
+from services.catalogue.style_change import COLUMNS, columns_of, differences
 from services.core.text import clean_optional_reason
 from services.events import account_change, audit_log
 from services.events.publisher import EventPublisher
@@ -25,17 +26,7 @@ _COLLECTION_FIELDS = (
     "video",
     "sizes",
 )
-_STYLE_FIELDS = (
-    "title",
-    "description",
-    "category",
-    "members_only",
-    "cost",
-    "reference_image",
-    "prompt",
-    "prompt_without_photo",
-    "variables",
-)
+_MAX_RECORDED = 100  # collections and styles of each kind that one entry of the audit log names
 
 
 @dataclass(frozen=True)
@@ -45,6 +36,29 @@ class ImportCounts:
     created: int
     updated: int
     unchanged: int
+
+
+@dataclass
+class _Tally:
+    """What an import did so far. Styles are named `collection/style`."""
+
+    unchanged: int = 0
+    created: list[str] = field(default_factory=list)
+    updated: dict[str, list[str]] = field(default_factory=dict)  # with the columns that changed
+
+    @property
+    def counts(self) -> ImportCounts:
+        return ImportCounts(len(self.created), len(self.updated), self.unchanged)
+
+    @property
+    def detail(self) -> dict[str, Any]:
+        """For the audit log."""
+        return {
+            "created": len(self.created),
+            "updated": len(self.updated),
+            "added": self.created[:_MAX_RECORDED],
+            "changed": dict(islice(self.updated.items(), _MAX_RECORDED)),
+        }
 
 
 class _DryRunError(Exception):
@@ -98,23 +112,21 @@ class CatalogueService:
     ) -> tuple[ImportCounts, AuditEntry | None]:
         await account_change.lock_account(admin_id)
         await rows("UPDATE collections SET position = position RETURNING id")  # one import at a time
-        tally: Counter[str] = Counter()
+        tally = _Tally()
         for entry in collections:
             collection = await _put_collection(entry, tally)
             for style in entry.styles:
                 await _put_style(collection, style, tally)
-        counts = ImportCounts(tally["created"], tally["updated"], tally["unchanged"])
+        counts = tally.counts
         if dry_run:
             raise _DryRunError(counts)
         if not (counts.created or counts.updated):
             return counts, None
-        action = await audit_log.record(
-            admin_id, AdminAction.IMPORT_CATALOGUE, None, created=counts.created, updated=counts.updated, reason=reason
-        )
+        action = await audit_log.record(admin_id, AdminAction.IMPORT_CATALOGUE, None, **tally.detail, reason=reason)
         return counts, action
 
 
-async def _put_collection(entry: CatalogueCollection, tally: Counter[str]) -> Collection:
+async def _put_collection(entry: CatalogueCollection, tally: _Tally) -> Collection:
     values = {name: getattr(entry, name) for name in _COLLECTION_FIELDS}
     values["qualities"] = {quality.value: multiplier for quality, multiplier in entry.qualities.items()}
     values["video"] = entry.video.model_dump(mode="json") if entry.video else None
@@ -124,46 +136,48 @@ async def _put_collection(entry: CatalogueCollection, tally: Counter[str]) -> Co
         position = FIRST_ADDED_POSITION + await Collection.all().count()
         row = Collection(id=ids.new_id(ids.COLLECTION), slug=entry.slug, position=position, edited=True, **values)
         await Collection.bulk_create([row])  # unlike `save`, inserts again when the transaction is retried
-        tally["created"] += 1
-    elif row.is_active and {name: getattr(row, name) for name in _COLLECTION_FIELDS} == values:
-        tally["unchanged"] += 1
-    else:
+        tally.created.append(row.slug)
+    elif changed := _changed(row, _values(row, _COLLECTION_FIELDS), values):
         await row.update_from_dict({**values, "is_active": True, "edited": True}).save()
-        tally["updated"] += 1
+        tally.updated[row.slug] = changed
+    else:
+        tally.unchanged += 1
     return row
 
 
-async def _put_style(collection: Collection, entry: CatalogueStyle, tally: Counter[str]) -> None:
-    values = {name: getattr(entry, name) for name in _STYLE_FIELDS}
-    values["variables"] = [variable.model_dump() for variable in entry.variables]
+async def _put_style(collection: Collection, entry: CatalogueStyle, tally: _Tally) -> None:
+    values = {name: getattr(entry, name) for name in COLUMNS}
+    values["category"] = entry.category or None
+    values["variables"] = [variable.model_dump(mode="json") for variable in entry.variables]
     row = await Style.filter(slug=entry.slug, collection_id=collection.id).select_for_update().first()
-    if row is not None and row.is_active and _columns(row) == values:
-        tally["unchanged"] += 1
+    changed = _changed(row, columns_of(row), values) if row is not None else []
+    if row is not None and not changed:
+        tally.unchanged += 1
         return
     slug = () if entry.slug.startswith(_GENERATED_PREFIX) else (entry.slug,)
     values["search_text"] = search_text(entry.title, entry.description, entry.category, *slug)
     values["edited"] = True
+    name = f"{collection.slug}/{entry.slug}"
     if row is None:
         position = await next_position()
         style_id = ids.new_id(ids.STYLE)
         await Style.bulk_create(
             [Style(id=style_id, collection_id=collection.id, slug=entry.slug, position=position, **values)]
         )
-        tally["created"] += 1
+        tally.created.append(name)
     else:
         await row.update_from_dict({**values, "is_active": True}).save()
-        tally["updated"] += 1
+        tally.updated[name] = changed
 
 
-def _columns(row: Style) -> dict[str, Any]:
-    """The columns that an import can change, as it writes them."""
-    found = {name: getattr(row, name) for name in _STYLE_FIELDS}
-    found["variables"] = [variable.model_dump() for variable in variables_of(row)]
-    return found
+def _changed(row: Collection | Style, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Return the columns that an import changes, `is_active` if it was removed from the catalogue before."""
+    changed: list[str] = differences(before, after).get("changed", [])
+    return changed if row.is_active else [*changed, "is_active"]
 
 
 def _style_of(row: Style) -> dict[str, Any]:
-    return {name: value for name, value in _columns(row).items() if value is not None}
+    return {name: value for name, value in columns_of(row).items() if value is not None}
 
 
 def _values(row: Collection, names: tuple[str, ...]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from models.database.connection import rows, run_tx
 from models.enum import AdminAction, FileState, GenerationStatus
 from models.media import File
 from services.catalogue.custom_style import changeable_style
+from services.catalogue.style_change import differences
 from services.catalogue.style_picture import discard_pictures
 from services.core.crashpoint import crashpoint
 from services.core.error import (
@@ -204,7 +205,8 @@ async def _use(
     style.picture_id, style.picture_folder_id = (picture.id if picture is not None else None), None
     action = None
     if style.owner_id is None:
-        action = await audit_log.record(user.id, AdminAction.UPDATE_STYLE, style.id, changed=["picture"], reason=reason)
+        difference = differences({"picture": earlier}, {"picture": style.picture_id})
+        action = await audit_log.record(user.id, AdminAction.UPDATE_STYLE, style.id, **difference, reason=reason)
     await style.save(update_fields=["picture_id", "picture_folder_id", "updated_at"])
     if earlier is not None:
         await discard_pictures([earlier])

@@ -299,6 +299,7 @@ async def _read_the_audit_log(desk: Desk) -> None:
         ("Credits adjusted", "The queue was stuck"),
     ):
         await desk.row(action).filter(has_text=reason).wait_for()
+    await desk.row("Catalogue imported").get_by_text(": price").wait_for()
     await desk.studio.check()
 
 

@@ -33,6 +33,11 @@ REFUND = """mutation($id: ID!) {
 MAINTENANCE = """mutation($input: MaintenanceInput!) {
   adminSetMaintenance(input: $input, reason: "The budget of the month") { errors { message } }
 }"""
+UPDATE_STYLE = """mutation($id: ID!) {
+  updateStyle(id: $id, input: {title: "Night", membersOnly: true, cost: 7, reason: "The new name"}) {
+    errors { message }
+  }
+}"""
 RAW = re.compile(r"(usr|gen|sty|evt)_|[A-Z]{3,}_[A-Z]|\{|isMember|sessionsEnded|daily_spend|read_only")
 
 
@@ -56,6 +61,7 @@ async def act_as_admin(admin: Api, people: list[Api], folder: Path) -> None:
     await done(admin, MAINTENANCE, input={"dailySpendCap": 250})
     await done(admin, GRANT_PASS, id=ada.user["id"])
     await done(admin, REFUND, id=picture["id"])
+    await done(admin, UPDATE_STYLE, id=await admin.style("noir", "avenger"))
     await done(admin, ADJUST, input={"userId": ada.user["id"], "amount": 20, "reason": "The queue was stuck"})
 
 
@@ -136,6 +142,8 @@ async def _check_audit_log(desk: Desk) -> None:
     for act, about, words in (
         ("Credits adjusted", "ada@example.com", ("The queue was stuck", "+20 credits")),
         ("Picture refunded", "A lighthouse at dusk", ("Not what was ordered", "+1 credit")),
+        ("Style changed", "Style: Night", ("The new name", "title: Noir / 黑色电影 → Night / 黑色电影")),
+        ("Style changed", "members only: no → yes", ("The new name", "price: – → 7")),
         ("Pass granted", "ada@example.com", ("For the outage of Monday", "Flash, 6 hours")),
         ("Maintenance changed", "The deployment", ("The budget of the month", "Spending cap: $250.00 a day")),
         ("Role changed", "chen@example.com", ("Helps with questions", "User → Admin")),

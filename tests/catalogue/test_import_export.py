@@ -101,7 +101,29 @@ async def test_import_of_an_export_changes_nothing_and_differences_are_applied_a
         ("DELETE_STYLE", noir),
         ("UPDATE_STYLE", added["style"]["id"]),
     ]
-    assert entries[1].detail == {"created": 2, "updated": 2}
+    assert entries[1].detail == {
+        "created": 2, "added": ["seasons", "seasons/autumn"],
+        "updated": 2, "changed": {"sandbox": ["base_cost"], "sandbox/free": ["title"]},
+    }  # fmt: skip
+
+
+async def test_audit_log_names_what_an_import_changed_up_to_a_limit(idle_server: Running) -> None:
+    admin = await make_admin(idle_server.api)
+    style = SEASONS["styles"][0]
+    many = {**SEASONS, "styles": [{**style, "slug": f"s{number}"} for number in range(150)]}
+    assert await import_(admin, {"collections": [many]}, dryRun=False) == (151, 0, 0)
+    dearer = {**many, "styles": [{**each, "cost": 9, "category": {}} for each in many["styles"]]}
+    assert await import_(admin, {"collections": [dearer]}, dryRun=False) == (0, 150, 1)
+    noir = await admin.style("s7", "seasons")
+    await admin.one("mutation($id: ID!) { deleteStyle(id: $id) { deletedIds } }", id=noir)
+    assert await import_(admin, {"collections": [dearer]}, dryRun=False) == (0, 1, 150)
+    first, second, deletion, again = await AuditEntry.all().order_by("id")
+    assert (first.detail["created"], first.detail["added"][:2]) == (151, ["seasons", "seasons/s0"])
+    assert (len(first.detail["added"]), first.detail["changed"]) == (100, {})
+    assert (second.detail["updated"], second.detail["added"]) == (150, [])
+    assert second.detail["changed"] == {f"seasons/s{number}": ["cost"] for number in range(100)}
+    assert (deletion.detail["slug"], deletion.detail["before"]["cost"]) == ("s7", 9)
+    assert again.detail["changed"] == {"seasons/s7": ["is_active"]}
 
 
 @pytest.mark.any_database

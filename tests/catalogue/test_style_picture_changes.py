@@ -142,7 +142,12 @@ async def test_admins_set_the_pictures_of_the_catalogue_for_everyone(server: Run
     known = await server.api.http.get(url, headers={"If-None-Match": response.headers["etag"]})
     assert (known.status_code, known.content) == (304, b"")
     entry = await AuditEntry.get(action="UPDATE_STYLE")
-    assert (entry.actor_id, entry.target, entry.detail) == (admin.user["id"], style, {"changed": ["picture"]})
+    picture = {
+        "changed": ["picture"],
+        "before": {"picture": None},
+        "after": {"picture": url.split("/")[-1].removesuffix(".webp")},
+    }
+    assert (entry.actor_id, entry.target, entry.detail) == (admin.user["id"], style, picture)
     # An import leaves it as it is, and the next start updates the rest of the style from the profile.
     exported = await admin.one(EXPORT)
     assert (await admin.one(IMPORT, catalogue=exported["catalogue"]))["unchanged"] == 22

@@ -50,14 +50,46 @@ const WORDS: Readonly<Record<string, Words>> = {
   DISMISS_PAYMENT: payment,
   CHANGE_EMAIL: (_, { t }) => [t.usedUp],
   CREATE_STYLE: ({ collection }, { t }) => [t.collection(String(collection))],
-  UPDATE_STYLE: ({ changed }, { t }) => [Array.isArray(changed) && changed.map((one) => byName(t.fields, one)).join(", ")],
+  UPDATE_STYLE: ({ changed, before, after }, { t }) => fieldsOf(changed, before, after, t),
   DELETE_STYLE: nothing,
-  IMPORT_CATALOGUE: ({ created, updated }, { t }) => [t.imported(Number(created), Number(updated))],
+  IMPORT_CATALOGUE: ({ created, updated, added, changed }, { t }) => [
+    t.imported(Number(created), Number(updated)),
+    ...someOf([
+      ...(Array.isArray(added) ? added.map((slug) => t.added(String(slug))) : []),
+      ...Object.entries((changed ?? {}) as Record<string, string[]>).map(([slug, names]) => t.value(slug, namesOf(names, t))),
+    ]),
+  ],
   SET_MAINTENANCE: ({ before, after }, texts) => switches((before ?? {}) as Detail, (after ?? {}) as Detail, texts),
   ENABLE_SECOND_FACTOR: nothing,
   DISABLE_SECOND_FACTOR: ({ by }, { t }) => [by != null && byName(t.removedBy, by)],
   USE_RECOVERY_CODE: nothing,
 };
+
+const SHOWN = 20; // lines of one import
+const MAX_TEXT = 120; // characters of a value
+
+const namesOf = (names: readonly string[], t: Texts["t"]): string => names.map((one) => byName(t.fields, one)).join(", ");
+const someOf = (lines: readonly string[]): readonly string[] => (lines.length > SHOWN ? [...lines.slice(0, SHOWN), "…"] : lines);
+
+/** The changed fields of a style, each with what was there before; earlier entries have only their names. */
+function fieldsOf(changed: unknown, before: unknown, after: unknown, t: Texts["t"]): readonly string[] {
+  const names = Array.isArray(changed) ? changed.map(String) : [];
+  if (!before || !after) return [namesOf(names, t)];
+  return names.map((name) => {
+    const values = [before, after].map((state) => valueOf((state as Detail)[name], t)) as [string, string];
+    return name === "picture" ? byName(t.fields, name) : t.value(byName(t.fields, name), t.from(...values));
+  });
+}
+
+/** A text in all its languages, the variables by their names. */
+function valueOf(value: unknown, t: Texts["t"]): string {
+  let text = String(value ?? "");
+  if (typeof value === "boolean") text = value ? t.yes : t.no;
+  else if (Array.isArray(value)) text = value.map(({ name }: { name: string }) => name).join(", ");
+  else if (value && typeof value === "object") text = Object.values(value).join(" / ");
+  else if (typeof value === "string") text = byName(t.values, value);
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text || "–";
+}
 
 function switches(before: Detail, after: Detail, { t, format }: Texts): (string | false)[] {
   const [off, wasOff] = [after, before].map(({ providers_off: names }) => (Array.isArray(names) ? names.map(String) : []));
