@@ -1,6 +1,7 @@
 """Texts that break databases are stored as they are or refused with an error code."""
 
 import json
+import time
 
 from tests.support.client import Api
 
@@ -47,3 +48,11 @@ async def test_hostile_text_in_any_argument_gives_an_error_code(ada: Api) -> Non
             )
             codes = {error["extensions"]["code"] for error in response.json().get("errors", ())}
             assert codes <= {"INVALID_INPUT", "NOT_FOUND"}, (query, text[:20], response.text)
+
+
+async def test_accents_in_any_order_do_not_delay_other_requests(ada: Api) -> None:
+    marks = "a" + "\u0301\u0327" * 20_000  # sorted in quadratic time they take three seconds
+    for query in QUERIES:
+        began = time.perf_counter()
+        await ada.raw(query, text=marks)
+        assert time.perf_counter() - began < 1.5, query
