@@ -27,7 +27,7 @@ from services.billing.entitlement import is_member
 from services.core.error import InvalidInputError, NotFoundError, Refusal
 from services.core.message import message
 from services.core.pagination import Page, PageRequest, paginate, replica_page
-from services.core.text import clean_text, is_slug, slug_or_empty
+from services.core.text import clean_text, is_slug, nfc, slug_or_empty
 from services.products.collection import ProfileCollection, ProfileStyle
 from services.products.model import Model
 from services.products.profile import Profile
@@ -37,6 +37,7 @@ PROMPT_ONLY_STYLE = ("sandbox", "free")  # collection and slug; used for a promp
 _STYLES_PER_COLLECTION = 1000  # positions are unique across the catalogue, so that it has one order
 FIRST_ADDED_POSITION = 1_000_000_000  # of styles that admins added; above every position of a profile
 _MAX_SEARCH_LENGTH = 100  # characters
+_CATEGORY_MARK = "\t"  # begins the lines of categories in `search_text`; no text and no search contains it
 # The text for {size} in a custom style whose collection defines none.
 _DEFAULT_SIZES = {Size.SMALL: "small", Size.MEDIUM: "medium-sized", Size.LARGE: "large"}
 
@@ -146,9 +147,15 @@ def search_text(
     title: Mapping[str, str], description: Mapping[str, str], category: Mapping[str, str] | None, *more: str
 ) -> str:
     """Return the text that a search among styles matches, case-folded; never the prompt, which is confidential."""
-    texts = [*title.values(), *description.values(), *(category or {}).values(), *more]
-    # One line per text, so that a whole category can be distinguished from a word in a description.
-    return "\n".join(["", *(" ".join(text.split()) for text in texts), ""]).casefold()
+    categories = (category or {}).values()
+    lines = [_folded(text) for text in (*title.values(), *description.values(), *categories, *more)]
+    # Once more, marked, so that a whole category differs from a title. Servers of the release before read the first.
+    return "\n".join(["", *lines, *(_CATEGORY_MARK + _folded(text) for text in categories), ""])
+
+
+def _folded(text: str) -> str:
+    """Return a text as `search_text` has it: in NFC, on one line, case-folded."""
+    return " ".join(nfc(text).split()).casefold()
 
 
 def variables_of(style: AnyStyle) -> tuple[StyleVariable, ...]:
@@ -218,7 +225,7 @@ class StyleService:
         if wanted.members_only is not None:
             query = query.filter(members_only=wanted.members_only)
         if wanted.category is not None:
-            query = query.filter(search_text__contains=f"\n{category.casefold()}\n")
+            query = query.filter(search_text__contains=f"\n{_CATEGORY_MARK}{_folded(category)}\n")
         for word in search.split():
             query = query.filter(search_text__contains=word.casefold())
         return query

@@ -13,7 +13,7 @@ from services.core.error import InvalidInputError
 from services.core.idempotency import STORED_AS
 from services.core.message import Message, message
 from services.core.problems import Problems
-from services.core.text import clean_text
+from services.core.text import clean_text, nfc
 from services.core.unset import UNSET, Unset, set_fields
 from services.products.prompt import MAX_OPTIONS, MAX_VARIABLES, check_prompt, template_problems
 
@@ -199,8 +199,9 @@ def _variables(drafts: Sequence[VariableDraft], author_language: str) -> list[di
     return [
         {
             **dataclasses.asdict(draft),
-            "label": {author_language: draft.label},
-            "options": [{"value": option} for option in draft.options],
+            "label": {author_language: nfc(draft.label)},
+            "options": [{"value": nfc(option)} for option in draft.options],
+            "default": None if draft.default is None else nfc(draft.default),
         }
         for draft in drafts
     ]

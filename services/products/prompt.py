@@ -11,7 +11,8 @@ from models.enum import Size
 from services.core.error import InvalidInputError
 from services.core.message import Message, message
 from services.core.problems import Problems
-from services.core.text import clean_text, is_unusable
+from services.core.text import clean_text, is_unusable, nfc
+from services.products.toml_file import Localised, Text
 
 SIZE = "size"  # {size}: the collection's sentence for the chosen size
 INSTRUCTION = "instruction"  # {instruction}: the user's prompt, unless it is appended at the end
@@ -40,8 +41,8 @@ class VariableOption(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    value: str
-    label: dict[str, str] = {}
+    value: Text
+    label: Localised = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -60,9 +61,9 @@ class StyleVariable(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    label: dict[str, str]  # locale to text
+    label: Localised
     options: tuple[VariableOption, ...] = ()  # empty: free text
-    default: str | None = None
+    default: Text | None = None
     required: StrictBool = False  # a required variable with a default may be left out
     max_length: StrictInt = 60  # characters
 
@@ -182,7 +183,7 @@ def render_prompt(
         value = variables.get(variable.name, variable.default)
         if value is None:
             words[variable.name] = _UNSET
-        elif any(value == option.value for option in variable.options):
+        elif any(nfc(value) == option.value for option in variable.options):
             words[variable.name] = value
         else:  # also an option that was removed: an old generation's row may contain one
             words[variable.name] = quote(value)
@@ -230,7 +231,7 @@ def _check_value(variable: StyleVariable, given: object) -> str | None:
         raise InvalidInputError(message("This must be a string."), field)
     if given is not None and is_unusable(given):
         raise InvalidInputError(message("This contains characters that cannot be used."), field)
-    text = (given or "").strip()
+    text = nfc((given or "").strip())
     if not text:
         if variable.default is None and variable.required:
             raise InvalidInputError(message("Please fill this in."), field)

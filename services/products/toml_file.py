@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+
+from services.core.text import nfc
 
 LOCALES = ("en", "zh")  # every text of a profile has all of these
 
@@ -14,7 +16,8 @@ SHARED = "shared"  # folder beside the profiles with shared files: collections, 
 ENTRY = ConfigDict(frozen=True, extra="forbid")  # for every table in these files
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
-Localised = dict[str, str]  # locale to text
+Text = Annotated[str, AfterValidator(nfc)]  # that users search for, or choose by what they type
+Localised = dict[str, Text]  # locale to text
 Problem = tuple[str, str]  # place within a file, what is wrong there
 
 

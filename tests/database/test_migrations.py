@@ -19,7 +19,7 @@ from tortoise import Tortoise
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import OperationalError
 
-from models import ExternalEvent, JobRun, MailToken, SignupBonus, User, ids
+from models import ExternalEvent, JobRun, MailToken, SignupBonus, Style, User, ids
 from models.database.connection import (
     MIGRATION_CONFIG,
     is_outage,
@@ -307,6 +307,38 @@ async def test_migration_makes_keys_of_addresses_that_are_not_ascii(empty: str, 
             found = await User.all().order_by("id").values_list("email", "mail_address")
             assert set(found) == {*new, (key, "用户@例子.广告")}, "the key of o'neil is in use, so the row stays"
             assert await MailToken.filter(email=key).count() == 1
+
+    in_new_loop(migrated_before(empty, migration, tmp_path / "before"))
+    in_new_loop(write_old_rows())
+    assert migration in in_new_loop(migrate(empty))
+    in_new_loop(check_new_rows())
+
+
+async def test_migration_marks_the_categories_of_styles_and_composes_what_is_searched(
+    empty: str, tmp_path: Path
+) -> None:
+    migration = next(name for name in NAMES if name.endswith("_style_categories.py"))
+    collection = factories.collection()
+    whole, plain, deleted = (
+        factories.style(collection["id"], search_text=text, category=category)
+        for text, category in (
+            ("\nheroes\ncafe\u0301\nheroes\n夜  景\n", '{"en": "Heroes", "fr": "Cafe\\u0301", "zh": "夜 景"}'),
+            ("\nrain\n", None),
+            ("", None),
+        )
+    )
+
+    async def write_old_rows() -> None:
+        async with open_database(empty):
+            await insert("collections", collection)
+            for style in (whole, plain, deleted):
+                await insert("styles", style)
+
+    async def check_new_rows() -> None:
+        async with open_database(empty):
+            found = {style.id: style.search_text for style in await Style.all()}
+            assert found[whole["id"]] == "\nheroes\ncafé\nheroes\n夜  景\n\theroes\n\tcafé\n\t夜 景\n"
+            assert (found[plain["id"]], found[deleted["id"]]) == ("\nrain\n", "")
 
     in_new_loop(migrated_before(empty, migration, tmp_path / "before"))
     in_new_loop(write_old_rows())
