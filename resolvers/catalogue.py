@@ -133,11 +133,11 @@ async def styles(
             search=given(filter.search, None),
         )
     if filter is not None and given(filter.own, False):
-        own = page_request(str, first, after, last, before)
+        own = page_request(str, first, after, last, before, prefix=ids.STYLE)
         return Connection.of(
             await services.catalogue.styles.custom_styles(info.context.viewer, own, criteria), Style.of
         )
-    request = page_request(_style_key, first, after, last, before)
+    request = page_request(_style_key, first, after, last, before, prefix=ids.STYLE)
     return Connection.of(await services.catalogue.styles.styles(request, criteria), Style.of)
 
 

@@ -155,7 +155,7 @@ class User(Node):
         order = order_by or gallery.GenerationOrder.NEWEST
         page = await info.context.services.gallery.lists.generations(
             self.row.id,
-            page_request(generation_key(order), first, after, last, before, order),
+            page_request(generation_key(order), first, after, last, before, order, prefix=ids.GENERATION),
             filter.criteria() if filter else None,
             order,
             attributes_of(info),
@@ -172,7 +172,7 @@ class User(Node):
         last: int | None = None,
         before: str | None = None,
     ) -> Connection[Album]:
-        request = page_request(album_key, first, after, last, before)
+        request = page_request(album_key, first, after, last, before, prefix=ids.ALBUM)
         return Connection.of(await info.context.services.gallery.albums.page(self.row.id, request), Album.of)
 
     @strawberry.field(description="The account's tags, by their names.")
@@ -191,7 +191,7 @@ class User(Node):
     ) -> Connection[CreditTransaction]:
         page = await info.context.services.billing.ledger.transactions(
             self.row.id,
-            page_request(int, first, after, last, before),
+            page_request(int, first, after, last, before, prefix=None),
             filter.criteria() if filter else ledger.TransactionFilter(),
         )
         return Connection.of(page, CreditTransaction.of)

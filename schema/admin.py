@@ -6,6 +6,7 @@ from typing import Annotated
 import strawberry
 from strawberry.scalars import JSON
 
+from models import ids
 from schema.accounts import User
 from schema.billing import CreditTransaction, TransactionFilter
 from schema.events import AuditEntry, AuditFilter
@@ -58,7 +59,7 @@ class Admin:
         last: int | None = None,
         before: str | None = None,
     ) -> Connection[User]:
-        request = page_request(str, first, after, last, before)
+        request = page_request(str, first, after, last, before, prefix=ids.USER)
         return Connection.of(await info.context.services.accounts.lookup.users(search, request), User.of)
 
     @strawberry.field(
@@ -80,7 +81,7 @@ class Admin:
     ) -> Connection[Generation]:
         order = GenerationOrder.NEWEST
         page = await info.context.services.gallery.lists.all_generations(
-            page_request(generation_key(order), first, after, last, before, order),
+            page_request(generation_key(order), first, after, last, before, order, prefix=ids.GENERATION),
             filter.criteria() if filter else None,
             attributes_of(info),
         )
@@ -97,7 +98,7 @@ class Admin:
         filter: TransactionFilter | None = None,
     ) -> Connection[CreditTransaction]:
         page = await info.context.services.billing.ledger.all_transactions(
-            page_request(str, first, after, last, before),
+            page_request(str, first, after, last, before, prefix=ids.TRANSACTION),
             filter.criteria() if filter else ledger.TransactionFilter(),
         )
         return Connection.of(page, CreditTransaction.of)
@@ -112,7 +113,7 @@ class Admin:
         before: str | None = None,
         filter: AuditFilter | None = None,
     ) -> UncountedConnection[AuditEntry]:
-        request = page_request(str, first, after, last, before)
+        request = page_request(str, first, after, last, before, prefix=ids.AUDIT_ENTRY)
         account = filter.account_id() if filter else None
         page = await info.context.services.events.audit_log.entries(request, account)
         return UncountedConnection.of(page, AuditEntry.of)
@@ -128,7 +129,7 @@ class Admin:
         last: int | None = None,
         before: str | None = None,
     ) -> Connection[PaymentReview]:
-        request = page_request(str, first, after, last, before)
+        request = page_request(str, first, after, last, before, prefix=ids.EXTERNAL_EVENT)
         return Connection.of(await info.context.services.payments.reviews.open(request), PaymentReview.of)
 
     @strawberry.field(description="Statistics of a time window; of the last 24 hours where neither end is given.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 import strawberry
 
 import models
+from models import ids
 from models.generation_row import all_final
 from schema.generations import Generation, GenerationFilter, generation_key
 from schema.runtime.attribute import attributes_of
@@ -58,7 +59,7 @@ class Album(Node):
         page = await info.context.services.gallery.lists.in_album(
             self.row.user_id,
             self.row.id,
-            page_request(generation_key(order), first, after, last, before, order),
+            page_request(generation_key(order), first, after, last, before, order, prefix=ids.GENERATION),
             filter.criteria() if filter else gallery.GenerationFilter(),
             order,
             attributes_of(info),

@@ -168,7 +168,7 @@ class Generation(Node):
         before: str | None = None,
     ) -> "Connection[Generation]":
         order = gallery.GenerationOrder.NEWEST
-        request = page_request(generation_key(order), first, after, last, before, order)
+        request = page_request(generation_key(order), first, after, last, before, order, prefix=ids.GENERATION)
         page = await info.context.services.gallery.lists.children(
             self.row.user_id, self.row.id, request, attributes_of(info)
         )
@@ -186,7 +186,7 @@ class Generation(Node):
         last: int | None = None,
         before: str | None = None,
     ) -> "Connection[Generation]":
-        request = page_request(str, first, after, last, before, _CHAIN)
+        request = page_request(str, first, after, last, before, _CHAIN, prefix=ids.GENERATION)
         page = await info.context.services.gallery.lists.chain(
             self.row.user_id, self.row.id, request, attributes_of(info)
         )

@@ -7,7 +7,7 @@ from typing import Any
 import strawberry
 
 import models
-from models import enum
+from models import enum, ids
 from schema.runtime.connection import UncountedConnection, page_request
 from schema.runtime.context import Info
 from schema.runtime.enum import WebhookDeliveryState, WebhookDisabledReason, WebhookEventType, WebhookFailure
@@ -97,7 +97,7 @@ class WebhookEndpoint(Node):
         before: str | None = None,
         state: WebhookDeliveryState | None = None,
     ) -> UncountedConnection[WebhookDelivery]:
-        request = page_request(str, first, after, last, before)
+        request = page_request(str, first, after, last, before, prefix=ids.WEBHOOK_DELIVERY)
         page = await info.context.services.webhooks.deliveries.page(self.id, request, state)
         return UncountedConnection.of(page, WebhookDelivery.of)
 

@@ -124,28 +124,28 @@ def encode_cursors(keys: list[Any], order: str = "") -> list[str]:
     return [encode((prefix + key).encode(), newline=False).translate(_URL_SAFE).decode("ascii") for key in keys]
 
 
-def _decode(cursor: str, argument: str, read: Callable[[str], K], order: str) -> K:
+def _decode(cursor: str, argument: str, read: Callable[[str], K], order: str, prefix: str | None) -> K:
     try:
         text = base64.urlsafe_b64decode(cursor[:100].encode()).decode("ascii")
         key = read(text.removeprefix(order).lstrip())
         # Only keys that this server can have encoded: the driver fails on numbers past 64 bits and on NUL.
-        if _is_valid(key) and encode_cursor(key, order) == cursor:
+        if _is_valid(key, prefix) and encode_cursor(key, order) == cursor:
             return key
     except (ValueError, binascii.Error):
         pass
     raise InvalidInputError(message("This is not a cursor of this list."), field=(argument,))
 
 
-def _is_valid(key: object) -> bool:
+def _is_valid(key: object, prefix: str | None) -> bool:
     match key:
         case bool():
             return True
         case int():
             return 0 <= key < 2**31
         case str():
-            return ids.is_id(key)
+            return ids.is_id(key, prefix)
         case tuple():
-            return all(_is_valid(part) for part in key)
+            return all(_is_valid(part, prefix) for part in key)
     return False
 
 
@@ -156,10 +156,12 @@ def page_request(
     last: int | None,
     before: str | None,
     order: str = "",
+    *,
+    prefix: str | None,
 ) -> PageRequest[K]:
     """Return the arguments of a list field with decoded cursors.
 
-    `read` makes a key of its text, or raises ValueError.
+    `read` makes a key of its text, or raises ValueError. `prefix`: of the IDs in the list's keys; None: they have none.
 
     Raises:
         InvalidInputError: a size outside 1 to 100, both `first` and `last`, or a cursor of another list or order.
@@ -167,9 +169,9 @@ def page_request(
     """
     request = PageRequest(
         first,
-        None if after is None else _decode(after, "after", read, order),
+        None if after is None else _decode(after, "after", read, order, prefix),
         last,
-        None if before is None else _decode(before, "before", read, order),
+        None if before is None else _decode(before, "before", read, order, prefix),
     )
     loaded.count_page(request.size)
     return request
