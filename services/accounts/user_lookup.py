@@ -51,7 +51,16 @@ class UserLookup:
 
 
 def _contains(wanted: str) -> Q:
-    """Return the filter for a part of an address; the ORM escapes % and _."""
-    keys = Q(email__contains=wanted.lower())
-    # A key has its domain in ASCII.
-    return keys if wanted.isascii() else keys | Q(mail_address__icontains=wanted)
+    """Return the filter for a part of an address; the ORM escapes % and _.
+
+    The text is lowered here: SQLite folds only the case of ASCII. Addresses are stored with the part before the @ in
+    lower case in `email`, whose domain is in ASCII, and with the domain in lower case as it is typed in `mail_address`.
+    """
+    lowered = wanted.lower()
+    key = Q(email__contains=lowered)
+    if lowered.isascii():
+        return key
+    local, at, domain = lowered.rpartition("@")
+    if not at:
+        return key | Q(mail_address__contains=lowered)
+    return key | Q(email__contains=f"{local}@", mail_address__contains=f"@{domain}")

@@ -87,6 +87,25 @@ async def test_admin_finds_accounts_by_part_of_the_address_or_id_newest_first(id
         assert (refused["code"], refused["field"]) == ("INVALID_INPUT", ["search"])
 
 
+async def test_admin_finds_addresses_of_any_alphabet_ignoring_case(idle_server: Running) -> None:
+    admin = await make_admin(idle_server.api, "root@darkroom.example")
+    for email in ("Bob.Öz@MÜNCHEN-test.de", "bob@example.com"):
+        await idle_server.api.sign_up(email)
+    for search in (
+        "MÜNCHEN",
+        "münchen-Test.DE",
+        "Öz@MÜN",
+        "ÖZ",
+        "bob.öz@münchen-test.de",
+        "xn--mnchen",
+        "BOB.ö",
+        "ÖZ@m",
+    ):
+        assert await search_emails(admin, search) == ["Bob.Öz@münchen-test.de"], search
+    for search in ("Bob@MÜN", "b.öz@ünchen", "bob@münchen-test.de"):
+        assert await search_emails(admin, search) == [], search
+
+
 async def test_admin_pages_accounts_in_both_directions(idle_server: Running) -> None:
     admin = await make_admin(idle_server.api, "admin@few.example")
     for number in range(4):
