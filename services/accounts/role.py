@@ -43,7 +43,7 @@ class RoleService:
         least one super admin always remains.
 
         Raises:
-            ConflictError: it is the actor's own account.
+            ConflictError: it is the actor's own account, or a guest, which is deleted in time and cannot sign in again.
             ForbiddenError: the actor is no longer a super admin.
             InvalidInputError: the reason is invalid.
             NotFoundError: the account does not exist or was deleted.
@@ -135,10 +135,17 @@ class RoleService:
 
 
 async def _change(actor_id: str | None, user_id: str, role: Role, reason: str | None = None) -> _RoleChange | None:
-    """Write the role and its audit entry, the account being locked; None if the account has the role already."""
-    before = (await User.get(id=user_id)).role
+    """Write the role and its audit entry, the account being locked; None if the account has the role already.
+
+    Raises:
+        ConflictError: a guest would become an admin.
+    """
+    user = await User.get(id=user_id)
+    before = user.role
     if before is role:
         return None
+    if user.is_guest and role is not Role.USER:
+        raise ConflictError(message("A guest cannot be an admin; it has to sign up first."), field=("userId",))
     account = await account_change.bump_version(user_id)
     await User.filter(id=user_id).update(role=role)
     entry = await audit_log.record(

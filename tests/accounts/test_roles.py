@@ -16,6 +16,7 @@ from services.billing.admin_grant import PassRequest
 from services.core.error import Refusal
 from services.operations.maintenance import MaintenanceChange
 from settings import Settings
+from tests.accounts.test_guests import guest_of
 from tests.conftest import Running, running
 from tests.support.client import Api, until
 from tests.support.mail_server import Mailbox
@@ -54,6 +55,17 @@ async def unproven_key(api: Api) -> str:
     unproven = "UPDATE users SET email_verified = FALSE, owner_proven = FALSE WHERE id = $1 RETURNING id"
     assert await rows(unproven, api.user["id"])
     return str(key)
+
+
+async def test_guest_cannot_be_made_an_admin(idle_server: Running) -> None:
+    root, guest = await sign_up_as(idle_server.api, Role.SUPER_ADMIN, "root"), await guest_of(idle_server.api)
+    for role in (Role.ADMIN, Role.SUPER_ADMIN):
+        refused = await root.one(SET, userId=guest.user["id"], role=role)
+        assert refused["errors"] == [{"code": "CONFLICT", "field": ["userId"]}]
+    assert (await root.one(SET, userId=guest.user["id"], role=Role.USER))["errors"] == []
+    assert await AuditEntry.all().count() == 0
+    await User.filter(id=guest.user["id"]).update(role=Role.ADMIN)  # by the release before
+    assert (await root.one(SET, userId=guest.user["id"], role=Role.USER))["user"]["role"] == Role.USER
 
 
 async def test_super_admin_sets_roles_and_each_change_is_audited(idle_server: Running) -> None:
