@@ -290,7 +290,7 @@ INVARIANTS = (
     Invariant(
         "A1",
         "the used allowance of a pass equals the generations it paid for, and stays within its limits",
-        """
+        f"""
         SELECT h.holder_id AS id FROM pass_hours h
             JOIN passes p ON p.id = h.holder_id
             LEFT JOIN (
@@ -309,8 +309,8 @@ INVARIANTS = (
         SELECT g.id FROM generations g
             LEFT JOIN passes p ON p.id = g.pass_id
             LEFT JOIN pass_hours h ON h.holder_id = g.pass_id AND h.hour = g.pass_hour
-        WHERE g.paid_by = 'PASS' AND (p.id IS NULL OR p.user_id <> g.user_id OR h.id IS NULL)
-        """,
+        WHERE g.paid_by = 'PASS' AND (p.id IS NULL OR {_is_others("p.user_id", "g.user_id")} OR h.id IS NULL)
+        """,  # noqa: S608 - constants
     ),
     Invariant(
         "A2",

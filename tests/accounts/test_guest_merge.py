@@ -10,22 +10,24 @@ from typing import Any
 
 import pytest
 
-from models import CreditTransaction, File, Session, Style, StylePicture, Upload, User, ids
+from models import CreditTransaction, File, Generation, Session, Style, StylePicture, Upload, User, ids
 from models.database.connection import rows
-from models.enum import Role
+from models.enum import PaidBy, Role
 from services.accounts.sign_ins import merge_token
 from services.catalogue.custom_style import MAX_PER_ACCOUNT
 from services.gallery import album, tag
 from setting_types import Switch
 from settings import Settings
 from tests.accounts.test_guests import VIEWER, guest_of, sign_up
+from tests.billing.test_granted_plan import END as END_PLAN
+from tests.billing.test_granted_plan import GRANT as GRANT_PLAN
 from tests.conftest import Running, running
 from tests.support.client import Api, photo
 from tests.support.custom_styles import CREATE_STYLE, RAIN
 from tests.support.gallery_pages import create
-from tests.support.integrity import adjust_credits, assert_invariants, stored_keys
+from tests.support.integrity import adjust_credits, assert_invariants, make_admin, stored_keys
 from tests.support.named_lists import DELETE_ALBUM, REMOVE, REMOVE_TAGS, add_tags, new_album, tags_of
-from tests.support.passes import grant
+from tests.support.passes import advance, grant
 
 TOKEN = "mutation { createMergeToken { token expiresAt errors { code message } } }"
 MERGE = """
@@ -243,6 +245,22 @@ async def test_pass_or_full_list_of_styles_is_refused(idle_server: Running) -> N
     assert problem(await merge(ada, token)) == ("CONFLICT", None)
     await held.delete()
     assert (await merge(ada, token))["errors"] == []
+
+
+async def test_guest_whose_pass_and_plan_have_ended_is_merged(idle_server: Running) -> None:
+    ada, guest = await idle_server.api.sign_up(), await guest_of(idle_server.api)
+    admin, token = await make_admin(idle_server.api), await token_of(guest)
+    assert (await admin.one(GRANT_PLAN, userId=guest.user["id"], plan="basic", reason="Partner."))["errors"] == []
+    assert problem(await merge(ada, token)) == ("CONFLICT", None)
+    assert (await admin.one(END_PLAN, userId=guest.user["id"], reason="Over."))["errors"] == []
+    held = await grant(guest)
+    made = await made_by(idle_server, guest)
+    assert (await Generation.get(id=made)).paid_by == PaidBy.PASS
+    assert problem(await merge(ada, token)) == ("CONFLICT", None)
+    await advance(held, 24 * 400)
+    assert (await merge(ada, token))["errors"] == []
+    assert (await Generation.get(id=made)).user_id == ada.user["id"]
+    await assert_invariants(idle_server.services)
 
 
 async def test_merge_keeps_the_limits_of_albums_and_tags(idle_server: Running, monkeypatch: Any) -> None:

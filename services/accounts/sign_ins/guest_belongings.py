@@ -1,8 +1,10 @@
 """What a guest has, moved to the account that it is merged into, in the transaction that deletes the guest."""
 
+from datetime import UTC, datetime
+
 from models import CreditTransaction, Membership, Pass, Style, User
 from models.database.connection import rows
-from models.enum import TransactionType
+from models.enum import MembershipStatus, TransactionType
 from services.billing import ledger
 from services.billing.grants import expiry
 from services.billing.ledger import MAX_LINE, LedgerLine
@@ -50,7 +52,7 @@ async def check(guest: User, user: User, quota: StorageQuota) -> None:
         raise ConflictError(
             message("Some of the guest's pictures are still being made. Try again when they are ready.")
         )
-    if await Pass.exists(user_id=guest.id) or await Membership.exists(user_id=guest.id):
+    if await _has_pass(guest.id) or await _has_plan(guest.id):
         raise ConflictError(message("The guest has a pass or a plan, which cannot be moved. Sign up with it instead."))
     if guest.credits < 0:
         raise _credits_stay()
@@ -63,6 +65,16 @@ async def check(guest: User, user: User, quota: StorageQuota) -> None:
     if usage is not None and usage.generations:
         await quota.check_generations(user.id, usage.generations)
         await quota.check_bytes(user.id, usage.used_bytes)
+
+
+async def _has_pass(user_id: str) -> bool:
+    """Whether a pass runs or follows; those that have expired stay with the guest."""
+    return await Pass.exists(user_id=user_id, revoked_at__isnull=True, expires_at__gt=datetime.now(UTC))
+
+
+async def _has_plan(user_id: str) -> bool:
+    """Whether a plan has not ended; those that have stay with the guest."""
+    return await Membership.filter(user_id=user_id).exclude(status=MembershipStatus.ENDED).exists()
 
 
 async def _check_lists(guest_id: str, user_id: str) -> None:
