@@ -52,6 +52,7 @@ def _stats(row: dict[str, Any]) -> Stats:
         total_generations=int(row["completed"]),
         failed_generations=int(row["failed"]),
         favorites=int(row["favorites"]),
-        credits_spent=int(row["spent"]),
+        # Earlier releases returned to an account what a guest had spent before it was merged.
+        credits_spent=max(int(row["spent"]), 0),
         last_generation_at=datetime.fromisoformat(newest) if isinstance(newest, str) else newest,
     )

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from models import AuditEntry, Generation, User
+from models import AuditEntry, CreditTransaction, Generation, User
 from models.database.connection import rows, run_tx
-from models.enum import AdminAction, PaidBy
+from models.enum import AdminAction, PaidBy, TransactionType
 from services.billing import ledger, passes
 from services.core.error import ConflictError
 from services.core.message import message
@@ -29,7 +29,8 @@ class AdminRefundService:
         Raises:
             InvalidInputError: the reason is invalid.
             NotFoundError: it does not exist, or its owner was deleted.
-            ConflictError: it is in progress, was refunded before, or nothing was paid for it.
+            ConflictError: it is in progress, was refunded before, nothing was paid for it, or a guest paid for it that
+                was merged into its owner since.
         """
         clean = clean_reason(reason)
         await self._events.admin_action(
@@ -43,6 +44,7 @@ async def _refund(admin_id: str, user_id: str, generation_id: str, reason: str) 
     # Ending, refunding or deleting a generation locks the account's row as well, so this row cannot change now.
     row = await Generation.get(id=generation_id)
     _check(row)
+    await _check_charged(row)
     await rows(
         "UPDATE generations SET refunded = (1 = 1), version = version + 1, updated_at = NOW() WHERE id = $1"
         " RETURNING id",
@@ -77,3 +79,14 @@ def _check(row: Generation) -> None:
         raise ConflictError(message("This generation has already been refunded."), field)
     if row.paid_by is PaidBy.PLAN or (row.paid_by is PaidBy.CREDITS and not row.cost):
         raise ConflictError(message("Nothing was paid for this generation, so it cannot be refunded."), field)
+
+
+async def _check_charged(row: Generation) -> None:
+    """Check that the owner paid. The credits of a merged guest may have been its bonus, which must not be moved."""
+    charged = CreditTransaction.filter(generation_id=row.id, type=TransactionType.DEDUCTION)
+    if await charged.exclude(user_id=row.user_id).exists():
+        text = message(
+            "A guest paid for this generation before it was merged into the account. Adjust the account's credits"
+            " instead."
+        )
+        raise ConflictError(text, ("id",))

@@ -8,8 +8,10 @@ import pytest
 from models import AuditEntry, Generation, Pass, PassHour, Plan, Style, User
 from models.database.connection import run_tx
 from models.enum import PaidBy
-from services.billing import passes
+from services.billing import ledger, passes
 from services.generations.claim import Claim
+from tests.accounts.test_guest_merge import made_by, merge, token_of
+from tests.accounts.test_guests import guest_of
 from tests.conftest import Running
 from tests.support.client import CANCEL, CREDITS, GENERATION, PROGRESS, Api, photo
 from tests.support.fakes.openrouter import ScriptedOpenRouter
@@ -32,6 +34,7 @@ mutation($id: ID!, $reason: String) { cancelGeneration(id: $id, reason: $reason)
 DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds errors { code } } }"
 GALLERY = "subscription { galleryChanged { kind version generationId generation { id status refunded } } }"
 METADATA = "{ viewer { transactions(first: 1) { nodes { type amount metadata generation { id } } } } }"
+SPENT = "{ viewer { credits stats { creditsSpent } } }"
 PASS = "{ viewer { pass { images { used usedInTotal } } } }"
 WHY = "Support ticket 4711"
 
@@ -169,6 +172,24 @@ async def test_deleted_generation_is_refunded_and_not_returned(idle_server: Runn
     assert (await admin.refused(RETRY, id=id, reason=WHY))["code"] == "NOT_FOUND"
     assert [line["type"] for line in await ada.ledger()] == ["BONUS", "DEDUCTION", "REFUND"]
     await assert_invariants(idle_server.services)
+
+
+async def test_what_a_guest_paid_before_it_was_merged_is_not_refunded(idle_server: Running) -> None:
+    ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
+    guest = await guest_of(idle_server.api)
+    own, moved = [await made_by(idle_server, api) for api in (ada, guest)]
+    merged = await merge(ada, await token_of(guest))
+    assert (merged["errors"], merged["movedCredits"]) == ([], 0)
+    before = await ada.one(SPENT)
+    assert "A guest paid" in await conflict(admin, REFUND, moved)
+    assert await ada.one(SPENT) == before == {"credits": ada.user["credits"] - 1, "stats": {"creditsSpent": 1}}
+    assert not (await ada.generation(moved))["refunded"]
+    assert (await admin.one(REFUND, id=own, reason=WHY))["errors"] == []
+    assert await ada.one(SPENT) == {"credits": ada.user["credits"], "stats": {"creditsSpent": 0}}
+    assert await audited() == [(admin.user["id"], "REFUND_GENERATION", own)]
+    await assert_invariants(idle_server.services)
+    await run_tx(ledger.post, ada.user["id"], ledger.refund(moved, 1))  # as by an earlier release
+    assert (await ada.one(SPENT))["stats"] == {"creditsSpent": 0}
 
 
 async def test_retry_is_a_new_free_generation_with_the_same_input(
