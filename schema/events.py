@@ -23,8 +23,8 @@ from services.events.activity import Activity
 class AuditFilter:
     account: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET,
-        description="Those about this account, its generations or its payments; of what it did itself as an admin, "
-        "only what concerns it.",
+        description="Those about this account, its generations or its payments, also from when they were a guest's "
+        "that was merged into it; of what it did itself as an admin, only what concerns it.",
     )
 
     def account_id(self) -> str | None:

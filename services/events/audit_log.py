@@ -35,11 +35,20 @@ class AuditLog:
     """Reads the audit log."""
 
     async def entries(self, request: PageRequest[str], account: str | None = None) -> Page[AuditEntry, str]:
-        """A page of the entries, newest first; with `account`, of those about it, its generations and payments."""
-        query = AuditEntry.all()
-        if account is not None:
-            query = query.filter(Q(target=account) | JsonText("detail", "user", account))
-        return await replica_page(lambda: paginate(query, request, key="id", descending=True))
+        """A page of the entries, newest first; with `account`, of those about it, its generations and payments.
+
+        What was done to a guest stays under the guest's id, and is part of the account that it was merged into.
+        """
+
+        async def read() -> Page[AuditEntry, str]:
+            query = AuditEntry.all()
+            if account is not None:
+                merged = await User.filter(merged_into_id=account).values_list("id", flat=True)
+                accounts = [account, *(str(id) for id in merged)]
+                query = query.filter(Q(target__in=accounts) | JsonText("detail", "user", accounts))
+            return await paginate(query, request, key="id", descending=True)
+
+        return await replica_page(read)
 
     async def by_ids(self, entry_ids: list[str]) -> dict[str, AuditEntry]:
         """Return the entries with these ids, by id; unknown ids are left out."""

@@ -9,6 +9,8 @@ from models.database.connection import rows
 from models.enum import AdminAction, Role
 from services.accounts.user import DEMO_EMAIL
 from services.events import audit_log
+from tests.accounts.test_guest_merge import made_by, merge, token_of
+from tests.accounts.test_guests import guest_of
 from tests.conftest import Running
 from tests.support import factories
 from tests.support.client import Api
@@ -255,6 +257,26 @@ async def test_audit_log_of_an_account_has_what_was_done_to_it_and_its_generatio
     assert await targets(hers) == await targets("x") == await targets(ids.new_id(ids.USER)) == []
     assert await targets(None) == [None, hers, eve, ada]
     assert (await admin.one(AUDIT_LOG, first=1))["auditLog"]["nodes"][0]["detail"] == {"after": {"user": ada}}
+
+
+async def test_audit_log_of_an_account_has_what_was_done_to_its_guest(idle_server: Running) -> None:
+    admin, ada, eve = (
+        await make_admin(idle_server.api),
+        await idle_server.api.sign_up("ada@example.com"),
+        await idle_server.api.sign_up("eve@example.com"),
+    )
+    guest = await guest_of(idle_server.api)
+    made = await made_by(idle_server, guest)
+    refund = 'mutation($id: ID!) { adminRefundGeneration(id: $id, reason: "Blurred") { errors { code } } }'
+    assert (await admin.one(refund, id=made))["errors"] == []
+    by, guest_id = admin.user["id"], guest.user["id"]
+    await audit_log.record(by, AdminAction.ADJUST_CREDITS, guest_id, reason="A gift")
+    assert (await merge(ada, await token_of(guest)))["errors"] == []
+    await audit_log.record(by, AdminAction.SET_SUSPENDED, ada.user["id"], reason="Spam")
+    for account, expected in ((ada.user["id"], [ada.user["id"], guest_id, made]), (guest_id, [guest_id, made])):
+        found = (await admin.one(AUDIT_LOG, filter={"account": account}))["auditLog"]["nodes"]
+        assert [node["target"] for node in found] == expected
+    assert (await admin.one(AUDIT_LOG, filter={"account": eve.user["id"]}))["auditLog"]["nodes"] == []
 
 
 @pytest.mark.any_database

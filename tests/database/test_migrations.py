@@ -19,7 +19,7 @@ from tortoise import Tortoise
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import OperationalError
 
-from models import ExternalEvent, JobRun, MailToken, SignupBonus, Style, User, ids
+from models import Album, ExternalEvent, JobRun, MailToken, SignupBonus, Style, User, ids
 from models.database.connection import (
     MIGRATION_CONFIG,
     is_outage,
@@ -344,6 +344,33 @@ async def test_migration_marks_the_categories_of_styles_and_composes_what_is_sea
     in_new_loop(write_old_rows())
     assert migration in in_new_loop(migrate(empty))
     in_new_loop(check_new_rows())
+
+
+async def test_migration_gives_albums_their_places(empty: str, tmp_path: Path) -> None:
+    migration = next(name for name in NAMES if name.endswith("_merged_guests.py"))
+    old = {"ada": [("a", 3), ("b", 0), ("c", 3)], "eve": [("a", 0), ("b", 1)]}
+
+    async def write_old_rows() -> None:
+        async with open_database(empty):
+            for name, albums in old.items():
+                user = await insert("users", factories.user(email=f"{name}@example.com"))
+                for album, position in albums:
+                    sql = (
+                        "INSERT INTO albums (id, user_id, name, name_key, position, size, created_at, updated_at)"
+                        " VALUES ($1, $2, $3, $3, $4, 0, NOW(), NOW()) RETURNING id"
+                    )
+                    await rows(sql, f"alb_{name}_{album}", user["id"], album, position)
+
+    async def places() -> list[tuple[str, int]]:
+        async with open_database(empty):
+            return await Album.all().order_by("id").values_list("id", "position")
+
+    in_new_loop(migrated_before(empty, migration, tmp_path / "before"))
+    in_new_loop(write_old_rows())
+    assert migration in in_new_loop(migrate(empty))
+    assert in_new_loop(places()) == [
+        ("alb_ada_a", 1), ("alb_ada_b", 0), ("alb_ada_c", 2), ("alb_eve_a", 0), ("alb_eve_b", 1),
+    ]  # fmt: skip
 
 
 async def generated(url: str) -> None:

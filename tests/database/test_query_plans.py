@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from models import User
 from models.database.connection import is_postgres, open_database, rows
 from models.database.search_index import HAS_PAIRS, character_pairs
 from models.enum import GenerationStatus, MediaKind
@@ -125,6 +126,14 @@ async def test_every_order_and_filter_of_the_gallery_uses_an_index(user_id: str,
     if is_postgres(database):
         explained = await plan(NONE_DELETED.where(HAS_PAIRS, character_pairs(["fox"])).all(None))
         assert "ix_generations_words" in explained
+
+
+async def test_guests_of_an_account_are_found_by_their_index(user_id: str, plan: Plan, database: str) -> None:
+    # Of so few accounts, PostgreSQL would read all.
+    if is_postgres(database):
+        await rows("SET enable_seqscan = off")
+    explained = await plan(User.filter(merged_into_id=user_id).values_list("id", flat=True))
+    assert "ix_users_merged" in explained
 
 
 @pytest.mark.postgres_only
