@@ -25,7 +25,7 @@ class Album(Model):
     user_id: str
     name = fields.CharField(max_length=ALBUM_NAME_MAX)
     name_key = fields.CharField(max_length=ALBUM_NAME_MAX * _KEY_FACTOR)  # the name, case-folded
-    position = fields.IntField()  # in the account's list, from 0; those of a merged guest may repeat some
+    position = fields.IntField()  # in the account's list, from 0
     size = fields.IntField(default=0)  # number of entries
     created_at = fields.DatetimeField(auto_now_add=True)
     updated_at = fields.DatetimeField(auto_now=True)

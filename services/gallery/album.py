@@ -24,6 +24,12 @@ MAX_PER_ACCOUNT = 200
 MAX_ENTRIES = 10_000  # generations of one album
 _KEY = ("position", "id")
 _ID = ("id",)
+_NUMBER = """
+UPDATE albums SET position = given.place, updated_at = NOW() FROM (
+    SELECT id, CAST(ROW_NUMBER() OVER (ORDER BY position, id) AS INT) - 1 AS place FROM albums WHERE user_id = $1
+) AS given
+WHERE albums.id = given.id AND albums.position <> given.place RETURNING albums.id
+"""
 # The album $2 of the account $1 gets the place $3, and the others keep their order. The database numbers them: an
 # account may have more albums than a statement takes parameters.
 _MOVE = """
@@ -144,6 +150,7 @@ class AlbumService:
         async def work() -> tuple[None, AccountChange]:
             account = await account_change.bump_version(user_id)
             await (await self._find(user_id, album_id)).delete()
+            await number(user_id)
             return None, account.with_new_gallery()
 
         await self._change(work)
@@ -222,6 +229,11 @@ class AlbumService:
         if album is None:
             raise NotFoundError(field=_ID)
         return album
+
+
+async def number(user_id: str) -> None:
+    """Make the positions of an account's albums their places in its list, with the account's lock."""
+    await rows(_NUMBER, user_id)
 
 
 async def _check_unused(user_id: str, name: str) -> None:

@@ -59,6 +59,11 @@ _CLEARED_TEXTS = (
 )
 _CLEARED_REFERENCES = "original_id = NULL, result_id = NULL, preview = NULL, share_slug = NULL, shared_at = NULL"
 
+_ALBUMS_CHANGED = """
+UPDATE albums SET updated_at = NOW() WHERE id IN (SELECT album_id FROM album_entries WHERE generation_id IN ({}))
+RETURNING id
+"""
+
 
 async def soft_delete(
     account: AccountChange, generation_ids: Sequence[str], costs: ExpectedCosts
@@ -74,6 +79,7 @@ async def soft_delete(
         return [], [], account
     found = [row.id for row in present]
     canceled, account = await cancel(account, found, costs)
+    await rows(_ALBUMS_CHANGED.format(placeholders(found)), *found)  # while they have them: a trigger removes entries
     await rows(
         "UPDATE generations SET deleted_at = NOW(), updated_at = NOW(), version = version + 1,"  # noqa: S608 - constants and placeholders
         f" is_favorite = (1 = 0), {_CLEARED_TEXTS}, {_CLEARED_REFERENCES}"

@@ -296,6 +296,46 @@ async def test_guest_keeps_albums_and_tags_when_merged(idle_server: Running) -> 
     await assert_invariants(idle_server.services)
 
 
+async def test_position_is_the_place_after_deletions_and_merges(idle_server: Running) -> None:
+    ada, guest = await idle_server.api.sign_up(), await guest_of(idle_server.api)
+    made = {name: await new_album(ada, name) for name in ("Ants", "Bears", "Cats", "Deer")}
+    for name in ("Eels", "cats", "Foxes"):
+        await new_album(guest, name)
+
+    async def places() -> list[tuple[str, int]]:
+        return [(one["name"], one["position"]) for one in (await ada.one(ALBUMS))["albums"]["nodes"]]
+
+    await ada.one(DELETE_ALBUM, id=made["Bears"])
+    assert await places() == [("Ants", 0), ("Cats", 1), ("Deer", 2)]
+    await new_album(ada, "Bears")
+    assert (await merge(ada, await token_of(guest)))["errors"] == []
+    assert await places() == [("Ants", 0), ("Cats", 1), ("Deer", 2), ("Bears", 3), ("Eels", 4), ("Foxes", 5)]
+    await ada.one(DELETE_ALBUM, id=made["Ants"])
+    assert await places() == [("Cats", 0), ("Deer", 1), ("Bears", 2), ("Eels", 3), ("Foxes", 4)]
+
+
+async def test_album_says_when_pictures_were_deleted_or_merged_into_it(idle_server: Running) -> None:
+    ada, guest = await idle_server.api.sign_up(), await guest_of(idle_server.api)
+    made, hers = await create(ada, 2), await create(guest, 1)
+    await idle_server.services.generations.worker.process(hers[0])
+    await new_album(ada, "Foxes", made)
+    await new_album(ada, "Bears", made[1:])
+    await new_album(ada, "Wolves")
+    await new_album(guest, "foxes", hers)
+    await new_album(guest, "wolves")
+
+    async def changed() -> dict[str, str]:
+        return {one["name"]: one["updatedAt"] for one in (await ada.one(ALBUMS))["albums"]["nodes"]}
+
+    before = await changed()
+    assert (await ada.one(DELETE, ids=made[:1]))["errors"] == []
+    deleted = await changed()
+    assert [name for name in before if deleted[name] > before[name]] == ["Foxes"]
+    assert (await merge(ada, await token_of(guest)))["errors"] == []
+    merged = await changed()
+    assert [name for name in before if merged[name] > deleted[name]] == ["Foxes"], "nothing came into Wolves"
+
+
 async def test_albums_and_tags_are_exported_and_deleted_with_the_account(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     await ada.verify_address()

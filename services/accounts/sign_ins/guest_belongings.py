@@ -16,18 +16,27 @@ from services.gallery import album, tag
 from services.media.quota import StorageQuota
 
 # Albums and tags: those with a name that the account has as well are joined, the others follow its own.
-_LIST_MOVES = (
+_JOIN = (
     "INSERT INTO {list}_entries ({list}_id, generation_id, is_favorite)"
     " SELECT own.id, e.generation_id, e.is_favorite FROM {list}_entries e JOIN {list}s l ON l.id = e.{list}_id"
     " JOIN {list}s own ON own.name_key = l.name_key WHERE l.user_id = $1 AND own.user_id = $2",
     "DELETE FROM {list}s WHERE user_id = $1 AND name_key IN (SELECT name_key FROM {list}s WHERE user_id = $2)",
-    "UPDATE {list}s SET user_id = $2 WHERE user_id = $1",
+)
+_LIST_MOVES = (
+    "UPDATE albums SET updated_at = NOW() WHERE user_id = $2 AND name_key IN"
+    " (SELECT name_key FROM albums WHERE user_id = $1 AND size > 0)",
+    *(statement.format(list="album") for statement in _JOIN),
+    "UPDATE albums SET user_id = $2, updated_at = NOW(), position = position"
+    " + (SELECT COALESCE(MAX(position) + 1, 0) FROM albums WHERE user_id = CAST($2 AS VARCHAR)) WHERE user_id = $1",
+    "DELETE FROM tags WHERE user_id IN ($1, $2) AND size = 0",
+    *(statement.format(list="tag") for statement in _JOIN),
+    "UPDATE tags SET user_id = $2 WHERE user_id = $1",
 )
 _EXISTING = {"albums": "", "tags": " AND size > 0"}  # which rows count: a tag exists while a generation has it
 # Deleted generations stay: nothing of them is left but what statistics count. Whose bytes a file or a picture has stays
 # in its folder, which is part of the key, so that nothing is copied and signed links go on working.
 _MOVES = (
-    *(statement.format(list=name) for name in ("album", "tag") for statement in _LIST_MOVES),
+    *_LIST_MOVES,
     "UPDATE generations SET user_id = $2, version = version + 1, updated_at = NOW()"
     " WHERE user_id = $1 AND deleted_at IS NULL",
     "UPDATE files SET folder_id = COALESCE(folder_id, owner_id), owner_id = $2, updated_at = NOW()"
@@ -126,6 +135,7 @@ async def move(guest: AccountChange, user: AccountChange) -> tuple[AccountChange
     """
     for statement in _MOVES:
         await rows(f"{statement} RETURNING id", guest.user_id, user.user_id)
+    await album.number(user.user_id)
     credits = await movable_credits(guest)
     if credits > MAX_LINE:
         raise _credits_stay()
