@@ -107,7 +107,7 @@ class Archive:
             yield piece
         async for piece in _list("albumEntries", AlbumEntry.filter(album__user_id=user_id), _album_entry):
             yield piece
-        async for piece in _list("tags", Tag.filter(user_id=user_id), _named_list):
+        async for piece in _list("tags", Tag.filter(user_id=user_id, size__gt=0), _named_list):
             yield piece
         async for piece in _list("tagEntries", TagEntry.filter(tag__user_id=user_id), _tag_entry):
             yield piece

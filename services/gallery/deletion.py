@@ -10,6 +10,7 @@ from services.events import account_change
 from services.events.account_change import AccountChange, ChangeKind
 from services.events.publisher import EventPublisher
 from services.gallery.selection import MAX_PER_REQUEST, Chosen, Selection, UnchangedError
+from services.gallery.tag import delete_unused
 from services.generations.calls.expected_cost import ExpectedCosts
 from services.generations.cancellation import cancel
 
@@ -86,6 +87,7 @@ async def soft_delete(
         f" WHERE id IN ({placeholders(found)}) RETURNING id",
         *found,
     )
+    await delete_unused(account.user_id)
     file_ids = {id for row in present for id in (row.original_id, row.result_id) if id is not None}
     if file_ids:
         await rows(

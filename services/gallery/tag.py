@@ -81,8 +81,11 @@ class TagService:
         cleaned = _cleaned(names)
 
         async def change(found: list[str]) -> set[str]:
-            kept = await self._tag_ids(user_id, cleaned)
-            return await _remove(found, kept, others=True) | await _add(found, kept)
+            kept, has_new = await _tag_ids(user_id, cleaned)
+            changed = await _remove(found, kept, others=True) | await _add(found, kept)
+            if has_new:  # once those are gone that it takes from the last generation
+                await _check_number(user_id)
+            return changed
 
         return await self._change(user_id, Selection(wanted), change)
 
@@ -96,7 +99,11 @@ class TagService:
         cleaned = _cleaned(names)
 
         async def change(found: list[str]) -> set[str]:
-            return await _add(found, await self._tag_ids(user_id, cleaned))
+            tags, has_new = await _tag_ids(user_id, cleaned)
+            added = await _add(found, tags)
+            if has_new:
+                await _check_number(user_id)
+            return added
 
         return await self._change(user_id, Selection(wanted), change)
 
@@ -127,6 +134,7 @@ class TagService:
 
         async def work() -> tuple[str, AccountChange]:
             account = await account_change.bump_version(user_id)
+            await delete_unused(user_id)
             tag = await self._find(user_id, tag_id)
             if tag.name == cleaned:
                 raise UnchangedError(())
@@ -161,6 +169,7 @@ class TagService:
     ) -> Chosen:
         async def work() -> tuple[list[str], AccountChange]:
             account = await account_change.bump_version(user_id)
+            await delete_unused(user_id)  # which would give new ones their spelling
             found = await selection.present(user_id)
             changed = await change(found) if found else set()
             if not changed:
@@ -171,7 +180,7 @@ class TagService:
                 f" WHERE id IN ({placeholders(in_order)}) RETURNING id",
                 *in_order,
             )
-            await rows("DELETE FROM tags WHERE user_id = $1 AND size = 0 RETURNING id", user_id)
+            await delete_unused(user_id)
             return found, account.with_generations(ChangeKind.UPDATED, in_order)
 
         try:
@@ -181,21 +190,30 @@ class TagService:
         await publish(self._events, account)
         return selection.chosen(found)
 
-    @staticmethod
-    async def _tag_ids(user_id: str, names: Sequence[str]) -> list[str]:
-        """Return the ids of the account's tags with these names; those that it does not have are made."""
-        keys = {name_key(name): name for name in names}
-        known = {tag.name_key: tag.id for tag in await Tag.filter(user_id=user_id, name_key__in=list(keys))}
-        new = [
-            Tag(id=ids.new_id(ids.TAG), user_id=user_id, name=name, name_key=key)
-            for key, name in keys.items()
-            if key not in known
-        ]
-        if new:
-            if await Tag.filter(user_id=user_id, size__gt=0).count() + len(new) > MAX_PER_ACCOUNT:
-                raise ConflictError(message("You can have at most {limit} tags.", limit=MAX_PER_ACCOUNT), (_FIELD,))
-            await Tag.bulk_create(new)
-        return [*known.values(), *(tag.id for tag in new)]
+
+async def delete_unused(user_id: str) -> None:
+    """Delete the account's tags that no generation has any more, with the account's lock."""
+    await rows("DELETE FROM tags WHERE user_id = $1 AND size = 0 RETURNING id", user_id)
+
+
+async def _tag_ids(user_id: str, names: Sequence[str]) -> tuple[list[str], bool]:
+    """Return the ids of the account's tags with these names, and whether it had not all of them: those are made."""
+    keys = {name_key(name): name for name in names}
+    known = {tag.name_key: tag.id for tag in await Tag.filter(user_id=user_id, name_key__in=list(keys))}
+    new = [
+        Tag(id=ids.new_id(ids.TAG), user_id=user_id, name=name, name_key=key)
+        for key, name in keys.items()
+        if key not in known
+    ]
+    if new:
+        await Tag.bulk_create(new)
+    return [*known.values(), *(tag.id for tag in new)], bool(new)
+
+
+async def _check_number(user_id: str) -> None:
+    """Check that the account has not too many tags. Raises ConflictError, which must end the transaction."""
+    if await Tag.filter(user_id=user_id, size__gt=0).count() > MAX_PER_ACCOUNT:
+        raise ConflictError(message("You can have at most {limit} tags.", limit=MAX_PER_ACCOUNT), (_FIELD,))
 
 
 def _cleaned(names: Sequence[str]) -> list[str]:

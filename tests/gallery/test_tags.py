@@ -1,12 +1,19 @@
 """Tags: words that users mark their generations with."""
 
 import asyncio
+import io
+import json
+import zipfile
 from typing import Any
 
+from models import Tag
 from services.gallery import tag as tag_service
+from tests.accounts.test_guest_merge import EXPORT, merge, token_of
+from tests.accounts.test_guests import guest_of
 from tests.conftest import Running
 from tests.events.test_gallery_changed import GALLERY as CHANGES
 from tests.support.client import Api
+from tests.support.factories import insert
 from tests.support.gallery_pages import create, ids
 from tests.support.integrity import assert_invariants
 from tests.support.named_lists import (
@@ -15,6 +22,7 @@ from tests.support.named_lists import (
     RENAME_TAG,
     SET_TAGS,
     add_tags,
+    tag,
     tag_ids,
     tags_of,
     version_of,
@@ -97,6 +105,68 @@ async def test_number_of_tags_of_an_account_is_limited(idle_server: Running, mon
     await ada.one(DELETE, ids=[second])
     await add_tags(ada, [first], "d")
     assert await tags_of(ada) == [("a", 1), ("d", 1)]
+
+
+async def test_tags_that_take_the_place_of_the_last_ones_are_not_too_many(
+    idle_server: Running, monkeypatch: Any
+) -> None:
+    ada = await idle_server.api.sign_up()
+    first, second = await create(ada, 2)
+    monkeypatch.setattr(tag_service, "MAX_PER_ACCOUNT", 3)
+    await add_tags(ada, [first], "a", "b")
+    await add_tags(ada, [second], "b", "c")
+    assert (await ada.one(SET_TAGS, ids=[first], tags=["b", "d"]))["errors"] == []
+    assert await tags_of(ada) == [("b", 2), ("c", 1), ("d", 1)]
+    before = await version_of(ada)
+    assert (await ada.refused(SET_TAGS, ids=[first], tags=["e", "f"]))["code"] == "CONFLICT"
+    assert (await ada.refused(ADD_TAGS, ids=[first], tags=["e"]))["code"] == "CONFLICT"
+    assert await tags_of(ada) == [("b", 2), ("c", 1), ("d", 1)]
+    assert await version_of(ada) == before
+    assert (await ada.one(SET_TAGS, ids=[first, second], tags=["e", "f", "g"]))["errors"] == []
+
+
+async def test_tag_ends_with_its_last_generation(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    first, second, third = await create(ada, 3)
+    await add_tags(ada, [first], "CAT", "Owl")
+    await add_tags(ada, [second], "red")
+    await ada.one(DELETE, ids=[first])
+    assert [one.name for one in await Tag.all()] == ["red"]
+    red = (await tag_ids(ada))["red"]
+    done = await ada.one(RENAME_TAG, id=red, name="Cat")
+    assert (done["tag"], done["errors"]) == ({"id": red, "name": "Cat", "count": 1}, [])
+    await add_tags(ada, [third], "owl")
+    assert await tags_of(ada) == [("Cat", 1), ("owl", 1)]
+
+
+async def test_tags_that_an_earlier_release_has_left_are_not_used(idle_server: Running) -> None:
+    ada, guest = await idle_server.api.sign_up(), await guest_of(idle_server.api)
+    first, second = await create(ada, 2)
+    (hers,) = await create(guest, 1)
+    await idle_server.services.generations.worker.process(hers)
+    await add_tags(ada, [first], "red")
+
+    async def leave(*names: str) -> None:
+        for name in names:
+            await insert("tags", tag(ada.user["id"], name=name, name_key=name.casefold()))
+
+    await leave("CAT", "OWL")
+    await add_tags(ada, [second], "cat")
+    assert await tags_of(ada) == [("cat", 1), ("red", 1)]
+    await leave("OWL")
+    red = (await tag_ids(ada))["red"]
+    assert (await ada.one(RENAME_TAG, id=red, name="owl"))["tag"] == {"id": red, "name": "owl", "count": 1}
+    await leave("FOX", "DOG")
+    await add_tags(guest, [hers], "fox")
+    await ada.verify_address()
+    await ada.one(EXPORT)
+    await idle_server.services.accounts.exports.build_pending()
+    url = (await ada.one(EXPORT))["dataExport"]["url"]
+    data = json.loads(zipfile.ZipFile(io.BytesIO((await ada.http.get(url)).content)).read("data.json"))
+    assert {one["name"] for one in data["tags"]} == {"cat", "owl"}
+    assert (await merge(ada, await token_of(guest)))["errors"] == []
+    assert await tags_of(ada) == [("cat", 1), ("fox", 1), ("owl", 1)]
+    await assert_invariants(idle_server.services)
 
 
 async def test_tags_of_other_accounts_are_their_own(idle_server: Running) -> None:
