@@ -93,7 +93,8 @@ def ended(orders: list[Ordered], status: str) -> int:
 
 async def test_figures_agree_and_the_audit_log_is_in_words(chromium: "Browser", server: Server, tmp_path: Path) -> None:
     await new_admin(server, "root@example.com", "--super")
-    async with server.api() as api, open_studio(chromium, server) as studio:
+    # West of UTC, where a day by UTC begins on the day before.
+    async with server.api() as api, open_studio(chromium, server, timezone_id="Pacific/Honolulu") as studio:
         people = [await api.sign_up(f"{name}@example.com", PASSWORD, name=name.title()) for name in PEOPLE]
         orders = await write_orders(tmp_path, [one.user["id"] for one in people])
         admin = await signed_in(api, "root@example.com")
@@ -133,6 +134,11 @@ async def _check_figures(desk: Desk, orders: list[Ordered]) -> None:
     assert number(found["Credits spent"][0]) - number(found["Credits refunded"][0]) == charged
     people = await page.get_by_role("img", name=re.compile("^Active people")).get_attribute("aria-label")
     assert "in total" not in (people or ""), "the same people on several days"
+    days = desk.page.locator("table[aria-label=Pictures]")
+    assert await days.locator("th[scope=col]").first.text_content() == "Day (UTC)"
+    today = datetime.now(UTC).date()
+    shown = await days.locator("th[scope=row]").all_text_contents()
+    assert shown == [f"{today - timedelta(days=past):%b %-d}" for past in range(29, -1, -1)]
     await desk.studio.check("admin-figures")
 
 

@@ -13,6 +13,7 @@ export type Format = {
   readonly date: (at: string) => string;
   readonly time: (at: string) => string;
   readonly clock: (at: string) => string;
+  /** A day of the statistics, which begin and end by UTC wherever the admin is. */
   readonly day: (at: string) => string;
   readonly bytes: (value: number) => string;
 };
@@ -34,7 +35,7 @@ export function useFormat(): Format {
     const anyYear = new Intl.DateTimeFormat(locale, { ...moment, year: "numeric" });
     const year = new Date().getFullYear();
     const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-    const day = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
+    const day = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", timeZone: "UTC" });
     return {
       number: (value) => number.format(value),
       signed: (value) => signed.format(value),
