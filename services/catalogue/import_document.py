@@ -8,7 +8,7 @@ from models.enum import Quality, RefundPolicy, Size
 from services.catalogue.style_input import CATEGORY_MAX, DESCRIPTION_MAX, TITLE_MAX
 from services.core.error import InvalidInputError, RefusalGroup
 from services.core.message import Message, message
-from services.core.text import is_unusable
+from services.core.text import is_blank, is_unusable
 from services.products.collection import Credits, ProfileStyle, Qualities, Share, VideoTerms
 from services.products.prompt import StylePrompt, template_problems
 from services.products.toml_file import ENTRY, LOCALES, Localised, Slug
@@ -150,7 +150,7 @@ def _texts(
                     (*place, name, locale[:10]),
                     message("This language is not offered. Choose one of {locales}.", locales=offered),
                 )
-            elif not value.strip():
+            elif is_blank(value):
                 yield (*place, name, locale), message("This must not be empty.")
             elif is_unusable(value, multiline=name == "description"):
                 yield (*place, name, locale), message("This contains characters that cannot be used.")

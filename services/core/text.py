@@ -14,6 +14,14 @@ _REFUSED_IN_PARAGRAPHS = {"Cc", "Cs"}
 # They reverse the text after them on pages shown to other users (Unicode TR 9); right-to-left letters need none.
 _BIDI_CONTROLS = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
+# Characters that nothing shows: Default_Ignorable_Code_Point of the Unicode Character Database, without those of the
+# category Cf. Some are marks or even letters, such as the fillers of Hangul.
+UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
+)
+_BLANK_CATEGORIES = {"Cc", "Cf", "Zl", "Zp", "Zs"}  # control and format characters, separators
+_BLANK_BRAILLE = "\u2800"  # a pattern without dots, which is a symbol
+
 _MAX_QUOTED = 100  # characters of a client's text that a message repeats
 _MAX_MESSAGE = 300  # characters of a message that repeats one
 _UNQUOTED = re.compile(r"[^'\"]+")  # a quoted text, or what stands between two of them
@@ -64,8 +72,16 @@ def nfc(text: str) -> str:
     return unicodedata.normalize("NFC", "".join(sorted_marks))
 
 
+def is_blank(text: str) -> bool:
+    """Whether nothing of `text` is seen, such as joiners without letters."""
+    return all(
+        unicodedata.category(character) in _BLANK_CATEGORIES or character == _BLANK_BRAILLE or UNSEEN.match(character)
+        for character in text
+    )
+
+
 def clean_text(text: str | None, max_length: int, *, field: tuple[str, ...], multiline: bool = False) -> str | None:
-    """Return `text` trimmed, in NFC, with lines ending in "\\n"; None if nothing is left. `max_length`: characters.
+    """Return `text` trimmed, in NFC, with lines ending in "\\n"; None if nothing is seen. `max_length`: characters.
 
     Raises:
         InvalidInputError: with `field`, for characters that cannot be used and texts that are too long.
@@ -75,9 +91,11 @@ def clean_text(text: str | None, max_length: int, *, field: tuple[str, ...], mul
     if is_unusable(text, multiline=multiline):
         raise InvalidInputError(message("This contains characters that cannot be used."), field)
     cleaned = nfc(text).replace("\r\n", "\n").replace("\r", "\n").strip()
+    if is_blank(cleaned):
+        return None
     if len(cleaned) > max_length:
         raise InvalidInputError(message("At most {count} characters are allowed.", count=max_length), field)
-    return cleaned or None
+    return cleaned
 
 
 def clean_optional_reason(reason: str | None) -> str | None:

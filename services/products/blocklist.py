@@ -4,6 +4,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from services.core.text import UNSEEN
+
 # Scripts that put no space between words: there, a phrase is found anywhere. Thai, Lao, Myanmar, Khmer, kana, Han.
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -11,11 +13,6 @@ _UNSPACED = (
 _IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
 _GAP = re.compile(rf"(?<=[{_UNSPACED}]) (?=[{_UNSPACED}])")
 _WORD = {"L", "M", "N"}  # general categories: letters, marks, numbers
-# Characters that nothing shows: Default_Ignorable_Code_Point of the Unicode Character Database, without those of the
-# category Cf. Some are marks or even letters, such as the fillers of Hangul.
-_UNSEEN = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
-)
 # Marks on alphabetic letters that have no letter of their own for it, such as a stroke through each.
 _STACKED = re.compile(
     "(?<=[a-z\u00c0-\u052f\u1e00-\u1fff])[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
@@ -52,7 +49,7 @@ def folded(text: str) -> str:
     Words of Latin letters and others that look like them are of Latin letters only.
     """
     seen = "".join(char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != "Cf")
-    plain = unicodedata.normalize("NFKC", _UNSEEN.sub("", seen).casefold())
+    plain = unicodedata.normalize("NFKC", UNSEEN.sub("", seen).casefold())
     spaced = " ".join(_LETTERS.sub(_as_latin, _STACKED.sub("", plain)).split())
     return _GAP.sub("", spaced)
 

@@ -11,7 +11,7 @@ from models.enum import Size
 from services.core.error import InvalidInputError
 from services.core.message import Message, message
 from services.core.problems import Problems
-from services.core.text import clean_text, is_unusable, nfc
+from services.core.text import clean_text, is_blank, is_unusable, nfc
 from services.products.toml_file import Localised, Text
 
 SIZE = "size"  # {size}: the collection's sentence for the chosen size
@@ -232,7 +232,7 @@ def _check_value(variable: StyleVariable, given: object) -> str | None:
     if given is not None and is_unusable(given):
         raise InvalidInputError(message("This contains characters that cannot be used."), field)
     text = nfc((given or "").strip())
-    if not text:
+    if is_blank(text):
         if variable.default is None and variable.required:
             raise InvalidInputError(message("Please fill this in."), field)
         return variable.default
@@ -250,7 +250,7 @@ def _check_value(variable: StyleVariable, given: object) -> str | None:
 def _text_problems(template: StylePrompt) -> Iterator[tuple[str, Message]]:
     declared = {variable.name for variable in template.variables}
     for field, text in template.texts.items():
-        if not text.strip():
+        if is_blank(text):
             yield field, message("This must not be empty.")
         if is_unusable(text, multiline=True):
             yield field, message("This contains characters that cannot be used.")
@@ -267,7 +267,7 @@ def _text_problems(template: StylePrompt) -> Iterator[tuple[str, Message]]:
         if SIZE not in used and template.sizes:
             yield field, message("The sizes are never used.")
     for size in Size if template.sizes else ():
-        if not template.sizes.get(size, "").strip():
+        if is_blank(template.sizes.get(size, "")):
             yield "sizes", message("The size {size} has no text.", size=size.value)
 
 
@@ -300,7 +300,7 @@ def _variable_problems(variable: StyleVariable) -> Iterator[tuple[str, Message]]
 
 
 def _line_problems(text: str, max_length: int) -> Iterator[Message]:
-    if not text.strip():
+    if is_blank(text):
         yield message("This must not be empty.")
     elif text != text.strip():
         yield message("This begins or ends with a space.")

@@ -1,13 +1,16 @@
 """Texts that break databases are stored as they are or refused with an error code."""
 
 import json
-import time
 
 from tests.support.client import Api
+from tests.support.named_lists import ADD_TAGS, CREATE_ALBUM, RENAME_TAG, tag_ids
 
 # On PostgreSQL, NUL and lone surrogates make the driver raise an error that otherwise means an outage.
 TEXTS = ("\0", "\ud800", "a\x00b", "\x1b[31m", "' OR 1=1 --", "%_\\", "\u202e", "x" * 20_000, "")
 ERRORS = "errors { code }"
+CREATE_PROMPT = "mutation($prompt: String!) { createGeneration(input: {prompt: $prompt}) { errors { code field } } }"
+CREATE_KEY = "mutation($name: String!) { createApiKey(name: $name) { errors { code field } } }"
+SET_NAME = "mutation($name: String) { updateProfile(input: {name: $name}) { user { name } errors { code } } }"
 QUERIES = [
     "query($text: String!) { style(slug: $text) { id } }",
     "query($text: String!) { style(slug: $text, collection: $text) { id } }",
@@ -50,9 +53,33 @@ async def test_hostile_text_in_any_argument_gives_an_error_code(ada: Api) -> Non
             assert codes <= {"INVALID_INPUT", "NOT_FOUND"}, (query, text[:20], response.text)
 
 
-async def test_accents_in_any_order_do_not_delay_other_requests(ada: Api) -> None:
-    marks = "a" + "\u0301\u0327" * 20_000  # sorted in quadratic time they take three seconds
-    for query in QUERIES:
-        began = time.perf_counter()
-        await ada.raw(query, text=marks)
-        assert time.perf_counter() - began < 1.5, query
+# Characters of no width, fillers of Hangul and a pattern without dots; and what has some of them where they are needed.
+BLANK = ("", " \u00a0\u3000", "\u200b", "\u2060", "\u3164", "\uffa0 \u200d", "\ufe0f", "\u2800", "\u3164" * 200)
+SEEN = (
+    "\u0646\u0645\u06cc\u200c\u062f\u0627\u0646\u0645",
+    "\u0915\u094d\u200d\u0937",
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+    "\u2764\ufe0f",
+)
+
+
+async def test_name_of_nothing_visible_is_none(ada: Api) -> None:
+    await ada.verify_address()
+    (made,) = (await ada.create(prompt="A fox"))["generations"]
+    await ada.one(ADD_TAGS, ids=[made["id"]], tags=["red"])
+    tag = (await tag_ids(ada))["red"]
+    for text in BLANK:
+        for document, variables, field in (
+            (CREATE_ALBUM, {"name": text}, ["name"]),
+            (ADD_TAGS, {"ids": [made["id"]], "tags": [text]}, ["tags", "0"]),
+            (RENAME_TAG, {"id": tag, "name": text}, ["name"]),
+            (CREATE_PROMPT, {"prompt": text}, ["styleId"]),
+            (CREATE_KEY, {"name": text}, ["name"]),
+        ):
+            refusal = await ada.refused(document, **variables)
+            assert (refusal["code"], refusal["field"]) == ("INVALID_INPUT", field), (document, text)
+        assert (await ada.one(SET_NAME, name=text))["user"] == {"name": None}
+    for text in SEEN:
+        assert (await ada.one(CREATE_ALBUM, name=text))["album"]["name"] == text
+        assert (await ada.one(RENAME_TAG, id=tag, name=text))["tag"]["name"] == text
+        assert (await ada.one(SET_NAME, name=text))["user"] == {"name": text}

@@ -81,6 +81,8 @@ def render(template: StylePrompt, *, has_photo: bool = True, instruction: str | 
         ({"powers": None}, ("variables", "powers")),
         ({"powers": ""}, ("variables", "powers")),
         ({"powers": "  \u3000 "}, ("variables", "powers")),
+        ({"powers": "\u3164"}, ("variables", "powers")),
+        ({"powers": "\u200b \u2060"}, ("variables", "powers")),
         # too long
         ({"powers": "x" * 21}, ("variables", "powers")),
         ({"powers": "飞" * 21}, ("variables", "powers")),
@@ -314,6 +316,7 @@ def variable(**changes: object) -> dict[str, object]:
     ("template", "field", "sentence"),
     [
         ({"prompt": " "}, "prompt", "This must not be empty."),
+        ({"prompt": "\u2060"}, "prompt", "This must not be empty."),
         ({"prompt": "A fox.", "prompt_without_photo": ""}, "prompt_without_photo", "This must not be empty."),
         ({"prompt": "A {fox."}, "prompt", "Unmatched brace; double it for a literal brace."),
         ({"prompt": "A fox}."}, "prompt", "Unmatched brace; double it for a literal brace."),
@@ -355,6 +358,7 @@ def test_problem_in_template_is_reported(template: dict[str, object], field: str
         ({"name": "instruction"}, "name", "This name is reserved."),
         ({"label": {}}, "label", "This must not be empty."),
         ({"label": {"en": " "}}, "label", "This must not be empty."),
+        ({"label": {"en": "\u3164"}}, "label", "This must not be empty."),
         ({"label": {"en": "x" * 101}}, "label", "At most 100 characters are allowed."),
         ({"label": {"en": "a\nb"}}, "label", "This contains characters that cannot be used."),
         ({"max_length": 0}, "max_length", "This must be from 1 to 200."),

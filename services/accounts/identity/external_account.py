@@ -21,6 +21,7 @@ from services.core import locale
 from services.core.error import ConflictError, InvalidCredentialError, InvalidInputError, NotFoundError
 from services.core.message import message
 from services.core.rate_limit import RateLimits
+from services.core.text import is_blank
 from services.events import account_change
 from services.events.account_change import AccountChange
 from services.events.publisher import EventPublisher
@@ -228,8 +229,9 @@ def _verified_address(token: ExternalToken) -> EmailAddress | None:
 
 
 def _name(token: ExternalToken) -> str | None:
-    text = "".join(letter for letter in token.name or "" if letter.isprintable()).strip()
-    return text[:_NAME_MAX].strip() or None
+    text = "".join(letter for letter in token.name or "" if letter.isprintable())
+    name = text.strip()[:_NAME_MAX].strip()
+    return None if is_blank(name) else name
 
 
 def picture_of(token: ExternalToken) -> str | None:
