@@ -69,9 +69,14 @@ async def search(
         if not edge or len(found) >= wanted:
             break
 
-    parts = [matching.where(HAS_PAIRS, pairs), matching.among("status", _NOT_INDEXED)]
+    # The entries of an album or a tag are read one by one. PostgreSQL might compute the pairs of each text for that,
+    # which takes longer than to look for the words.
+    parts = [matching]
+    if query.entries is None:
+        parts = [matching.where(HAS_PAIRS, pairs), matching.among("status", _NOT_INDEXED)]
     if edge and len(found) < wanted:
-        # Two queries, because the index has only ended generations; only keys, because there may be thousands to sort.
+        # A query for each, because the index has only ended generations; only keys, because there may be thousands to
+        # sort.
         keys: list[tuple[Any, ...]] = []
         order = key[1:] if query.first else key  # all have the same first value, which no index need give
         for indexed in parts:

@@ -24,7 +24,7 @@ from services.media.quota import StorageQuota
 from services.operations.analytics import AnalyticsWindow
 from services.operations.analytics_report import Interval
 from services.operations.providers.recent_calls import read_recent_calls
-from tests.support import factories
+from tests.support import factories, named_lists
 from tests.support.factories import NOW, insert
 
 ACCOUNTS = 20
@@ -126,6 +126,31 @@ async def test_every_order_and_filter_of_the_gallery_uses_an_index(user_id: str,
     if is_postgres(database):
         explained = await plan(NONE_DELETED.where(HAS_PAIRS, character_pairs(["fox"])).all(None))
         assert "ix_generations_words" in explained
+
+
+@pytest.mark.postgres_only
+async def test_search_in_an_album_or_tag_computes_no_pairs_of_characters(
+    user_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, row in (("album", named_lists.album(user_id)), ("tag", named_lists.tag(user_id))):
+        await insert(f"{name}s", row)
+        await rows(
+            f"INSERT INTO {name}_entries ({name}_id, generation_id, is_favorite)"  # noqa: S608 - constants
+            " SELECT CAST($1 AS VARCHAR), id, is_favorite FROM generations WHERE user_id = $2 RETURNING id",
+            row["id"],
+            user_id,
+        )
+        lists = {"album_id": row["id"]} if name == "album" else {"tag_ids": (row["id"],)}
+        wanted = GenerationFilter(search="zeppelin", **lists)
+        request: PageRequest[GenerationKey] = PageRequest(first=1)  # of which fewer are scanned than there are
+
+        caplog.clear()
+        with caplog.at_level(logging.DEBUG, logger="tortoise.db_client"):
+            page = await GalleryService().generations(user_id, request, wanted, GenerationOrder.NEWEST)
+            assert (page.items, await page.count()) == ([], 0)
+        statements = [str(record.args[0]) for record in caplog.records if isinstance(record.args, tuple)]
+        assert [sql for sql in statements if f"{name}_entries" in sql and " LIKE " in sql]
+        assert not [sql for sql in statements if "character_pairs" in sql]
 
 
 async def test_guests_of_an_account_are_found_by_their_index(user_id: str, plan: Plan, database: str) -> None:
