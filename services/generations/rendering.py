@@ -14,6 +14,7 @@ from models.enum import ErrorCode, GenerationStage
 from services.core.crashpoint import crashpoint
 from services.core.lease import LeaseLostError
 from services.events.publisher import EventPublisher
+from services.generations.calls.expected_cost import NOTHING_EXPECTED, ExpectedCosts
 from services.generations.calls.failure import GenerationFailedError
 from services.generations.calls.request import request_of
 from services.generations.calls.route_calls import RouteCalls
@@ -65,7 +66,9 @@ class Renderer:
         maintenance: MaintenanceService,
         *,
         deadline: float,
+        expected_costs: ExpectedCosts = NOTHING_EXPECTED,
     ) -> None:
+        self._expected_costs = expected_costs
         self._enhancement = enhancement
         self._calls = RouteCalls(routes, sanitizer, events, pauses, maintenance, deadline=deadline, call=self._call)
         self._sanitizer = sanitizer
@@ -89,7 +92,7 @@ class Renderer:
             failure.cost = claim.total_cost(failure.cost)
             raise
         crashpoint("worker.generated")
-        final = replace(final, cost=claim.total_cost(final.cost))
+        final = with_cost(final, claim, self._expected_costs)
         clean = partial(
             self._sanitizer.clean,
             final.data,
@@ -149,6 +152,14 @@ class Renderer:
             log.warning("generation.progress_write_failed", generation=claim.generation.id, error=error)
         else:
             await self._events.generation_changed(claim.generation)
+
+
+def with_cost(final: FinalImage, claim: Claim, expected: ExpectedCosts) -> FinalImage:
+    """Return a result with all that it has cost: as its provider reported, or else as is expected."""
+    cost = final.cost
+    if cost is None:
+        cost = expected.of_result(claim.generation, claim.path.last_model)
+    return replace(final, cost=claim.total_cost(cost))
 
 
 async def sanitize_result(clean: Callable[[], Awaitable[T]], claim: Claim, final: FinalImage) -> T:

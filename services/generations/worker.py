@@ -89,8 +89,19 @@ class GenerationWorker:
         self._expected_costs = expected_costs
         job_times = JobTimes(times.deadline, times.video_deadline, times.video_poll)
         videos = video_sanitizer or VideoSanitizer(sanitizer)
-        self._videos = VideoJobs(video_routes, enhancement, sanitizer, videos, events, pauses, maintenance, job_times)
-        self._renderer = Renderer(routes, enhancement, sanitizer, events, pauses, maintenance, deadline=times.deadline)
+        self._videos = VideoJobs(
+            video_routes, enhancement, sanitizer, videos, events, pauses, maintenance, job_times, expected_costs
+        )
+        self._renderer = Renderer(
+            routes,
+            enhancement,
+            sanitizer,
+            events,
+            pauses,
+            maintenance,
+            deadline=times.deadline,
+            expected_costs=expected_costs,
+        )
         self._files = files
         self._events = events
         self._times = times
@@ -212,7 +223,12 @@ class GenerationWorker:
             return await self._write_end(
                 claim,
                 partial(
-                    claim.fail, failure.code, called=failure.called, cost=failure.cost, request_id=failure.request_id
+                    claim.fail,
+                    failure.code,
+                    called=failure.called,
+                    cost=failure.cost,
+                    request_id=failure.request_id,
+                    expected=self._expected_costs if failure.lost else NOTHING_EXPECTED,
                 ),
             )
         if not had_job:  # the outcome of an earlier job does not show that new orders are accepted

@@ -1,4 +1,4 @@
-"""Calls whose answers are thrown away or lost: the daily cap counts what they are expected to have cost."""
+"""Calls of which no answer says what they cost: the daily cap counts what they are expected to have cost."""
 
 from collections.abc import AsyncIterator
 
@@ -13,11 +13,15 @@ from services.integrations.storage.protocol import StorageError
 from services.integrations.videos.sample import tiny_video
 from services.operations.maintenance import spent_today
 from settings import Settings
-from tests.conftest import Running
+from tests.conftest import Running, running
 from tests.generations.test_worker import SlowStorage, another_worker
 from tests.support.client import Api
 from tests.support.fakes import openrouter_response as answer
+from tests.support.fakes.huggingface import ScriptedHuggingFace
+from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.fakes.openrouter_videos import ScriptedVideos
+from tests.support.fakes.raw_server import Response
+from tests.support.huggingface_server import running_on_huggingface
 from tests.support.integrity import assert_invariants
 from tests.support.video_orders import go_on, idle_server, order, row_of, work
 
@@ -138,3 +142,52 @@ async def test_result_that_cannot_be_stored_has_cost_what_its_provider_reported(
     await another_worker(idle.services, Times(60, 15, 10, storage=0.0), storage).process(created["id"])
     row = await row_of(created["id"])
     assert (row.status, row.error_code, row.provider_cost) == ("FAILED", "UNAVAILABLE", answer.COST)
+
+
+@pytest.mark.any_database
+async def test_pictures_of_a_provider_that_reports_no_cost_are_counted(settings: Settings) -> None:
+    async with (
+        ScriptedHuggingFace() as fake,
+        running_on_huggingface(settings, fake, profile="studio", signup_credits=100) as server,
+    ):
+        ada = await server.api.sign_up()
+        (created,) = (await ada.create(prompt="A fox"))["generations"]
+        ended = await ada.wait_for_end(created["id"])
+        assert ended["status"] == "COMPLETED"
+        assert (await row_of(created["id"])).provider_cost == pytest.approx(estimate(server, ended["model"]))
+        assert await spent_today() == pytest.approx(estimate(server, ended["model"]))
+        await assert_invariants(server.services, all_ended=True)
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize("response", [answer.hang(), answer.reset()], ids=["silence", "a lost connection"])
+async def test_picture_whose_answer_is_lost_is_counted(
+    scripted_settings: Settings, openrouter: ScriptedOpenRouter, response: Response
+) -> None:
+    openrouter.script(response)
+    async with running(scripted_settings.model_copy(update={"generation_deadline_seconds": 1.0})) as server:
+        ada = await server.api.sign_up()
+        (created,) = (await ada.create(prompt="A fox", model=PICTURE))["generations"]
+        assert (await ada.wait_for_end(created["id"]))["refunded"]
+        assert (await row_of(created["id"])).provider_cost == pytest.approx(estimate(server, PICTURE))
+
+
+async def test_picture_that_its_provider_refused_costs_nothing(
+    scripted_settings: Settings, openrouter: ScriptedOpenRouter
+) -> None:
+    openrouter.script(answer.status(401, "authentication"))
+    async with running(scripted_settings) as server:
+        ada = await server.api.sign_up()
+        (created,) = (await ada.create(prompt="A fox", model=PICTURE))["generations"]
+        await ada.wait_for_end(created["id"])
+        assert (await row_of(created["id"])).provider_cost is None
+
+
+async def test_video_that_is_too_late_is_counted(idle: Running, videos: ScriptedVideos) -> None:
+    videos.ends_after(100)
+    id = await order(await idle.api.sign_up(), durationSeconds=8)
+    await work(idle.services)
+    await rows("UPDATE generations SET provider_called_at = LATER($2) WHERE id = $1 RETURNING id", id, -1201.0)
+    row = await go_on(idle.services, id)
+    assert (row.status, row.error_code) == ("FAILED", "GENERATION_TIMEOUT")
+    assert row.provider_cost == pytest.approx(2 * estimate(idle, VEO))

@@ -1,10 +1,11 @@
-"""What a call is expected to have cost where its answer is thrown away or lost: as the catalogue of models estimates.
+"""What a call is expected to have cost where no answer says so: as the catalogue of models estimates.
 
 The daily cap on what providers are paid counts it: else an account that cancels all its orders would never reach it.
 """
 
 from collections.abc import Iterable, Sequence
 
+from models import Generation
 from models.enum import MediaKind
 from services.products.model import Model
 
@@ -14,6 +15,7 @@ class ExpectedCosts:
 
     def __init__(self, models: Iterable[Model]) -> None:
         paid = [model for model in models if model.cost_usd > 0]
+        self._paid = {(model.provider, model.id): model for model in paid}
         self._cases: list[tuple[str, tuple[str, ...], str]] = [
             ("requested_model = {} AND provider = {}", (model.id, model.provider), _dollars(model)) for model in paid
         ]
@@ -25,6 +27,20 @@ class ExpectedCosts:
             ("provider = {} AND media = {}", (provider, medium.value), _dollars(model))
             for (provider, medium), model in dearest.items()
         ]
+        self._dearest = dearest
+
+    def of_result(self, row: Generation, model: str | None) -> float | None:
+        """Return what a result is expected to have cost, in US dollars; None: nothing, or it is not known.
+
+        `row`: as it is after its provider was called. `model`: the one that made it.
+        """
+        provider = row.provider or ""
+        found = self._paid.get((provider, model or "")) or self._dearest.get((provider, row.media))
+        if found is None:
+            return None
+        if not found.durations or row.duration_seconds is None:
+            return found.cost_usd
+        return found.cost_usd / found.durations[0] * row.duration_seconds
 
     def sql(self, known: str, first: int) -> tuple[str, Sequence[str]]:
         """Return what `provider_cost` is set to, with its values, whose placeholders are numbered from `first`.

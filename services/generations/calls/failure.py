@@ -6,6 +6,8 @@ from models.enum import ErrorCode
 class GenerationFailedError(Exception):
     """A generation ends without a result. `called`: a request has, or may have, left for the provider.
 
+    `lost`: what was called may have made something, and no answer says whether, or what it cost.
+
     `waits`: no model has begun its work, and the provider of the ordered one refuses every call for now, or is off.
     """
 
@@ -16,6 +18,7 @@ class GenerationFailedError(Exception):
         called: bool,
         cost: float | None = None,
         request_id: str | None = None,
+        lost: bool = False,
         waits: bool = False,
     ) -> None:
         super().__init__(code)
@@ -23,4 +26,5 @@ class GenerationFailedError(Exception):
         self.called = called
         self.cost = cost
         self.request_id = request_id
+        self.lost = lost
         self.waits = waits

@@ -133,6 +133,7 @@ class RouteCalls(Generic[P, T]):
             called=claim.path.was_called,
             cost=last.cost,
             request_id=last.request_id,
+            lost=last.is_lost,
             waits=waits and all(map(may_try_next, errors)),
         ) from last
 

@@ -16,12 +16,13 @@ from models.enum import ErrorCode, GenerationStage
 from services.core.crashpoint import crashpoint
 from services.core.lease import LeaseLostError
 from services.events.publisher import EventPublisher
+from services.generations.calls.expected_cost import NOTHING_EXPECTED, ExpectedCosts
 from services.generations.calls.failure import GenerationFailedError
 from services.generations.calls.request import request_of
 from services.generations.calls.route_calls import RouteCalls, crashed, log_refusal
 from services.generations.claim import MAX_JOB_ATTEMPTS, STARTED, Claim
 from services.generations.prompts.enhancement import PromptEnhancement
-from services.generations.rendering import sanitize_result
+from services.generations.rendering import sanitize_result, with_cost
 from services.generations.timing import timed_provider_call
 from services.integrations.images.sanitizer import ImageSanitizer
 from services.integrations.providers.protocol import FinalImage, ImageRequest, ProviderError
@@ -76,12 +77,16 @@ class _Job:
         """The model that was called, which is another one than the ordered one after a fallback."""
         return self.claim.path.last_model or self.claim.generation.requested_model
 
-    def failed(self, error: ProviderError) -> GenerationFailedError:
-        """Write the end into the path, count it, and return how the generation ends."""
+    def failed(self, error: ProviderError, *, lost: bool = False) -> GenerationFailedError:
+        """Write the end into the path, count it, and return how the generation ends.
+
+        `lost`: a video may have been made.
+        """
         self.claim.path.end_job(error.code, self.claim.seconds_since_call)
         self.routes.circuit(self.provider.name, self.model).count_failure(error)
         request_id = error.request_id or self.named.id
-        return GenerationFailedError(error.code, called=True, cost=error.cost, request_id=request_id)
+        lost = lost and error.cost is None
+        return GenerationFailedError(error.code, called=True, cost=error.cost, request_id=request_id, lost=lost)
 
 
 class VideoJobs:
@@ -97,7 +102,9 @@ class VideoJobs:
         pauses: ProviderPauses,
         maintenance: MaintenanceService,
         times: JobTimes,
+        expected_costs: ExpectedCosts = NOTHING_EXPECTED,
     ) -> None:
+        self._expected_costs = expected_costs
         self._routes = routes
         if routes is not None:
             self._calls = RouteCalls(
@@ -124,14 +131,14 @@ class VideoJobs:
             raise
         if isinstance(step, Waiting):
             return step
-        final = replace(step, cost=claim.total_cost(step.cost))
+        final = with_cost(step, claim, self._expected_costs)
         clean = partial(self._videos.clean, final.data, account=claim.generation.user_id)
         return final, await sanitize_result(clean, claim, final)
 
     async def _advance(self, claim: Claim, read: ReadReference) -> Waiting | FinalImage:
         row, routes = claim.generation, self._routes
         if row.attempts >= MAX_JOB_ATTEMPTS:
-            raise GenerationFailedError(ErrorCode.UNAVAILABLE, called=True)
+            raise GenerationFailedError(ErrorCode.UNAVAILABLE, called=True, lost=True)
         if row.provider_job_id is not None:
             provider = routes.provider(row.provider) if routes is not None else None
             if routes is None or provider is None:
@@ -165,7 +172,7 @@ class VideoJobs:
             if claim.generation.provider_job_id is not None:  # the answer came at the last moment
                 return provider, _job_of(claim.generation.provider_job_id, claim)
             if len(claim.path) > tries:  # the answer came, and could not be recorded
-                raise GenerationFailedError(ErrorCode.GENERATION_TIMEOUT, called=True) from None
+                raise GenerationFailedError(ErrorCode.GENERATION_TIMEOUT, called=True, lost=True) from None
             raise
 
     async def _submit_once(self, claim: Claim, route: Route[VideoProvider], request: ImageRequest) -> VideoJob:
@@ -185,7 +192,8 @@ class VideoJobs:
             except Exception as error:
                 log.warning("video.job_write_failed", generation=claim.generation.id, job=job.id, error=error)
                 if pause is None:
-                    raise GenerationFailedError(ErrorCode.UNAVAILABLE, called=True, request_id=job.id) from error
+                    failed = partial(GenerationFailedError, ErrorCode.UNAVAILABLE, called=True, lost=True)
+                    raise failed(request_id=job.id) from error
                 await asyncio.sleep(pause)
         crashpoint("video.job_recorded")
         log.info("video.submitted", generation=claim.generation.id, provider=name, model=route.model, job=job.id)
@@ -203,26 +211,27 @@ class VideoJobs:
             await asyncio.sleep(step.pause)
 
     async def _ask(self, job: _Job, read: ReadReference) -> Waiting | FinalImage:
-        claim, elapsed = job.claim, job.claim.seconds_since_call
+        claim, elapsed, is_made = job.claim, job.claim.seconds_since_call, False
         is_late = elapsed >= self._times.deadline
         try:
             # Late, it is asked about for the last time, whether a slot is free or not: the video may be ready.
             async with self._slot(job, must_wait=not is_late):
                 state = await job.provider.poll(job.named)
                 if isinstance(state, JobDone):
+                    is_made = True
                     return await self._fetch(job, state, read)
         except ProviderError as error:
             log_refusal(claim.generation.id, job.provider.name, job.model, error)
             if is_late or not error.may_retry:
-                raise job.failed(error) from error
+                raise job.failed(error, lost=is_late or is_made) from error
             return Waiting(self._pause_after_error(elapsed, error), claim.generation.progress)
         except (LeaseLostError, asyncio.CancelledError):
             raise
         except Exception as error:
-            raise job.failed(crashed(claim.generation.id, error)) from error
+            raise job.failed(crashed(claim.generation.id, error), lost=True) from error
         if is_late:
             log.warning("video.too_late", generation=claim.generation.id, job=job.named.id, seconds=round(elapsed))
-            raise job.failed(ProviderError(ErrorCode.GENERATION_TIMEOUT, "the job is too late"))
+            raise job.failed(ProviderError(ErrorCode.GENERATION_TIMEOUT, "the job is too late"), lost=True)
         return Waiting(self._pause(elapsed, state.ask_after), _progress(state, elapsed))
 
     @contextlib.asynccontextmanager
@@ -295,4 +304,4 @@ async def _finish(work: Coroutine[Any, Any, T]) -> T:
 def _unavailable(claim: Claim, *, called: bool) -> GenerationFailedError:
     row = claim.generation
     log.error("video.provider_missing", generation=row.id, provider=row.provider)
-    return GenerationFailedError(ErrorCode.UNAVAILABLE, called=called)
+    return GenerationFailedError(ErrorCode.UNAVAILABLE, called=called, lost=called)

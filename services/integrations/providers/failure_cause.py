@@ -23,6 +23,10 @@ class FailureCause(StrEnum):
     OTHER = "other"  # an answer of the provider: the error code says more
 
 
+# Of a request that has left: no answer of the provider came back.
+LOST = frozenset(FailureCause) - {FailureCause.KEY, FailureCause.CREDIT, FailureCause.OTHER}
+
+
 def connection_cause(error: BaseException | None) -> FailureCause:
     """Return why there was no connection, or why it was lost."""
     import httpx2  # here, because servers that call no provider use the causes, too

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from models.enum import ErrorCode, Quality, Size
-from services.integrations.providers.failure_cause import FailureCause
+from services.integrations.providers.failure_cause import LOST, FailureCause
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024  # of a provider's whole answer; more is not read
 
@@ -139,3 +139,10 @@ class ProviderError(Exception):
         self.was_refused = was_refused
         self.cost = cost
         self.request_id = request_id
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the provider may have made something, and no answer says whether, or what it cost."""
+        if self.cost is not None or not self.request_left or self.may_retry or self.was_refused:
+            return False
+        return self.code in (ErrorCode.GENERATION_TIMEOUT, ErrorCode.INTERNAL) or self.cause in LOST
