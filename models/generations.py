@@ -99,7 +99,7 @@ class Generation(Model):
     fence = fields.BigIntField(default=0)  # incremented by every claim; writes with an older fence change nothing
     worker = fields.CharField(max_length=64, null=True)
     lease_until = fields.DatetimeField(null=True)
-    provider_called_at = fields.DatetimeField(null=True)  # set before the first call
+    provider_called_at = fields.DatetimeField(null=True)  # set before the first call, null where no request has left
     provider_calls = fields.IntField(default=0)  # incremented before every call
     provider = fields.CharField(max_length=32, null=True)
     model = fields.CharField(max_length=100, null=True)

@@ -24,7 +24,7 @@ async def cancel(
     cost, compared = costs.sql("provider_cost", first=2 + len(generation_ids))
     found = await rows(
         "UPDATE generations SET status = 'CANCELED', stage = 'CANCELED', preview = NULL, lease_until = NULL,"  # noqa: S608 - placeholders
-        f" provider = CASE WHEN provider_calls > 0 THEN provider END, provider_cost = {cost},"
+        f" provider = CASE WHEN provider_called_at IS NOT NULL THEN provider END, provider_cost = {cost},"
         " completed_at = NOW(), updated_at = NOW(), version = version + 1"
         f" WHERE user_id = $1 AND id IN ({placeholders(generation_ids, first=2)})"
         " AND status IN ('PENDING', 'PROCESSING')"

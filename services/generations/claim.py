@@ -30,9 +30,10 @@ _HELD = "id = $1 AND status = 'PROCESSING' AND fence = $2"
 STARTED = 0.1  # progress when the provider is called, of 1
 _MOVED = "version, updated_at, is_favorite, provider_calls, provider_called_at"  # what a write during the work returns
 
-# Where it ends or is requeued before its provider was called: PostgreSQL's claims set it.
-_NO_PROVIDER = "provider = CASE WHEN provider_calls > 0 THEN provider END"
-_NOT_CALLED = "provider = NULL, provider_calls = 0, provider_called_at = NULL, provider_path = NULL"  # all were refused
+# Where no request has left: the provider is set by PostgreSQL's claims, and the time before each call. Where it ends,
+# `provider_calls` and the path go on saying what was tried.
+_NOTHING_SENT = "provider = NULL, provider_called_at = NULL"
+_NOT_CALLED = f"{_NOTHING_SENT}, provider_calls = 0, provider_path = NULL"  # or all were refused
 _all_columns = partial(columns, Generation, "generations")
 
 
@@ -183,6 +184,13 @@ class Claim:
         self._enter(GenerationStage.GENERATING, progress)
         row.provider, row.is_loading, row.provider_path = provider, False, self.path.stored()
 
+    async def record_nothing_sent(self) -> None:
+        """Record that no request has left, so that a cancel refunds, and a dead worker's generation is requeued.
+
+        Raises LeaseLostError.
+        """
+        self._moved(await self._write("provider_called_at = NULL"))
+
     async def record_job(self, job: VideoJob) -> None:
         """Write the job that the provider has accepted, and the path to it. Raises LeaseLostError."""
         row, changes = self.generation, "provider_job_id = $3, provider_job_url = $4, provider_path = $5"
@@ -298,11 +306,12 @@ class Claim:
         row = self.generation
         total, compared = expected.sql("COALESCE($5, provider_cost)", first=8)
         refunded = is_refunded(row.refund_policy, called=called, canceled=False)
+        unsent = "" if called else f"{_NOTHING_SENT}, "
 
         async def work() -> tuple[dict[str, Any], AccountChange]:
             account = await account_change.bump_version(row.user_id, include_deleted=True)
             written = await self._write(
-                f"{_NO_PROVIDER}, status = 'FAILED', stage = 'FAILED', preview = NULL, lease_until = NULL,"
+                f"{unsent}status = 'FAILED', stage = 'FAILED', preview = NULL, lease_until = NULL,"
                 f" completed_at = NOW(), error_code = $3, refunded = $4, provider_cost = {total},"
                 " provider_request_id = $6, provider_path = $7",
                 code.value,
@@ -340,14 +349,16 @@ class Claim:
             return await self.fail(ErrorCode.UNAVAILABLE, called=called, expected=expected)
         return await self.requeue(counts=died)
 
-    async def requeue(self, *, counts: bool = True, was_refused: bool = False) -> Generation:
-        """Return a generation to the queue. `counts`: this claim counts as an attempt. Raises LeaseLostError."""
-        provider = _NOT_CALLED if was_refused else _NO_PROVIDER
+    async def requeue(self, *, counts: bool = True) -> Generation:
+        """Return a generation to the queue that no provider works on. `counts`: this claim counts as an attempt.
+
+        Raises LeaseLostError.
+        """
 
         async def work() -> tuple[dict[str, Any], AccountChange]:
             account = await account_change.bump_version(self.generation.user_id, include_deleted=True)
             written = await self._write(
-                f"{provider}, status = 'PENDING', stage = 'QUEUED', progress = 0, preview = NULL,"
+                f"{_NOT_CALLED}, status = 'PENDING', stage = 'QUEUED', progress = 0, preview = NULL,"
                 " lease_until = NULL, attempts = attempts - $3",
                 0 if counts else 1,
                 returning=_all_columns(),

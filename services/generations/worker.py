@@ -193,7 +193,7 @@ class GenerationWorker:
         """Requeue or fail the generation because this process stops; nothing is left to do if it was canceled."""
         try:
             if claim.may_hand_back:
-                row = await claim.requeue(counts=False, was_refused=True)
+                row = await claim.requeue(counts=False)
             else:
                 row = await claim.release_or_fail(died=False, expected=self._expected_costs)
         except LeaseLostError:
@@ -218,7 +218,7 @@ class GenerationWorker:
         except GenerationFailedError as failure:
             if self._must_wait(failure):
                 self._pauses.hold(claim.generation.id)
-                return await self._write_end(claim, partial(claim.requeue, counts=False, was_refused=True))
+                return await self._write_end(claim, partial(claim.requeue, counts=False))
             crashpoint("worker.before_failure")
             return await self._write_end(
                 claim,

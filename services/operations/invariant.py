@@ -199,12 +199,13 @@ INVARIANTS = (
         "G5",
         "attempts and provider calls of a generation are bounded and recorded",
         # Three claims, or ten with a job, and three calls of each of at most five models, as in services.generations
-        # and FALLBACK_MODELS: repeated here, so that a mistake there is found.
+        # and FALLBACK_MODELS: repeated here, so that a mistake there is found. Calls without a time: none has left.
         """
         SELECT id FROM generations
         WHERE attempts > CASE WHEN provider_job_id IS NULL THEN 3 ELSE 10 END
         OR provider_job_id IS NOT NULL AND provider_calls = 0
-        OR provider_calls > 15 OR (provider_calls > 0) <> (provider_called_at IS NOT NULL)
+        OR provider_calls > 15 OR provider_calls = 0 AND provider_called_at IS NOT NULL
+        OR provider_calls > 0 AND provider_called_at IS NULL AND status IN ('PENDING', 'COMPLETED')
         OR provider_calls > 0 AND attempts = 0 OR status = 'COMPLETED' AND provider_calls = 0 AND reused_id IS NULL
         OR reused_id IS NOT NULL AND (status <> 'COMPLETED' OR attempts > 0 OR provider_calls > 0)
         """,

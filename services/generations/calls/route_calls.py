@@ -123,6 +123,8 @@ class RouteCalls(Generic[P, T]):
                     last = error
                 if not may_try_next(error):
                     break
+                if number < len(routes):
+                    await self._record_nothing_sent(claim, ends)
             else:
                 if number > 1:
                     metric.fallbacks.labels(route.provider.name, route.model or "").inc()
@@ -177,6 +179,7 @@ class RouteCalls(Generic[P, T]):
                 pause = _pause_before_retry(error, attempt, ends)
                 if pause is None or route.circuit.is_open or (has_next and pause > LONGEST_PAUSE):
                     raise
+            await self._record_nothing_sent(claim, ends)
             await asyncio.sleep(pause)
 
     async def _call(self, claim: Claim, route: Route[P], request: ImageRequest, ends: float) -> T:
@@ -222,6 +225,18 @@ class RouteCalls(Generic[P, T]):
             if not is_outage(error):
                 raise
             raise GenerationFailedError(ErrorCode.UNAVAILABLE, called=claim.path.was_called) from error
+
+    async def _record_nothing_sent(self, claim: Claim, ends: float) -> None:
+        """Take back that a call was made whose request did not leave, before more time passes; not in an outage."""
+        if claim.path.was_called or claim.generation.provider_called_at is None:
+            return
+        try:
+            async with asyncio.timeout_at(ends):
+                await claim.record_nothing_sent()
+        except Exception as error:
+            if not (isinstance(error, TimeoutError) or is_outage(error)):
+                raise
+            log.warning("generation.call_write_failed", generation=claim.generation.id, error=error)
 
     async def _make_call(self, claim: Claim, route: Route[P], request: ImageRequest, ends: float) -> T:
         try:
