@@ -212,6 +212,7 @@ def _called(settings: Settings) -> list[Settings]:
 
 class _KnownRoutes(TypedDict):
     owners: dict[str, str]
+    unserved: frozenset[str]
     fallbacks: list[tuple[str, str]]
     abilities: dict[str, ModelAbilities]
 
@@ -221,6 +222,8 @@ def _known_routes(settings: Settings, medium: MediaKind) -> _KnownRoutes:
     models = [model for one in _called(settings) for model in _models_of(one.provider, medium).values()]
     return {
         "owners": {model.id: model.provider for model in models},
+        "unserved": frozenset(model.id for model in _known_models().values() if model.medium is medium)
+        - {model.id for model in models},
         "fallbacks": [(model.provider, model.id) for model in _fallbacks(settings) if model.medium is medium],
         "abilities": {
             model.id: ModelAbilities(

@@ -107,6 +107,9 @@ class RouteCalls(Generic[P, T]):
         """
         ends: float | None = None
         routes = self._routes.of(request)
+        if not routes:
+            log.error("generation.model_not_served", generation=request.generation_id, model=request.model)
+            raise GenerationFailedError(ErrorCode.UNAVAILABLE, called=False)
         last: ProviderError | None = None
         errors: list[ProviderError] = []
         waits = False  # for the provider of the ordered model, which refuses every call, or is switched off
@@ -129,7 +132,7 @@ class RouteCalls(Generic[P, T]):
                 if number > 1:
                     metric.fallbacks.labels(route.provider.name, route.model or "").inc()
                 return made
-        assert last is not None  # noqa: S101 - there is always a route
+        assert last is not None  # noqa: S101 - every route that made nothing has raised
         raise GenerationFailedError(
             last.code,
             called=claim.path.was_called,

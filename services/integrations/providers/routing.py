@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -126,9 +126,10 @@ class Routes(Generic[P_co]):
     """The providers of images, or of videos, that this process calls, their circuits and their slots.
 
     `providers`: open, by name; the first makes what names no model, or one that is not in `owners`. `owners`: the
-    provider of each known model. `fallbacks`: provider and model of what is tried next, in this order, and
-    `abilities`: what these can make. `slots`: by provider, which it shares with other routes. `clock`: monotonic
-    seconds.
+    provider of each known model. `unserved`: models of providers that are not called, as before the configured one has
+    changed: the default model makes what names one of them, if it can. `fallbacks`: provider and model of what is tried
+    next, in this order, and `abilities`: what these and the default model can make. `slots`: by provider, which it
+    shares with other routes. `clock`: monotonic seconds.
     """
 
     def __init__(
@@ -137,6 +138,7 @@ class Routes(Generic[P_co]):
         *,
         default_model: str | None = None,
         owners: Mapping[str, str] | None = None,
+        unserved: Collection[str] = (),
         fallbacks: Sequence[tuple[str, str]] = (),
         abilities: Mapping[str, ModelAbilities] | None = None,
         rules: RoutingRules | None = None,
@@ -147,6 +149,7 @@ class Routes(Generic[P_co]):
         self.primary = providers[0]
         self._default_model = default_model
         self._owners = owners or {}
+        self._unserved = frozenset(unserved)
         self._fallbacks = tuple(fallbacks)
         self._abilities = abilities or {}
         self._rules = rules or RoutingRules()
@@ -156,16 +159,20 @@ class Routes(Generic[P_co]):
         self._circuits: dict[tuple[str, str | None], Circuit] = {}
 
     def of(self, request: ImageRequest) -> list[Route[P_co]]:
-        """Return the routes of a request: the ordered model first, then the fallbacks that can make it."""
-        model = request.model or self._default_model
-        owner = self._owners.get(model or "", self.primary.name)
-        first = (owner if owner in self._providers else self.primary.name, model)
-        others = (
-            (provider, model)
-            for provider, model in self._fallbacks
-            if (provider, model) != first and model in self._abilities and self._abilities[model].can_make(request)
-        )
-        return [self._route(provider, model) for provider, model in (first, *others)]
+        """Return the routes of a request: the ordered model first, then the fallbacks that can make it.
+
+        None, where no provider has the ordered model any more, and no other model can make it.
+        """
+        is_unserved = request.model in self._unserved
+        model = self._default_model if is_unserved else request.model or self._default_model
+        first = (self._owners.get(model or "", self.primary.name), model)
+        ordered = [first] if not is_unserved or self._can_make(model, request) else []
+        others = (each for each in self._fallbacks if each not in ordered and self._can_make(each[1], request))
+        return [self._route(provider, model) for provider, model in (*ordered, *others)]
+
+    def _can_make(self, model: str | None, request: ImageRequest) -> bool:
+        abilities = self._abilities.get(model or "")
+        return abilities is not None and abilities.can_make(request)
 
     @property
     def providers(self) -> tuple[P_co, ...]:

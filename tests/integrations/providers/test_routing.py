@@ -83,6 +83,30 @@ def test_ordered_model_comes_first_and_then_the_fallbacks_that_can_make_it(
     assert [f"{route.provider.name}:{route.model}" for route in routes().of(request_)] == expected
 
 
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        (order("theirs"), ["openrouter:big"]),
+        (order("theirs", quality=Quality.HD), ["huggingface:other"]),
+        (order("theirs", quality=Quality.ULTRA), []),
+        (order(quality=Quality.ULTRA), ["openrouter:big"]),
+    ],
+)
+def test_default_model_makes_what_names_a_model_of_a_provider_that_is_not_called(
+    request_: ImageRequest, expected: list[str]
+) -> None:
+    abilities = {name: frozenset({quality}) for name, quality in (("big", Quality.STANDARD), ("other", Quality.HD))}
+    found = Routes(
+        [NamedProvider("openrouter"), NamedProvider("huggingface")],
+        default_model="big",
+        owners={"big": "openrouter", "other": "huggingface"},
+        unserved={"theirs"},
+        fallbacks=[("huggingface", "other")],
+        abilities={name: ModelAbilities(qualities) for name, qualities in abilities.items()},
+    )
+    assert [f"{route.provider.name}:{route.model}" for route in found.of(request_)] == expected
+
+
 def test_routes_of_one_model_share_its_circuit_and_its_provider_s_slots() -> None:
     found = routes()
     first, again = found.of(order()), found.of(order())
