@@ -172,10 +172,8 @@ class Claim:
                 "stage = 'GENERATING', progress = $3, is_loading = FALSE, provider = $4, provider_path = $5,"
                 " provider_calls = provider_calls + 1, provider_called_at = COALESCE(provider_called_at, NOW())"
             )
-            enhanced: tuple[Any, ...] = ()
-            if self._is_enhanced:
-                called += ", enhanced_prompt = $6, full_prompt = $7, provider_cost = $8"
-                enhanced = (row.enhanced_prompt, row.full_prompt, self.enhancement_cost)
+            changes, enhanced = self._enhanced(first=6)
+            called += changes
             written = await self._write(called, progress, provider, path, *enhanced, before_expiry=True)
             if self._is_enhanced:
                 row.provider_cost = self.enhancement_cost
@@ -183,6 +181,14 @@ class Claim:
         self._moved(written)
         self._enter(GenerationStage.GENERATING, progress)
         row.provider, row.is_loading, row.provider_path = provider, False, self.path.stored()
+
+    def _enhanced(self, first: int) -> tuple[str, tuple[Any, ...]]:
+        """Return SQL that writes an enhanced prompt that is not written yet, and its values."""
+        if not self._is_enhanced:
+            return "", ()
+        row = self.generation
+        changes = f", enhanced_prompt = ${first}, full_prompt = ${first + 1}, provider_cost = ${first + 2}"
+        return changes, (row.enhanced_prompt, row.full_prompt, self.enhancement_cost)
 
     async def record_nothing_sent(self) -> None:
         """Record that no request has left, so that a cancel refunds, and a dead worker's generation is requeued.
@@ -352,15 +358,17 @@ class Claim:
     async def requeue(self, *, counts: bool = True) -> Generation:
         """Return a generation to the queue that no provider works on. `counts`: this claim counts as an attempt.
 
-        Raises LeaseLostError.
+        An enhanced prompt is kept, which is paid for. Raises LeaseLostError.
         """
+        enhanced, values = self._enhanced(first=4)
 
         async def work() -> tuple[dict[str, Any], AccountChange]:
             account = await account_change.bump_version(self.generation.user_id, include_deleted=True)
             written = await self._write(
                 f"{_NOT_CALLED}, status = 'PENDING', stage = 'QUEUED', progress = 0, preview = NULL,"
-                " lease_until = NULL, attempts = attempts - $3",
+                f" lease_until = NULL, attempts = attempts - $3{enhanced}",
                 0 if counts else 1,
+                *values,
                 returning=_all_columns(),
             )
             crashpoint("requeue.before_commit")

@@ -216,8 +216,9 @@ class GenerationWorker:
             async with claim.lease.heartbeat(self._times.heartbeat, cancel_body=True):
                 made = await self._make(claim)
         except GenerationFailedError as failure:
-            if self._must_wait(failure):
-                self._pauses.hold(claim.generation.id)
+            if failure.is_busy or self._must_wait(failure):
+                if not failure.is_busy:
+                    self._pauses.hold(claim.generation.id)
                 return await self._write_end(claim, partial(claim.requeue, counts=False))
             crashpoint("worker.before_failure")
             return await self._write_end(

@@ -256,6 +256,21 @@ async def test_waiting_for_a_turn_until_the_deadline_is_no_call(
         await assert_invariants(server.services, all_ended=True)
 
 
+@pytest.mark.any_database
+async def test_orders_wait_longer_than_their_deadline_for_a_provider_that_is_busy(
+    scripted_settings: Settings, openrouter: ScriptedOpenRouter
+) -> None:
+    openrouter.delay = 0.4
+    settings = scripted_settings.model_copy(update={"provider_max_calls": 1, "generation_deadline_seconds": 2.0})
+    async with running(settings.model_copy(update={"generation_user_concurrency": 8})) as server:
+        ada = await server.api.sign_up()
+        created = [one for _ in range(2) for one in (await ada.create(prompt="A fox", count=4))["generations"]]
+        ended = await ada.wait_for_all([one["id"] for one in created])
+        assert [(one["status"], one["attempts"]) for one in ended] == [("COMPLETED", 1)] * 8
+        assert len(openrouter.calls) == 8
+        await assert_invariants(server.services, all_ended=True)
+
+
 async def order_together(users: list[Api], each: int) -> list[dict[str, Any]]:
     """Create generations of several accounts at once and wait for all of them."""
 

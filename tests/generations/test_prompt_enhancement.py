@@ -280,3 +280,20 @@ async def test_demo_adds_the_same_phrases_without_a_key(server: Running) -> None
     chinese = (await ordered(ada, prompt="一只狐狸"))["enhancedPrompt"]
     assert chinese.startswith("一只狐狸，")
     assert chinese.endswith("。")
+
+
+@pytest.mark.any_database
+async def test_enhanced_prompt_of_an_order_that_returns_to_the_queue_is_kept_with_its_cost(
+    scripted_settings: Settings,
+) -> None:
+    async with running(scripted_settings, idle=True) as server:
+        ada = await server.api.sign_up()
+        (created,) = (await ada.create(prompt="A fox", enhancePrompt=True))["generations"]
+        claim = await server.services.generations.worker.take_next()
+        assert claim is not None
+        claim.enhance(RICH, f"Paint “{RICH}”", TEXT_COST)
+        await claim.requeue(counts=False)
+        row = await Generation.get(id=created["id"])
+        assert (row.status, row.enhanced_prompt, row.full_prompt) == ("PENDING", RICH, f"Paint “{RICH}”")
+        assert row.provider_cost == pytest.approx(TEXT_COST)
+        await assert_invariants(server.services)

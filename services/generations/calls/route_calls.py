@@ -68,6 +68,14 @@ class ProviderOffError(ProviderError):
         super().__init__(ErrorCode.PROVIDER_UNAVAILABLE, f"{provider} is switched off", request_left=False)
 
 
+class NoSlotError(ProviderError):
+    """The provider was not called, because all its slots were taken. `is_busy`: meanwhile, calls of others ended."""
+
+    def __init__(self, *, is_busy: bool) -> None:
+        super().__init__(ErrorCode.PROVIDER_UNAVAILABLE, "no slot was free in time", request_left=False)
+        self.is_busy = is_busy
+
+
 class RouteCalls(Generic[P, T]):
     """Calls providers for claimed generations. `deadline`: seconds for all calls of one, whatever the models."""
 
@@ -140,6 +148,8 @@ class RouteCalls(Generic[P, T]):
             request_id=last.request_id,
             lost=last.is_lost,
             waits=waits and all(map(may_try_next, errors)),
+            is_busy=not claim.path.was_called
+            and any(isinstance(each, NoSlotError) and each.is_busy for each in errors),
         ) from last
 
     async def _is_paused(self, route: Route[P], error: ProviderError) -> bool:
@@ -188,12 +198,12 @@ class RouteCalls(Generic[P, T]):
     async def _call(self, claim: Claim, route: Route[P], request: ImageRequest, ends: float) -> T:
         """Make one call, as soon as the provider has a free slot. Raises ProviderError."""
         account, name = claim.generation.user_id, route.provider.name
+        ended = route.slots.ended
         try:
             async with asyncio.timeout_at(ends - _LAST_START * self._deadline):
                 await route.slots.acquire(account)
         except TimeoutError:
-            detail = "no slot was free in time"
-            raise ProviderError(ErrorCode.PROVIDER_UNAVAILABLE, detail, request_left=False) from None
+            raise NoSlotError(is_busy=route.slots.ended > ended) from None
         started = time.monotonic()
         try:
             with route.circuit.call():

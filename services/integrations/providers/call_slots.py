@@ -9,6 +9,7 @@ class CallSlots:
 
     def __init__(self, provider: str, limit: int | None) -> None:
         self.limit = limit
+        self.ended = 0  # calls so far
         self._slots = FairSlots(limit, limit) if limit is not None else None
         self._running = metric.provider_calls_running.labels(provider)
         self._waiting = metric.provider_calls_waiting.labels(provider)
@@ -23,5 +24,6 @@ class CallSlots:
     def release(self, account: str) -> None:
         """Return a slot, which the account takes whose turn it is."""
         self._running.dec()
+        self.ended += 1
         if self._slots is not None:
             self._slots.release(account)
