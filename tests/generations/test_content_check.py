@@ -26,6 +26,7 @@ REFINE = """
 mutation($id: ID!, $instruction: String!) {
   refineGeneration(input: {id: $id, instruction: $instruction}) { generations { id } errors { code field } }
 }"""
+DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds errors { code } } }"
 Make = Callable[..., Settings]
 
 
@@ -129,6 +130,15 @@ async def test_what_was_written_before_is_checked_by_the_rules_of_today(make_set
         refined = await ada.one(REFINE, id=made["the prompt"], instruction="Make it blue")
         made["the prompt of what was refined"] = refined["generations"][0]["id"]
         assert (await ada.wait_for_end(made["the prompt of what was refined"]))["status"] == "COMPLETED"
+        varied = await ada.one(REGENERATE, input={"id": refined["generations"][0]["id"], "asVariation": True})
+        made["the prompt before what was varied"] = varied["generations"][0]["id"]
+        await ada.wait_for_end(made["the prompt before what was varied"])
+        (created,) = (await ada.create(prompt="Another bomb"))["generations"]
+        await ada.wait_for_end(created["id"])
+        refined = await ada.one(REFINE, id=created["id"], instruction="Make it red")
+        made["the prompt of what is deleted"] = refined["generations"][0]["id"]
+        await ada.wait_for_end(made["the prompt of what is deleted"])
+        assert (await ada.one(DELETE, ids=[created["id"]]))["errors"] == []
         await update(ada, style["id"], prompt="A castle, {colour}")
         balance = await ada.credits()
     async with running(make_settings("bomb", "sugar")) as server:

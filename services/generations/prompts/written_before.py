@@ -15,7 +15,7 @@ WITH RECURSIVE line (id, parent_id, steps) AS (
     UNION ALL
     SELECT made.id, made.parent_id, steps + 1 FROM generations made JOIN line ON made.id = line.parent_id
     WHERE steps < {MAX_EARLIER_PROMPTS})
-SELECT id FROM line"""  # noqa: S608 - a constant
+SELECT id, parent_id FROM line ORDER BY steps"""  # noqa: S608 - a constant
 
 
 def free_values(style: Style, variables: Mapping[str, str]) -> dict[str, str]:
@@ -34,15 +34,19 @@ def style_texts(style: Style) -> Sequence[str]:
 async def source_texts(source: Generation, style: Style) -> Sequence[str]:
     """Return what users wrote for an earlier generation, of which another is made now, and for those before it.
 
-    With a custom style also the whole prompts, because the style may have been another one then.
+    With a custom style also the whole prompts, because the style may have been another one then; and where one before
+    it is deleted, with what was written for it, or is too far back.
     """
-    line = [source]
-    if source.earlier_prompts:
-        before = [str(row["id"]) for row in await rows(_LINE, source.id) if row["id"] != source.id]
+    line, is_whole = [source], True
+    if source.parent_id is not None:
+        _, *before = await rows(_LINE, source.id)
         columns = ("id", "prompt", "enhanced_prompt", "variables")
-        line += await Generation.filter(id__in=before, user_id=source.user_id).only(*columns)
+        ids = [str(row["id"]) for row in before]
+        known = Generation.filter(id__in=ids, user_id=source.user_id, deleted_at=None)
+        line += await known.only(*columns)
+        is_whole = len(line) == 1 + len(ids) > 1 and before[-1]["parent_id"] is None
     texts = [text for each in line for text in _texts_of(each, style)]
-    if style.owner_id is not None:
+    if style.owner_id is not None or not is_whole:
         texts += [*source.earlier_prompts, source.full_prompt]
     return tuple(dict.fromkeys(texts))
 
