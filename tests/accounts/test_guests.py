@@ -116,6 +116,17 @@ async def test_product_without_guests_refuses_them(settings: Settings) -> None:
         assert (await server.api.one(CREATE))["errors"][0]["code"] == "FORBIDDEN"
 
 
+@pytest.mark.any_database
+async def test_guest_whose_session_is_kept_after_its_end_is_deleted_in_time(settings: Settings) -> None:
+    async with running(settings.model_copy(update={"expired_session_days": 30}), idle=True) as server:
+        guest = await guest_of(server.api)
+        await rows("UPDATE users SET created_at = LATER($1) RETURNING id", -120.0)
+        past = datetime.now(UTC) - timedelta(seconds=1)
+        await Session.all().update(expires_at=past)
+        await server.services.background.sweeper.sweep_lane(Lane.CLEAN_UP)
+        assert (await User.get(id=guest.user["id"])).deleted_at is not None
+
+
 async def test_guest_whose_session_has_ended_is_deleted_and_others_stay(server: Running) -> None:
     lost, kept = await guest_of(server.api), await guest_of(server.api)
     ada = await server.api.sign_up()

@@ -91,10 +91,11 @@ class GuestService:
 
     @staticmethod
     async def abandoned(limit: int) -> Sequence[str]:
-        """Return guests without a session, of which there is none to come."""
+        """Return guests without a session that is valid, of which there is none to come."""
         found = await rows(
             "SELECT id FROM users WHERE is_guest AND deleted_at IS NULL AND created_at < LATER($2)"
-            " AND NOT EXISTS (SELECT 1 FROM sessions WHERE user_id = users.id) ORDER BY id LIMIT $1",
+            " AND NOT EXISTS (SELECT 1 FROM sessions WHERE user_id = users.id AND expires_at > NOW())"
+            " ORDER BY id LIMIT $1",
             limit,
             -60.0,  # seconds: its session is opened after its account
         )
