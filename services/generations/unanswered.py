@@ -12,7 +12,7 @@ from services.generations.specification import GenerationRequest
 
 log = structlog.get_logger(__name__)
 
-_OPERATION = "unansweredOrder"  # as idempotency keys name it; retention deletes them in time, too
+_OPERATION = "unansweredOrder"  # as idempotency keys name it
 _KEPT = 600.0  # seconds; clients repeat within seconds
 
 
@@ -29,20 +29,32 @@ def fingerprint_of(user: User, request: GenerationRequest) -> str:
 
 
 async def keep(user_id: str, fingerprint: str, batch_id: str) -> None:
-    """Let the next repetition of an order be answered by its batch, also where the caller is canceled meanwhile."""
+    """Let the next repetition of an order be answered by its batch, also where the caller is canceled meanwhile.
+
+    The account's earlier orders that answer no repetition any more are forgotten.
+    """
     try:
-        await run_tx(
-            rows,
-            "INSERT INTO idempotency_keys (user_id, operation, key, input_hash, result_id, batch_id, created_at)"
-            " SELECT id, $2, $3, $4, $3, $3, NOW() FROM users WHERE id = $1 AND deleted_at IS NULL"
-            " ON CONFLICT (user_id, operation, key) DO UPDATE SET created_at = excluded.created_at RETURNING id",
-            user_id,
-            _OPERATION,
-            batch_id,
-            fingerprint,
-        )
+        await run_tx(_keep, user_id, fingerprint, batch_id)
     except Exception as error:  # noqa: BLE001 - the database is away; the client is asked not to repeat it
         log.warning("order.not_kept", error=error)
+
+
+async def _keep(user_id: str, fingerprint: str, batch_id: str) -> None:
+    await rows(
+        "DELETE FROM idempotency_keys WHERE user_id = $1 AND operation = $2 AND created_at <= LATER($3) RETURNING id",
+        user_id,
+        _OPERATION,
+        -_KEPT,
+    )
+    await rows(
+        "INSERT INTO idempotency_keys (user_id, operation, key, input_hash, result_id, batch_id, created_at)"
+        " SELECT id, $2, $3, $4, $3, $3, NOW() FROM users WHERE id = $1 AND deleted_at IS NULL"
+        " ON CONFLICT (user_id, operation, key) DO UPDATE SET created_at = excluded.created_at RETURNING id",
+        user_id,
+        _OPERATION,
+        batch_id,
+        fingerprint,
+    )
 
 
 async def take(user_id: str, fingerprint: str) -> list[Generation] | None:

@@ -201,6 +201,8 @@ async def test_repetition_has_the_same_order_and_credential(scripted_settings: S
         await IdempotencyKey.all().update(created_at=datetime(2020, 1, 1, tzinfo=UTC))
         await attempt(ada, 1)
         assert await Generation.all().count() == 7
+        kept = await IdempotencyKey.filter(user_id=ada.user["id"]).count()
+        assert kept == 1, "those that answer no repetition any more are gone"
 
 
 @pytest.mark.any_database
