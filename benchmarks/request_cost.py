@@ -83,7 +83,7 @@ class _Services(Pages):
         self.operations = SimpleNamespace(
             query_slots=QuerySlots(has_pauses=False),
             provider_pauses=SimpleNamespace(epoch=0),
-            maintenance=SimpleNamespace(is_read_only=False),
+            maintenance=SimpleNamespace(is_read_only=False, epoch=0),
         )
         self.products = SimpleNamespace(profile=SimpleNamespace(locale="en"))
         self.accounts = SimpleNamespace(sessions=_Sessions(), demo=None)

@@ -161,10 +161,11 @@ def _has_short_json(headers: Iterable[Header]) -> bool:
 def _digest(scope: Scope, body: bytes, operations: Operations) -> bytes:
     """Return a hash of a request; lines end its headers, which therefore cannot be mistaken for each other.
 
-    Messages of waiting generations depend on the epoch of the pauses of providers, and a refill that is due is granted
-    by the first request after a maintenance.
+    Messages of waiting generations depend on the epochs of the pauses of providers and of the switch for them, and a
+    refill that is due is granted by the first request after a maintenance.
     """
-    state = b"%d %d" % (operations.provider_pauses.epoch, operations.maintenance.is_read_only)
+    maintenance = operations.maintenance
+    state = b"%d %d %d" % (operations.provider_pauses.epoch, maintenance.epoch, maintenance.is_read_only)
     lines = [name + b": " + value for name, value in scope["headers"] if name not in _CHANGING]
     return hashlib.sha256(
         b"\n".join([state, scope["method"].encode(), scope["query_string"], *lines, b"", body])

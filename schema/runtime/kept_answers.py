@@ -129,8 +129,9 @@ class KeptAnswers:
         rights = (viewer.role, context.uses_api_key, context.is_admin, context.allows_introspection)
         # Of the account's own row, which was just read, nothing can be stale, even if it was changed by hand.
         row = (viewer.credits, viewer.address, viewer.email_verified, viewer.name, viewer.image, viewer.locale)
-        # The message of a waiting generation says whether its provider is paused.
-        epoch = context.services.operations.provider_pauses.epoch
+        # The message of a waiting generation says whether its provider is paused, or off.
+        operations = context.services.operations
+        epoch = (operations.provider_pauses.epoch, operations.maintenance.epoch)
         return (
             viewer.id,
             viewer.version,

@@ -98,7 +98,7 @@ def build_generations(
             requests, styles, models, entitlements, submissions, limits, core.rates, products.content
         ),
         quotes=QuoteService(styles, models, entitlements, billing.funding, media.pictures, reuse, limits),
-        queue_estimates=QueueEstimator(operations.worker_registry, operations.provider_pauses),
+        queue_estimates=QueueEstimator(operations.worker_registry, operations.provider_pauses, operations.maintenance),
         admin_refunds=AdminRefundService(publisher),
         admin_retries=AdminRetryService(wake_ups, publisher, maintenance),
         worker=GenerationWorker(

@@ -1,6 +1,6 @@
 """Maintenance: the switches that an admin has set, cached in every process."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -64,9 +64,21 @@ class MaintenanceChange:
 
 
 class MaintenanceService:
-    """Caches the state, and changes it. `provider`: the one that this process calls; `known`: all possible ones."""
+    """Caches the state, and changes it. `provider`: the one that this process calls; `known`: all possible ones.
 
-    def __init__(self, bus: Bus, events: EventPublisher, provider: str, known: Iterable[str]) -> None:
+    `switched`: called when this process has learned that its provider was switched off, or on again.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        events: EventPublisher,
+        provider: str,
+        known: Iterable[str],
+        switched: Callable[[], None] | None = None,
+    ) -> None:
+        self._switched = switched
+        self.epoch = 0  # moves whenever its provider is switched off or on
         self._bus = bus
         self._events = events
         self._provider = provider
@@ -192,6 +204,10 @@ class MaintenanceService:
             ("spent", state.is_spent),
         ):
             metric.maintenance.labels(switch).set(is_on)
+        if was_off != self.is_provider_off:
+            self.epoch += 1
+            if self._switched is not None:
+                self._switched()
         if was_off and not self.is_provider_off:
             await self._bus.publish(WAITING_CHANNEL, {})  # the workers of this process have the new state by now
 

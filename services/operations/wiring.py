@@ -76,7 +76,13 @@ def build_operations(
     )
     recent_calls = RecentCallReports(call_deadlines)
     return Operations(
-        maintenance=MaintenanceService(integrations.bus, events.publisher, integrations.provider.name, known_providers),
+        maintenance=MaintenanceService(
+            integrations.bus,
+            events.publisher,
+            integrations.provider.name,
+            known_providers,
+            switched=partial(_repeat_waiting, events.topics),
+        ),
         worker_registry=worker_registry,
         self_check=self_check,
         ledger_check=LedgerCheck(audit),

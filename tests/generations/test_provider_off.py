@@ -96,3 +96,25 @@ async def test_video_is_not_submitted_to_a_provider_that_is_off_and_a_running_on
         row = await row_of(second)
         assert (row.status, row.error_code, row.provider) == ("FAILED", "PROVIDER_UNAVAILABLE", "openrouter")
         await assert_invariants(server.services, all_ended=True)
+
+
+PROGRESS = "subscription($id: ID!) { generationProgress(id: $id) { status message } }"
+STATE = "query($id: ID!) { viewer { generation(id: $id) { message estimatedSeconds } } }"
+FREE = "Waiting for a free worker."
+OFF = "The image service does not accept our requests at the moment. Your order waits and will be made."
+
+
+@pytest.mark.any_database
+async def test_waiting_orders_say_that_their_provider_is_off(scripted_settings: Settings) -> None:
+    async with running(scripted_settings, idle=True) as server:
+        ada, admin = await server.api.sign_up(), await make_admin(server.api)
+        assert (await make(server, ada)).status == "COMPLETED"  # so that there is an estimate
+        (created,) = (await ada.create(prompt="A fox"))["generations"]
+        async with ada.socket() as socket:
+            stream = await socket.subscribe(PROGRESS, id=created["id"])
+            assert await stream.next() == {"status": "PENDING", "message": FREE}
+            for is_off, text in ((True, OFF), (False, FREE)):
+                await switch(server, admin, "openrouter", is_off=is_off)
+                assert await stream.next() == {"status": "PENDING", "message": text}
+                shown = (await ada.one(STATE, id=created["id"]))["generation"]
+                assert shown == {"message": text, "estimatedSeconds": None}

@@ -8,6 +8,7 @@ from models.database.connection import placeholders, rows
 from models.enum import GenerationStatus, MediaKind, Quality
 from models.generation_row import AnyGeneration
 from services.core.cached_value import CachedValue
+from services.operations.maintenance import MaintenanceService
 from services.operations.provider_pause import ProviderPauses
 from services.operations.worker_registry import WorkerRegistry
 
@@ -18,7 +19,10 @@ _TTL = 5.0  # seconds for which an estimate is cached
 class QueueEstimator:
     """Estimates from the table, about in the order of claims; None where there is no earlier generation."""
 
-    def __init__(self, worker_registry: WorkerRegistry, pauses: ProviderPauses) -> None:
+    def __init__(
+        self, worker_registry: WorkerRegistry, pauses: ProviderPauses, maintenance: MaintenanceService | None = None
+    ) -> None:
+        self._maintenance = maintenance
         self._worker_registry = worker_registry
         self._pauses = pauses
         self._medians: dict[tuple[MediaKind, Quality], CachedValue[float | None]] = {}  # seconds of one generation
@@ -52,10 +56,11 @@ class QueueEstimator:
         return round(each * ((position or 0) // capacity + 1), 1) if capacity else None
 
     def waits_for_provider(self, generation: AnyGeneration) -> bool:
-        """Return whether a waiting generation is not started, because its provider refuses every call for now."""
-        return generation.status is GenerationStatus.PENDING and self._pauses.is_blocked(
-            generation.media, generation.requested_model
-        )
+        """Return whether a waiting generation is not started, because its provider refuses every call, or is off."""
+        if generation.status is not GenerationStatus.PENDING:
+            return False
+        is_off = self._maintenance is not None and self._maintenance.is_provider_off
+        return is_off or self._pauses.is_blocked(generation.media, generation.requested_model)
 
     async def _median(self, media: MediaKind, quality: Quality) -> float | None:
         kind = (media, quality)
