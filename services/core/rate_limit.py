@@ -81,7 +81,7 @@ EMAIL_CHANGES = Limit("email-change", 20, 3600)  # changes of an address request
 EMAIL_CHANGES_TO = Limit("email-change-to", 5, 3600)  # changes to one mailbox, which gets a mail for each
 CHECKOUTS = Limit("checkout", 30, 3600, is_shown=True)  # checkouts of one account
 REJECTED_TEXTS = Limit("rejected-texts", 20, 15 * 60)  # texts of one account that went against the content rules
-STYLE_TEXTS = Limit("style-texts", 60, 3600, is_shown=True)  # custom styles of one account whose texts are checked
+STYLE_TEXTS = Limit("style-texts", 60, 3600, is_shown=True)  # custom styles of one account, new or checked
 WEBHOOKS = Limit("webhooks", 60, 3600, is_shown=True)  # test events and replays that one account requests
 ARCHIVES = Limit("archives", 30, 3600, is_shown=True)  # downloads of several pictures that one account requests
 
@@ -255,6 +255,14 @@ class RateLimits:
         if self._generations is not None:
             await self._hit(self._generations, user_id, count)
 
+    async def check_generations(self, user_id: str, count: int) -> None:
+        """As `hit_generations`, without counting: before what may still refuse the request."""
+        limit = self._generations
+        if limit is None or self._limiter is None:
+            return
+        if await self._limiter.peek(_key(limit, user_id), limit.times, limit.seconds, count) is not None:
+            await self._hit(limit, user_id, count)  # refuses, and shows what is left
+
     async def check_refused_pictures(self, user_id: str) -> None:
         """Raises RateLimitedError after too many refused pictures of the account."""
         if self._refused_pictures is not None:
@@ -282,7 +290,7 @@ class RateLimits:
         return await self._limiter.hit(_key(DOCUMENTS, client), DOCUMENTS.times, DOCUMENTS.seconds) is None
 
     async def hit_style_texts(self, user_id: str) -> None:
-        """Count a custom style whose texts are to be checked. Raises RateLimitedError."""
+        """Count a custom style that is created, or whose texts are to be checked. Raises RateLimitedError."""
         await self._hit(STYLE_TEXTS, user_id)
 
     async def hit_archives(self, user_id: str) -> None:

@@ -98,7 +98,7 @@ class GenerationService:
         if request.reuse_result:
             return await self._create_by_reuse(user, request, spec, ticket)
         funding = await self._submissions.check_terms(user, spec, terms)
-        await self._rates.hit_generations(user.id, spec.count)
+        await self._rates.check_generations(user.id, spec.count)
         await self._content.check(user.id, written_texts(spec))
         image = await self._pictures.photo(user.id, request.image, request.upload_id, request.image_field)
         original = await self._files.store(user.id, FileKind.ORIGINAL, image) if image else None
@@ -106,6 +106,7 @@ class GenerationService:
         try:
             spec = replace(spec, original_id=original_id)
             mark_live = partial(_mark_live, original_id) if original_id is not None else None
+            await self._rates.hit_generations(user.id, spec.count)  # once nothing refuses the texts and the photo
             return await self._submissions.submit(user.id, spec, funding, ticket, mark_live)
         except DeletedStyleError:
             await self._discard(original_id)
@@ -143,9 +144,10 @@ class GenerationService:
     ) -> list[Generation]:
         """Give the request its earlier result. No provider is used, so what pauses those does not apply."""
         self._reuse.check(spec)
-        await self._rates.hit_generations(user.id, spec.count)
+        await self._rates.check_generations(user.id, spec.count)
         await self._content.check(user.id, written_texts(spec))
         image = await self._pictures.photo(user.id, request.image, request.upload_id, request.image_field)
+        await self._rates.hit_generations(user.id, spec.count)
         return await self._reuse.submit(user.id, spec, image.sha256 if image else None, ticket, user.acting_key)
 
     async def _discard(self, original_id: str | None) -> None:

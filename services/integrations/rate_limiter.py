@@ -93,12 +93,12 @@ class RateLimiter:
 
         return await self._run(count)
 
-    async def peek(self, key: str, times: int, seconds: int) -> float | None:
-        """Return the seconds to wait if `times` are used up, else None; counts nothing."""
-        item = RateLimitItemPerSecond(times, seconds)
+    async def peek(self, key: str, times: int, seconds: int, cost: int = 1) -> float | None:
+        """Return the seconds to wait if `hit` would refuse, else None; counts nothing."""
+        item, cost = RateLimitItemPerSecond(times, seconds), min(cost, times)
 
         async def check(limiter: FixedWindowRateLimiter) -> float | None:
-            return None if await limiter.test(item, key) else await _seconds_left(limiter, item, key)
+            return None if await limiter.test(item, key, cost=cost) else await _seconds_left(limiter, item, key)
 
         return await self._run(check)
 

@@ -67,6 +67,21 @@ async def sign_in(api: Api, password: str, email: str = "ada@example.com") -> st
     return str(made["errors"][0]["code"]) if made["errors"] else "OK"
 
 
+async def test_orders_that_are_refused_for_their_photo_use_up_no_pictures_of_the_minute(
+    counted_here: Api,
+) -> None:
+    ada = await counted_here.sign_up()
+    for _ in range(6):
+        error = await ada.refused(CREATE, {"input.image": b"no picture"}, input={"prompt": "A fox"})
+        assert error["code"] == "INVALID_INPUT"
+    made = await ada.create(prompt="A fox", count=4)
+    assert (len(made["generations"]), made["errors"]) == (4, [])
+    assert len((await ada.create(prompt="A fox"))["generations"]) == 1
+    for image in (None, b"no picture"):
+        files = {"input.image": image} if image else None
+        assert (await ada.refused(CREATE, files, input={"prompt": "A fox"}))["code"] == "RATE_LIMITED"
+
+
 async def test_sign_in_is_limited_after_ten_failures_for_one_address(api: Api, ada: Api) -> None:
     bob = await api.sign_up("bob@example.com")
     for email in ("ada@example.com", "unknown@example.com", "no address"):
