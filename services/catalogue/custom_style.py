@@ -71,6 +71,8 @@ class CustomStyleService:
             style, allowed, language(draft.wanted_locale), prompt_max_length=self._limits.prompt_max_length
         )
         if style.owner_id is not None:
+            # Whether texts are checked or not: the row of a style stays when it is deleted.
+            await self._rates.hit_style_texts(user.id)
             await self._check_texts(user.id, style)
         await self._publish(await run_tx(self._insert, user.id, style, ticket, reason))
         return style
@@ -100,6 +102,7 @@ class CustomStyleService:
         if copy is not None:
             allowed = _allowed(fields, is_admin=is_admin, in_catalogue=False)
             apply_style_input(copy, allowed, language(wanted_locale), prompt_max_length=self._limits.prompt_max_length)
+            await self._rates.hit_style_texts(user.id)
             await self._check_texts(user.id, copy)
         style, action = await run_tx(self._change, user, style_id, fields, language(wanted_locale), clean, is_admin)
         await self._publish(action)
@@ -116,7 +119,6 @@ class CustomStyleService:
 
     async def _check_texts(self, user_id: str, style: Style) -> None:
         if self._content.is_on:
-            await self._rates.hit_style_texts(user_id)
             await self._content.check(user_id, written_texts(style))
 
     async def _publish(self, action: AuditEntry | None) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 from models import Generation, Style
 from models.enum import ReferenceImage
 from services.catalogue.custom_style import MAX_PER_ACCOUNT
-from tests.conftest import Running
+from setting_types import Switch
+from settings import Settings
+from tests.conftest import Running, running
 from tests.support.client import CREATE, Api, photo
 from tests.support.custom_styles import (
     CASTLE,
@@ -278,3 +280,13 @@ async def test_texts_that_databases_reject_cause_no_internal_error(ada: Api) -> 
     large = await ada.raw(CREATE_STYLE, {"input.nothing": photo()}, input={**RAIN, "title": "x" * 1_000_000})
     assert "Rain" not in large.text
     assert "INTERNAL" not in large.text
+
+
+async def test_styles_that_are_created_and_deleted_in_a_loop_are_limited(settings: Settings) -> None:
+    changes = {"rate_limits": Switch.ON, "redis_url": None}
+    async with running(settings.model_copy(update=changes), idle=True) as server:
+        ada = await server.api.sign_up()
+        for number in range(60):
+            style = await create(ada, title=f"Rain {number}", prompt="Rain")
+            assert (await ada.one(DELETE_STYLE, id=style["id"]))["errors"] == []
+        assert (await ada.refused(CREATE_STYLE, input=RAIN))["code"] == "RATE_LIMITED"
