@@ -75,7 +75,8 @@ class FundingService:
         if (await self._entitlements.of(user)).unlimited:
             return Funding(PaidBy.PLAN, 0, key=user.acting_key if user else None)
         if not self._sells_credits:
-            return Funding(PaidBy.PASS, 0, refusal=_refusal(pass_, charge))
+            is_last = pass_ is not None and await _ends_for_good(user, pass_, charge.media)
+            return Funding(PaidBy.PASS, 0, refusal=_refusal(pass_, charge, is_last_hour=is_last))
         balance, key = (user.credits, user.acting_key) if user else (0, None)
         refusal: Refusal | None = None
         if balance < charge.total:
@@ -112,7 +113,14 @@ class FundingService:
         return account.with_entitlements(), funding
 
 
-def _refusal(pass_: ActivePass | None, charge: Charge) -> Refusal:
+async def _ends_for_good(user: User | None, pass_: ActivePass, media: MediaKind) -> bool:
+    """Return whether this is the last hour of the pass, and no other one follows."""
+    if user is None or pass_.of(media).resets_at < pass_.expires_at:
+        return False
+    return user.id not in await passes.following_of([user.id])
+
+
+def _refusal(pass_: ActivePass | None, charge: Charge, *, is_last_hour: bool) -> Refusal:
     if pass_ is None:
         return MembershipRequiredError(text=message("Generating pictures requires a pass."))
     if (excluded := _exclusion(pass_, charge)) is not None:
@@ -120,6 +128,10 @@ def _refusal(pass_: ActivePass | None, charge: Charge) -> Refusal:
     limit = pass_.of(charge.media).per_hour
     if charge.count > limit:  # waiting would not help
         return InvalidInputError(message("Your pass allows {limit} per hour.", limit=limit), field=("count",))
+    if is_last_hour:  # waiting would not help, either
+        remaining = pass_.of(charge.media).remaining
+        text = message("Your pass has {remaining} left, and this is its last hour.", remaining=remaining)
+        return MembershipRequiredError(text=text)
     return _exhausted(pass_, charge)
 
 

@@ -110,6 +110,18 @@ async def test_request_over_hourly_allowance_gets_no_reset_time(creditless: Runn
     assert (refused["code"], refused["field"]) == ("INVALID_INPUT", ["count"])
 
 
+async def test_used_up_last_hour_of_a_pass_names_no_time_unless_another_one_follows(creditless: Running) -> None:
+    ada = await creditless.api.sign_up()
+    await advance(await grant(ada), 2.5)  # of three hours
+    for _ in range(3):
+        await order(ada)
+    refused = await ada.refused(QUOTA, input={"prompt": "A fox"})
+    assert (refused["code"], "last hour" in refused["message"]) == ("MEMBERSHIP_REQUIRED", True)
+    await grant(ada, EIGHT, "polar:order:another")
+    refused = await ada.refused(QUOTA, input={"prompt": "A fox"})
+    assert (refused["code"], bool(refused["resetsAt"])) == ("QUOTA_EXCEEDED", True)
+
+
 async def test_unlimited_plan_pays_what_the_pass_does_not(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     held = await grant(ada)
