@@ -1,6 +1,7 @@
 """The row decides which worker owns a generation, despite repeated, late and lost wake-ups and dead or slow workers."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -77,6 +78,9 @@ class SlowStorage:
 
     async def put_file(self, key: str, file: BinaryIO, content_type: str) -> None:
         await self.inner.put_file(key, file, content_type)
+
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes], content_type: str) -> None:
+        await self.inner.put_stream(key, chunks, content_type)
 
     async def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
         return await self.inner.get(key, max_bytes=max_bytes)
