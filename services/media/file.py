@@ -38,10 +38,10 @@ MAX_WIDTH = 4096  # pixels, of a stored picture
 _BUSY_RETRY = 5.0  # seconds after which a client whose turn did not come may try again
 _CLAIM_SECONDS = 30.0  # for which a process alone removes the files that it found; after its death, others do then
 # Several processes find different files: `updated_at` of one that is being removed is in the future. On SQLite, which
-# knows no row locks, one statement writes at a time.
+# knows no row locks, one statement writes at a time, and it uses the index of the unsettled only if it is named.
 _FIND_REMOVABLE = """
 WITH found AS MATERIALIZED (
-    SELECT id FROM files WHERE state = 'DELETING' AND updated_at <= NOW(){condition}
+    SELECT id FROM files WHERE state = 'DELETING' AND state <> 'LIVE' AND updated_at <= NOW(){condition}
     ORDER BY updated_at {direction} LIMIT $1{lock})
 UPDATE files SET updated_at = LATER($2) FROM found WHERE files.id = found.id
 RETURNING {columns}"""
@@ -228,13 +228,16 @@ class FileService:
         wait until all of an account with thousands are removed. Files whose removal has failed are none of the newest.
         """
         marked = await rows(
-            "UPDATE files SET state = 'DELETING', updated_at = NOW() WHERE state = 'PENDING' AND updated_at < LATER($1)"
-            " RETURNING id",
+            "UPDATE files SET state = 'DELETING', updated_at = NOW()"
+            " WHERE state = 'PENDING' AND state <> 'LIVE' AND updated_at < LATER($1) RETURNING id",
             -float(orphan_seconds),
         )
         if marked:
             crashpoint("sweeper.files_marked")
-        oldest = await self._claim_removable((limit + 1) // 2, "", "ASC")
+        half = (limit + 1) // 2
+        oldest = await self._claim_removable(half, "", "ASC")
+        if len(oldest) < half:
+            return oldest
         return [*oldest, *await self._claim_removable(limit - len(oldest), " AND removal_failed_at IS NULL", "DESC")]
 
     @staticmethod

@@ -20,6 +20,7 @@ from services.gallery.generation_query import NONE_DELETED, STEPS
 from services.gallery.original_retention import OriginalRetention
 from services.generations.claim_statement import expired_leases, next_in_line
 from services.integrations.messaging.bus import Bus
+from services.media.file import FileService
 from services.media.quota import StorageQuota
 from services.operations.analytics import AnalyticsWindow
 from services.operations.analytics_report import Interval
@@ -57,14 +58,16 @@ async def user_id(database: str) -> AsyncIterator[str]:
 
 @pytest.fixture
 def plan(database: str, caplog: pytest.LogCaptureFixture) -> Callable[[Awaitable[object]], Awaitable[str]]:
-    """Return the database's plan for the last SELECT that a piece of code runs."""
+    """Return the database's plan for the last SELECT that a piece of code runs, alone or before a change."""
 
     async def explain(work: Awaitable[object]) -> str:
         caplog.clear()
         with caplog.at_level(logging.DEBUG, logger="tortoise.db_client"):
             await work
         logged = [record.args for record in caplog.records if record.name == "tortoise.db_client"]
-        *_, statement = [args for args in logged if isinstance(args, tuple) and str(args[0]).startswith("SELECT")]
+        *_, statement = [
+            args for args in logged if isinstance(args, tuple) and str(args[0]).lstrip().startswith(("SELECT", "WITH"))
+        ]
         sql, values = statement
         found = await rows(("EXPLAIN " if is_postgres(database) else "EXPLAIN QUERY PLAN ") + str(sql), *values)  # type: ignore[misc]  # the values that the statement was logged with
         return "\n".join(str(row.get("QUERY PLAN") or row.get("detail")) for row in found)
@@ -218,6 +221,17 @@ async def test_unused_originals_are_found_by_their_partial_index(user_id: str, p
     assert "ix_generations_unused" in explained
     assert "Seq Scan on generations unused" not in explained
     assert not sorts(explained.partition("SubPlan")[0])
+
+
+async def test_discarded_files_are_found_by_their_partial_index(user_id: str, plan: Plan) -> None:
+    for _ in range(1000):
+        await insert("files", factories.file(user_id))
+    await rows("ANALYZE files")
+    explained = await plan(FileService._claim_removable(100, "", "ASC"))
+    assert "ix_files_unsettled" in explained
+    assert "Seq Scan on files" not in explained
+    assert "SCAN files" not in explained
+    assert "TEMP B-TREE" not in explained
 
 
 async def test_the_usage_of_an_account_is_summed_from_indexes(user_id: str, plan: Plan) -> None:
