@@ -70,7 +70,9 @@ async def _to_its_end(call: Callable[..., T], *values: object) -> T:
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait([task])
+        while not task.done():
+            with contextlib.suppress(asyncio.CancelledError):  # once more: this call ends by the first
+                await asyncio.wait([task])
         raise
 
 
@@ -150,9 +152,10 @@ class LocalStorage:
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes], content_type: str) -> None:
         path = self._path(key)
         temporary = self._temporary(path)
-        with _operation("put"):
-            file = await _to_its_end(self._create, temporary, path)
+        file = None
         try:
+            with _operation("put"):
+                file = await _to_its_end(self._create, temporary, path)
             async for chunk in chunks:
                 with _operation("put"):
                     await _to_its_end(file.write, chunk)
@@ -161,7 +164,9 @@ class LocalStorage:
         except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
-                file.close()  # which fails again where the disk is full
+            with contextlib.suppress(OSError):  # again, where the disk is full
+                if file is not None:
+                    file.close()
             raise
 
     def _write(self, path: Path, data: bytes | BinaryIO) -> None:

@@ -3,8 +3,10 @@
 import asyncio
 import io
 import secrets
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,6 +93,30 @@ async def test_local_put_stream_replaces_and_a_failed_or_canceled_one_leaves_not
     await asyncio.wait([putting])
     assert putting.cancelled()
     assert await storage.keys() == {KEY}
+
+
+async def test_local_put_stream_that_is_canceled_while_it_creates_its_file_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = LocalStorage(tmp_path / "files", address="", secret="unused", link_seconds=60)
+    creating, goes_on = threading.Event(), threading.Event()
+    original = Path.open
+
+    def slow_open(path: Path, *args: Any) -> Any:
+        creating.set()
+        assert goes_on.wait(10)
+        return original(path, *args)
+
+    monkeypatch.setattr(Path, "open", slow_open)
+    putting = asyncio.create_task(storage.put_stream(KEY, pieces(b"bytes", 4), "application/zip"))
+    assert await asyncio.to_thread(creating.wait, 10)
+    for _ in range(3):  # also while it waits for the thread
+        putting.cancel()
+        await asyncio.sleep(0)
+    goes_on.set()
+    await asyncio.wait([putting])
+    assert putting.cancelled()
+    assert await storage.keys() == set()
 
 
 async def test_s3_put_stream_uploads_parts_and_aborts_a_failed_upload() -> None:
