@@ -114,7 +114,7 @@ def open_image(data: bytes, formats: list[str], limits: Limits) -> Opened:
         image = _open(png.data, name, limits)
         space = space_of_png(png.colours, has_profile=bool(image.info.get("icc_profile")))
         origin = origin._replace(has_default_level=png.has_default_level, is_grey=png.is_grey)
-        if image.mode == "L" and isinstance(key := image.info.get("transparency"), int):
+        if image.mode == "L" and png.depth and isinstance(key := image.info.get("transparency"), int):
             most = (1 << png.depth) - 1  # Pillow scales pixels of 2 and 4 bits, but not their transparent value
             image.info["transparency"] = (key & most) * 255 // most
         return Opened(image, origin, profile_of(space) if space else None)

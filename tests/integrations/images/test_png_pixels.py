@@ -70,6 +70,14 @@ async def test_transparent_grey_is_that_of_the_depth(sanitizer: ImageSanitizer, 
     assert found.getpixel((60, 5)) == (white if white[3] else (0, 0, 0, 0))
 
 
+async def test_transparent_grey_of_a_file_whose_header_is_not_first_is_as_pillow_reads_it(
+    sanitizer: ImageSanitizer,
+) -> None:
+    data = make.raw_png((64, 48), 8, 0, [bytes(64)] * 48, before=make.chunk(b"tRNS", struct.pack(">H", 0)))
+    moved = data[:8] + make.chunk(b"tIME", bytes([7, 234, 1, 1, 0, 0, 0])) + data[8:]
+    assert (await stored(sanitizer, moved)).getpixel((5, 5)) == (0, 0, 0, 0)
+
+
 def linear_grey_profile() -> bytes:
     """Return an ICC profile of grey whose values are light: 128 is half of it, which sRGB has at 188 (ICC.1:2022)."""
     white = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
