@@ -21,6 +21,9 @@ UNSEEN = re.compile(
 )
 _BLANK_CATEGORIES = {"Cc", "Cf", "Zl", "Zp", "Zs"}  # control and format characters, separators
 _BLANK_BRAILLE = "\u2800"  # a pattern without dots, which is a symbol
+# Of the format characters, those that are seen: Prepended_Concatenation_Mark, signs before numbers and verses.
+_SEEN_FORMATS = set("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
+_LARGEST_COMPOSITION = 4  # characters that NFC makes one of
 
 _MAX_QUOTED = 100  # characters of a client's text that a message repeats
 _MAX_MESSAGE = 300  # characters of a message that repeats one
@@ -63,7 +66,7 @@ def nfc(text: str) -> str:
 
     `unicodedata` alone sorts a run of accents in quadratic time: a search for 160 KB of them would take 15 s.
     """
-    if text.isascii():
+    if unicodedata.is_normalized("NFC", text):  # which stops at the first mark that is not in order
         return text
     apart = "".join([unicodedata.normalize("NFD", character) for character in text])
     sorted_marks: list[str] = []
@@ -74,10 +77,13 @@ def nfc(text: str) -> str:
 
 def is_blank(text: str) -> bool:
     """Whether nothing of `text` is seen, such as joiners without letters."""
-    return all(
-        unicodedata.category(character) in _BLANK_CATEGORIES or character == _BLANK_BRAILLE or UNSEEN.match(character)
-        for character in text
-    )
+    return all(map(_is_unseen, text))
+
+
+def _is_unseen(character: str) -> bool:
+    if unicodedata.category(character) in _BLANK_CATEGORIES:
+        return character not in _SEEN_FORMATS
+    return character == _BLANK_BRAILLE or UNSEEN.match(character) is not None
 
 
 def clean_text(text: str | None, max_length: int, *, field: tuple[str, ...], multiline: bool = False) -> str | None:
@@ -90,9 +96,11 @@ def clean_text(text: str | None, max_length: int, *, field: tuple[str, ...], mul
         return None
     if is_unusable(text, multiline=multiline):
         raise InvalidInputError(message("This contains characters that cannot be used."), field)
-    cleaned = nfc(text).replace("\r\n", "\n").replace("\r", "\n").strip()
+    cleaned = text.strip()
     if is_blank(cleaned):
         return None
+    if len(cleaned) <= max_length * _LARGEST_COMPOSITION:  # others are not worth the work
+        cleaned = nfc(cleaned).replace("\r\n", "\n").replace("\r", "\n")
     if len(cleaned) > max_length:
         raise InvalidInputError(message("At most {count} characters are allowed.", count=max_length), field)
     return cleaned
