@@ -176,15 +176,18 @@ async def open_storage(settings: Settings) -> AsyncIterator[Storage]:
         yield storage
 
 
-def check_usable(settings: Settings) -> None:
-    """Check what only those who use it can: the manifests of trusted documents, and the options in REDIS_URL.
+def check_usable(settings: Settings, *, with_documents: bool) -> None:
+    """Check what only those who use it can: the options in REDIS_URL, and the manifests of trusted documents.
+
+    `with_documents`: of a server, which alone reads the manifests.
 
     Raises:
         SettingsError: with one line per problem.
     """
     problems = []
     try:
-        _trusted_documents(settings)
+        if with_documents:
+            _trusted_documents(settings)
     except SettingsError as error:
         problems += error.problems
     if settings.redis_url is not None:

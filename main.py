@@ -312,7 +312,7 @@ def main() -> int:
     try:
         settings = load_settings()
         load_product(settings)
-        check_usable(settings)
+        check_usable(settings, with_documents=arguments.command in (None, "serve", "check"))
     except (SettingsError, ProfileError) as error:
         print("\n".join(error.problems), file=sys.stderr)
         return 2

@@ -17,10 +17,17 @@ async def refused(main: Commands, **variables: str) -> str:
     return line
 
 
-async def test_file_that_is_no_manifest_is_refused(main: Commands) -> None:
+async def test_file_that_is_no_manifest_is_refused_by_servers_and_by_check_alone(main: Commands) -> None:
     (main.folder / "list.json").write_text("[]")
-    line = await refused(main, TRUSTED_DOCUMENTS="on", TRUSTED_DOCUMENTS_FILES="list.json")
-    assert line.startswith("TRUSTED_DOCUMENTS_FILES: list.json: neither Apollo's manifest nor an object of documents")
+    variables = {"TRUSTED_DOCUMENTS": "on", "TRUSTED_DOCUMENTS_FILES": "list.json"}
+    for command in ("serve", "check"):
+        ended = await main.run(command, **variables)
+        assert (ended.code, ended.out) == (2, "")
+        (line,) = ended.err.splitlines()
+        assert line.startswith(
+            "TRUSTED_DOCUMENTS_FILES: list.json: neither Apollo's manifest nor an object of documents"
+        )
+    assert (await main.run("migrate", **variables)).code == 0
 
 
 async def test_env_file_that_is_not_in_utf_8_is_refused(main: Commands) -> None:
