@@ -14,6 +14,7 @@ from services.operations.backup.backup import Backup
 from services.operations.backup.manifest import BackupError
 from services.operations.backup.orphans import find_orphans, remove_orphans
 from services.operations.backup.restore import Restore
+from services.operations.storage_comparison import final_key
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ async def _handle_orphans(settings: Settings, most: int | None) -> int:
         if len(found.keys) > _SHOWN:
             print(f"... and {len(found.keys) - _SHOWN} more")
         for key in found.leftovers:
-            print(f"{key}: the leftover of an interrupted write, which stays until its file is removed")
+            print(
+                f"{final_key(key)}: an unfinished copy of an interrupted write, which stays until its file is removed"
+            )
         number = len(found.keys)
         if not number:
             print("No object is without a row.")
