@@ -146,3 +146,46 @@ async def test_tokens_of_an_issuer_say_whether_they_are_about_the_same_subject(b
     code, output = await execute(built, str(NODE / "node"), str(script))
     assert code == 0, output
     assert output.split() == ["[true,false,false,false,false,false]", "false"]
+
+
+UNAVAILABLE = """
+import { Darkroom } from "@darkroom/client";
+const { setTimeout } = globalThis;
+const pauses = [];
+globalThis.setTimeout = (act, milliseconds, ...rest) => {
+  if (milliseconds > 1000) pauses.push(milliseconds);
+  return setTimeout(act, 0, ...rest);
+};
+const event = (message) => `event: next\\ndata: ${JSON.stringify(message)}\\n\\n`;
+const unavailable = event({ data: null, errors: [{ message: "Not now.", extensions: { code: "UNAVAILABLE" } }] });
+const running = event({ data: { generationProgress: { id: "gen_1", version: 1, status: "PENDING" } } });
+let requests = 0;
+globalThis.fetch = async () => {
+  requests += 1;
+  if (requests > 1100) process.exit(3);
+  return new Response((requests === 8 ? running : "") + unavailable + "event: complete\\ndata: \\n\\n");
+};
+const darkroom = new Darkroom({ url: "http://localhost/graphql", transport: "events", lostAfterSeconds: 0 });
+const seen = [];
+try {
+  for await (const { status } of darkroom.watchGeneration("gen_1")) seen.push(status);
+} catch ({ code }) {
+  seen.push(code);
+}
+console.log(JSON.stringify({ seen, requests, pauses }));
+"""
+
+
+async def test_event_streams_of_an_unavailable_server_are_asked_for_after_longer_and_longer_pauses(built: Path) -> None:
+    script = built / "unavailable.mjs"
+    script.write_text(UNAVAILABLE)
+    code, output = await execute(built, str(NODE / "node"), str(script))
+    assert code == 0, output
+    shown = json.loads(output)
+    assert shown["seen"] == ["PENDING", "UNAVAILABLE"]
+    assert shown["requests"] == 8 + 1000
+    doubled = [1000, 2000, 4000, 8000, 16000, 30000, 30000]
+    expected = [*doubled, *doubled, 30000]  # data has come before the eighth pause
+    chance = [pause - shortest for pause, shortest in zip(shown["pauses"], expected, strict=False)]
+    assert all(300 <= added <= 3000 for added in chance), shown["pauses"][: len(expected)]
+    assert min(shown["pauses"][len(expected) :]) >= 30300

@@ -14,7 +14,7 @@ export type EventOptions = {
   readonly onConnection: (connected: boolean) => void;
 };
 
-/** A client that asks again after the last event of a server that stops, as after a lost connection. */
+/** A client that asks again where the server stops or cannot serve now, after pauses as for a lost connection. */
 export function createEventClient(options: EventOptions): Client {
   const { url, headers, credentials, retryAttempts, pause, onConnection, lostAfter } = options;
   let count = 0;
@@ -23,24 +23,42 @@ export function createEventClient(options: EventOptions): Client {
     onConnection(true);
     return () => void (--count || onConnection(false));
   };
-  const client = createClient({
-    url,
-    headers,
-    credentials: credentials === "omit" ? "omit" : credentials === "include" ? "include" : "same-origin",
-    retryAttempts,
-    retry: pause,
-    fetchFn: (url: string, request: RequestInit) => fetchEvents(url, request, lostAfter, onStream),
-  }) as Client;
+  const open = new Set<() => void>();
   return {
-    subscribe: (payload, sink) =>
-      client.subscribe(payload, {
-        ...sink,
+    subscribe: (payload, sink) => {
+      let failures = 0; // since the last message with data; graphql-sse begins to count again at any message, UNAVAILABLE too
+      // A client for each subscription: `retry` does not say which one it is called for.
+      const client = createClient({
+        url,
+        headers,
+        credentials: credentials === "omit" ? "omit" : credentials === "include" ? "include" : "same-origin",
+        retryAttempts,
+        retry: () => pause(failures++),
+        fetchFn: (url: string, request: RequestInit) => fetchEvents(url, request, lostAfter, onStream),
+      }) as Client;
+      const stop = client.subscribe(payload, {
         next: (message) => {
-          if (isUnavailable(message)) throw new NetworkError("The server restarts."); // the one error that it asks again after
+          if (isUnavailable(message) && failures < retryAttempts) {
+            throw new NetworkError("The server is not available."); // the one error that it asks again after
+          }
+          if (message.data) failures = 0;
           sink.next(message);
         },
-      }),
-    dispose: () => client.dispose(),
+        error: (error) => {
+          open.delete(stop);
+          sink.error(error);
+        },
+        complete: () => {
+          open.delete(stop);
+          sink.complete();
+        },
+      });
+      open.add(stop);
+      return stop;
+    },
+    dispose: () => {
+      for (const stop of [...open]) stop();
+    },
   };
 }
 
