@@ -148,6 +148,29 @@ async def test_tokens_of_an_issuer_say_whether_they_are_about_the_same_subject(b
     assert output.split() == ["[true,false,false,false,false,false]", "false"]
 
 
+RENEWED_BETWEEN_SUBSCRIPTIONS = """
+import { Darkroom } from "@darkroom/client";
+const issued = (claims) => ["e30", Buffer.from(JSON.stringify(claims)).toString("base64url"), "c2ln"].join(".");
+const [iss, sub] = ["https://id.example.com", "Ada"];
+const darkroom = new Darkroom({ url: "http://127.0.0.1:1/graphql", token: issued({ iss, sub, exp: 1 }) });
+const sessions = [];
+for (const token of [issued({ iss, sub, exp: 2 }), issued({ iss, sub: "Eve" }), "session", "newer session", null]) {
+  darkroom.token = token;
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  sessions.push(darkroom.session);
+}
+console.log(JSON.stringify(sessions));
+"""
+
+
+async def test_renewed_token_of_an_issuer_continues_the_session_where_nothing_is_subscribed(built: Path) -> None:
+    script = built / "renewed_between.mjs"
+    script.write_text(RENEWED_BETWEEN_SUBSCRIPTIONS)
+    code, output = await execute(built, str(NODE / "node"), str(script))
+    assert code == 0, output
+    assert json.loads(output) == [0, 1, 2, 3, 4]
+
+
 UNAVAILABLE = """
 import { Darkroom } from "@darkroom/client";
 const { setTimeout } = globalThis;

@@ -90,14 +90,15 @@ export class Darkroom {
   }
 
   /**
-   * Send this token from now on. Open subscriptions go on if it is another one of the same account, which the server is asked about
-   * unless both are an issuer's and say so; else they end, and a new `session` begins.
+   * Send this token from now on. The session and its open subscriptions go on if it is another one of the same account: both are an
+   * issuer's and say so, or else the server says so, which is asked only while a subscription is open. Otherwise subscriptions end,
+   * and a new `session` begins.
    */
   set token(token: string | null) {
     const former = this.current;
     if (token === former) return;
     this.current = token;
-    if (former !== null && token !== null && this.live.isInUse) this.continueAs(former, token);
+    if (former !== null && token !== null && (this.live.isInUse || isSameSubject(former, token))) this.continueAs(former, token);
     else this.beginSession();
   }
 
