@@ -8,6 +8,7 @@ import pytest
 from tests.conftest import Running
 from tests.support.client import Api
 from tests.support.cut_proxy import CutProxy
+from tests.support.gallery_pages import create
 from tests.support.hooks import script, shown_by
 from tests.support.integrity import adjust_credits
 
@@ -63,6 +64,66 @@ async def test_filtered_gallery_follows_what_enters_and_leaves_the_filter(built:
     pictures = [(await ada.create(prompt="A red boat"))["generations"][0]["id"] for _ in range(2)]
     shown = await shown_by(built, "filtered", FILTERED, f"{ada.address}/graphql", str(ada.token), *pictures)
     assert shown == [[1, False]]
+
+
+LONG = """
+const [token, first] = rest;
+const client = new Darkroom({ url, token });
+const page = run(client, () => hooks.useGallery({ pageSize: 55, filter: { isFavorite: false } }));
+const mark = (index) => client.run(SetFavoriteDocument, { id: page.now.generations[index].id, isFavorite: true });
+const counted = (count) => page.until(({ totalCount }) => totalCount === count);
+const { fetch } = globalThis;
+let arrived, answer;
+/** Hold the answer to the next read of the list, until `answer`. */
+const hold = () => {
+  const answered = new Promise((resolve) => (answer = resolve));
+  const isRead = new Promise((resolve) => (arrived = resolve));
+  globalThis.fetch = async (url, options) => {
+    if (!String(options.body).includes("query Gallery")) return fetch(url, options);
+    globalThis.fetch = fetch;
+    const response = await fetch(url, options);
+    arrived();
+    await answered;
+    return response;
+  };
+  return isRead;
+};
+const shown = () => {
+  const ids = page.now.generations.map(({ id }) => id);
+  show(ids.length, new Set(ids).size, ids.at(-1) === first, page.now.hasMore);
+};
+await page.until(({ loading }) => !loading);
+page.now.loadMore();
+await page.until(({ generations, loading }) => generations.length === 110 && !loading);
+await mark(0);
+await counted(174);
+shown();
+const pageIsRead = hold();
+page.now.loadMore();
+await pageIsRead;
+await mark(0);
+await counted(173); // by another read
+answer();
+await new Promise((resolve) => setTimeout(resolve, 100));
+shown();
+const listIsRead = hold();
+await mark(0);
+await listIsRead;
+page.now.loadMore();
+await new Promise((resolve) => setTimeout(resolve, 500));
+answer();
+await page.until(({ loading, totalCount }) => !loading && totalCount === 172);
+await new Promise((resolve) => setTimeout(resolve, 100));
+shown();
+process.exit();
+"""
+
+
+async def test_change_in_a_long_filtered_gallery_leaves_it_long(built: Path, idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    pictures = await create(ada, 175)
+    shown = await shown_by(built, "long", LONG, f"{ada.address}/graphql", str(ada.token), pictures[0])
+    assert shown == [[110, 110, False, True], [165, 165, False, True], [172, 172, True, False]]
 
 
 REFUSED = """

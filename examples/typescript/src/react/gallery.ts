@@ -1,5 +1,6 @@
 // The account's generations: pages, live changes, and what a user does with them, shown before the server has answered.
 import { useCallback, useEffect, useReducer, useRef } from "react";
+import type { Darkroom } from "../client.ts";
 import { accepted } from "../errors.ts";
 import {
   DeleteGenerationsDocument,
@@ -44,38 +45,50 @@ export function useGallery({ pageSize = 20, filter = null }: { pageSize?: number
   const filterKey = JSON.stringify(filter);
   const round = useRef(0); // answers to earlier reads of the list are dropped
 
-  const count = useRef(0); // generations that are shown
+  const wanted = useRef(pageSize); // generations that are shown, and those of the page that is being read
+  const rereads = useRef(0); // under way
   const deleted = useRef(new Set<string>());
   useEffect(() => {
-    count.current = state.generations.length;
+    wanted.current = state.generations.length + (state.loading ? pageSize : 0);
   });
 
   const read = useCallback(
-    async (after: string | null, first = pageSize) => {
+    async (after: string | null, count: number) => {
       const number = after === null ? ++round.current : round.current;
       const chosen = JSON.parse(filterKey) as GenerationFilter | null;
       try {
-        const { viewer } = await client.run(GalleryDocument, { first, after, filter: chosen });
-        if (viewer && number === round.current) step(withPage(viewer.generations, after));
+        const page = await readPages(client, chosen, after, count, () => number === round.current);
+        if (page) step(withPage(page, after));
       } catch (problem) {
         if (number === round.current) step((before) => ({ ...before, loading: false, error: asError(problem) }));
       }
     },
-    [client, pageSize, filterKey],
+    [client, filterKey],
+  );
+
+  /** Read the list from its beginning; the answer to a page that is being read is dropped, so `count` has to include it. */
+  const reread = useCallback(
+    async (count: number) => {
+      rereads.current += 1;
+      await read(null, Math.max(count, pageSize));
+      rereads.current -= 1;
+    },
+    [read, pageSize],
   );
 
   useEffect(() => {
     step(() => EMPTY);
+    round.current += 1; // answers to reads of the former list are dropped, too
     if (session === null) return;
     const isFiltered = filterKey !== "null";
     let timer: ReturnType<typeof setTimeout> | undefined;
     const rereadSoon = () => {
       clearTimeout(timer);
-      timer = setTimeout(() => void read(null, Math.min(Math.max(count.current, pageSize), MAX_PAGE)), REREAD_MS);
+      timer = setTimeout(() => void reread(wanted.current), REREAD_MS);
     };
     const stop = client.subscribe(GalleryChangedDocument, {}, {
       next: ({ galleryChanged: { kind, generation, generationId } }) => {
-        if (kind === "SNAPSHOT") return void read(null);
+        if (kind === "SNAPSHOT") return void reread(wanted.current);
         if (kind === "DELETED" && generationId) {
           deleted.current.add(generationId);
           step(without(generationId));
@@ -90,7 +103,7 @@ export function useGallery({ pageSize = 20, filter = null }: { pageSize?: number
       clearTimeout(timer);
       stop();
     };
-  }, [client, session, read, filterKey, pageSize]);
+  }, [client, session, reread, filterKey, pageSize]);
 
   /** Show the result now, and take it back if the server refuses. */
   const optimistically = async (show: Step, undo: Step, act: () => Promise<unknown>) => {
@@ -105,7 +118,8 @@ export function useGallery({ pageSize = 20, filter = null }: { pageSize?: number
     loadMore: () => {
       if (state.loading || !state.hasMore) return;
       step((before) => ({ ...before, loading: true }));
-      void read(state.after);
+      // A list that is being replaced will have another end.
+      void (rereads.current ? reread(state.generations.length + pageSize) : read(state.after, pageSize));
     },
     setFavorite: (id, isFavorite) =>
       optimistically(
@@ -137,6 +151,26 @@ type Page = {
   readonly edges: readonly { readonly node: GenerationPartsFragment }[];
   readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null };
 };
+
+/** Read so many generations, in as many pages as the server needs for them; null: not needed any more, or signed out. */
+async function readPages(
+  client: Darkroom,
+  filter: GenerationFilter | null,
+  after: string | null,
+  count: number,
+  isNeeded: () => boolean,
+): Promise<Page | null> {
+  const edges: Page["edges"][number][] = [];
+  for (;;) {
+    const first = Math.min(count - edges.length, MAX_PAGE);
+    const { viewer } = await client.run(GalleryDocument, { first, after, filter });
+    if (!viewer || !isNeeded()) return null;
+    const { totalCount, pageInfo, edges: found } = viewer.generations;
+    edges.push(...found);
+    if (edges.length >= count || !pageInfo.hasNextPage) return { totalCount, pageInfo, edges };
+    after = pageInfo.endCursor;
+  }
+}
 
 function withPage({ totalCount, edges, pageInfo }: Page, after: string | null): Step {
   return ({ generations }) => {
