@@ -6,13 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from setting_types import Environment, TrustedDocuments
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import Api, photo
 from tests.support.cut_proxy import CutProxy
 from tests.support.integrity import adjust_credits
-from tests.support.typescript import NODE, ROOT, Script, add_apps_of_the_guide, copy_example, execute, npm, npm_succeeds
+from tests.support.typescript import (
+    NODE,
+    ROOT,
+    Script,
+    add_apps_of_the_guide,
+    copy_example,
+    execute,
+    executing_only_documents_of,
+    npm,
+    npm_succeeds,
+)
 
 pytestmark = pytest.mark.any_database
 
@@ -105,12 +114,7 @@ async def test_client_sends_hashes_where_only_trusted_documents_are_executed(
     built: Path, settings: Settings, tmp_path: Path
 ) -> None:
     (tmp_path / "photo.jpg").write_bytes(photo())
-    changes = {
-        "environment": Environment.PRODUCTION,
-        "trusted_documents": TrustedDocuments.ONLY,
-        "trusted_documents_files": (str(built / "src" / "gql" / "persisted-documents.json"),),
-    }
-    async with running(settings.model_copy(update=changes)) as server:
+    async with running(executing_only_documents_of(built, settings)) as server:
         url = f"{server.api.address}/graphql"
         code, output = await npm(built, "start", DARKROOM_URL=url)
         assert (code, "FORBIDDEN" in output) == (1, True)  # the text of a document is not its manifest's

