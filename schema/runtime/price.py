@@ -113,7 +113,8 @@ PRICES: dict[str, Price] = {
     "Mutation.createGeneration": Price(6),  # with a photo
     "Mutation.regenerate": Price(2),
     "Mutation.refineGeneration": Price(2),
-    "Mutation.addTags": Price(2),
+    "Mutation.addTags": Price(3),
+    "Mutation.adminDeleteGeneration": Price(1),
     "Mutation.setTags": Price(3),
     "Mutation.confirmSecondFactor": Price(2),  # with the recovery codes
     "Mutation.removeSecondFactor": Price(2),

@@ -19,6 +19,7 @@ from tests.support.named_lists import add_tags, new_album
 
 Count = Callable[[Api, str], Awaitable[int]]
 FEW, MANY = 1, 10
+_MORE_TIMES = 5
 
 # All fields of a generation that need a read or a signature.
 ALL_FIELDS = GENERATION + (
@@ -65,6 +66,20 @@ def count(caplog: pytest.LogCaptureFixture) -> Count:
     return statements
 
 
+async def assert_equal(api: Api, count: Count, first: str, second: str) -> None:
+    """Assert that two queries need the same number of statements.
+
+    What two branches of a query load by one loader is one statement only where both have come to it at the same moment,
+    so the least of several times counts.
+    """
+    least = await count(api, first), await count(api, second)
+    for _ in range(_MORE_TIMES):
+        if least[0] == least[1]:
+            break
+        least = min(least[0], await count(api, first)), min(least[1], await count(api, second))
+    assert least[0] == least[1], (first, second)
+
+
 async def fill(api: Api) -> list[str]:
     """Fill a gallery with final and pending generations that have all optional relations."""
     user_id = str(api.user["id"])
@@ -107,8 +122,7 @@ async def test_a_list_needs_as_many_statements_as_one_row(idle_server: Running, 
         STYLES,
         ALBUMS,
     ):
-        few, many = [await count(ada, query % size) for size in (FEW, MANY)]
-        assert few == many, query
+        await assert_equal(ada, count, query % FEW, query % MANY)
 
     def nodes(ids: list[str]) -> str:
         quoted = ", ".join(f'"{id}"' for id in ids)
@@ -122,9 +136,9 @@ async def test_a_list_needs_as_many_statements_as_one_row(idle_server: Running, 
         [style["collection"]["id"] for style in found],
         [line["id"] for line in lines],
     ):
-        assert await count(ada, nodes(ids[-FEW:])) == await count(ada, nodes(ids)), ids
+        await assert_equal(ada, count, nodes(ids[-FEW:]), nodes(ids))
     aliased = " ".join(f'n{number}: node(id: "{id}") {{ id }}' for number, id in enumerate(made[-MANY:]))
-    assert await count(ada, f"{{ {aliased} }}") == await count(ada, f'{{ node(id: "{made[-1]}") {{ id }} }}')
+    await assert_equal(ada, count, f"{{ {aliased} }}", f'{{ node(id: "{made[-1]}") {{ id }} }}')
 
 
 async def test_admin_lists_need_as_many_statements_as_one_row(idle_server: Running, count: Count) -> None:
@@ -136,14 +150,13 @@ async def test_admin_lists_need_as_many_statements_as_one_row(idle_server: Runni
         await insert("credit_transactions", factories.ledger_line(user, 1))
         await audit_log.record(user, AdminAction.SET_MAINTENANCE, None)
     for query in (ADMIN_GENERATIONS, ADMIN_LEDGER, ADMIN_USERS, AUDIT_LOG):
-        few, many = [await count(admin, query % size) for size in (FEW, MANY)]
-        assert few == many, query
+        await assert_equal(admin, count, query % FEW, query % MANY)
     user_ids = [row["id"] for row in await rows("SELECT id FROM users ORDER BY id DESC")][:MANY]
     few, many = [
-        await count(admin, "{ nodes(ids: [" + ", ".join(f'"{id}"' for id in ids) + "]) { id ... on User { email } } }")
+        "{ nodes(ids: [" + ", ".join(f'"{id}"' for id in ids) + "]) { id ... on User { email } } }"
         for ids in (user_ids[:FEW], user_ids)
     ]
-    assert few == many
+    await assert_equal(admin, count, few, many)
 
 
 async def test_lists_without_pages_need_as_many_statements_as_one_row(idle_server: Running, count: Count) -> None:
