@@ -80,11 +80,12 @@ class Mirror:
         while True:
             event = await self.stream.next()
             assert event["version"] >= self.version, "the version decreased"
-            self.version = event["version"]
             self.kinds.append(event["kind"])
             if event["kind"] == "SNAPSHOT":
                 self.copy = {node["id"]: node for node in (await gallery_of(self.client))[1]}
+                self.version = event["version"]  # only now: `until_equal` waits for the copy
                 continue
+            self.version = event["version"]
             change = (event["version"], event["generationId"])
             assert change not in self.seen, "delivered twice"
             self.seen.add(change)

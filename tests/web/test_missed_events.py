@@ -11,7 +11,7 @@ from schema.runtime.event_executor import EventOperation
 from schema.runtime.feed import Feed, as_it_is
 from schema.runtime.instrumentation import Instrumentation
 from services.core.message import message
-from services.events.activity import CHANNEL, Activity, ActivityKind
+from services.events.activity import Activity, ActivityKind
 from services.events.activity_topic import ActivityTopic
 from services.events.topic import Item
 from tests.conftest import Running
@@ -86,7 +86,7 @@ async def test_session_that_ends_while_a_stream_opens_ends_the_stream(ada: Api, 
 async def test_reader_that_catches_up_while_an_event_is_executed_gets_those_before_it_first(server: Running) -> None:
     root = await server.api.sign_up("root@example.com")
     await User.filter(id=root.user["id"]).update(role=Role.ADMIN)
-    topic = await joined(server, CHANNEL, ActivityTopic)
+    topic = await joined(server, "activity", ActivityTopic)  # to which nobody publishes, such as the sign-up above
     context = await context_of(server, root)
 
     def add(number: int) -> None:
