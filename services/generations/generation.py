@@ -32,6 +32,7 @@ from services.generations.specification import (
     written_texts,
 )
 from services.generations.submission import DeletedStyleError, SubmissionService
+from services.integrations.images.sanitizer import CleanImage
 from services.media import file
 from services.media.file import FileService
 from services.media.picture_check import PictureChecks
@@ -98,15 +99,12 @@ class GenerationService:
         if request.reuse_result:
             return await self._create_by_reuse(user, request, spec, ticket)
         funding = await self._submissions.check_terms(user, spec, terms)
-        await self._rates.check_generations(user.id, spec.count)
-        await self._content.check(user.id, written_texts(spec))
-        image = await self._pictures.photo(user.id, request.image, request.upload_id, request.image_field)
+        image = await self._checked_photo(user.id, request, spec)
         original = await self._files.store(user.id, FileKind.ORIGINAL, image) if image else None
         original_id = original.id if original else None
         try:
             spec = replace(spec, original_id=original_id)
             mark_live = partial(_mark_live, original_id) if original_id is not None else None
-            await self._rates.hit_generations(user.id, spec.count)  # once nothing refuses the texts and the photo
             return await self._submissions.submit(user.id, spec, funding, ticket, mark_live)
         except DeletedStyleError:
             await self._discard(original_id)
@@ -144,11 +142,20 @@ class GenerationService:
     ) -> list[Generation]:
         """Give the request its earlier result. No provider is used, so what pauses those does not apply."""
         self._reuse.check(spec)
-        await self._rates.check_generations(user.id, spec.count)
-        await self._content.check(user.id, written_texts(spec))
-        image = await self._pictures.photo(user.id, request.image, request.upload_id, request.image_field)
-        await self._rates.hit_generations(user.id, spec.count)
+        image = await self._checked_photo(user.id, request, spec)
         return await self._reuse.submit(user.id, spec, image.sha256 if image else None, ticket, user.acting_key)
+
+    async def _checked_photo(self, user_id: str, request: GenerationRequest, spec: GenerationSpec) -> CleanImage | None:
+        """Return the photo of an order whose texts are accepted, and count it towards the limit of a minute.
+
+        Each call of the moderator is counted, so it comes after all that refuses an order without being counted there.
+        """
+        texts = written_texts(spec)
+        await self._rates.check_generations(user_id, spec.count)
+        await self._content.check_account(user_id, texts)
+        image = await self._pictures.photo(user_id, request.image, request.upload_id, request.image_field)
+        await self._content.check_order(user_id, texts, spec.count)
+        return image
 
     async def _discard(self, original_id: str | None) -> None:
         if original_id is not None:

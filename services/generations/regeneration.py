@@ -204,8 +204,8 @@ class RegenerationService:
         funding = await self._submissions.check(user, spec)
         await self._rates.check_generations(user.id, spec.count)
         if self._content.is_on:
-            await self._content.check(user.id, {**written, ("id",): await source_texts(source, spec.style)})
-        await self._rates.hit_generations(user.id, spec.count)
+            written = {**written, ("id",): await source_texts(source, spec.style)}
+        await self._content.check_order(user.id, written, spec.count)
         lock_references = partial(self._check_references, user.id, source.id, spec.original_id)
         try:
             return await self._submissions.submit(user.id, spec, funding, ticket, lock_references)

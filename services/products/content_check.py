@@ -72,6 +72,26 @@ class ContentCheck:
         log.info("content.rejected", user=user_id, field=".".join(field))
         raise ContentRejectedError(field)
 
+    async def check_order(self, user_id: str, texts: Texts, count: int) -> None:
+        """Accept the texts of an order, and count its generations towards the account's limit of a minute.
+
+        Rejected texts have their own limit. Texts that cannot be checked count: the moderator was asked.
+
+        Raises:
+            ContentRejectedError, RateLimitedError, UnavailableError: as `check`; or RateLimitedError by that limit.
+        """
+        try:
+            await self.check(user_id, texts)
+        except UnavailableError:
+            await self._rates.hit_generations(user_id, count)
+            raise
+        await self._rates.hit_generations(user_id, count)
+
+    async def check_account(self, user_id: str, texts: Texts) -> None:
+        """Before other work for a request with these texts: raises RateLimitedError if `check` would."""
+        if self.is_on and any(_each(given) for given in texts.values()):
+            await self._rates.check_rejected_texts(user_id)
+
     def _blocked(self, written: Sequence[tuple[Field, str]]) -> Field | None:
         found = next((field for field, text in written if self._blocklist.is_in(text)), None)
         if found is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from models import File, Generation, Style
+from models import Collection, File, Generation, Style, ids
 from setting_types import ModerationOutage, Switch
 from settings import PROFILES, Settings
 from tests.conftest import running
@@ -306,7 +306,8 @@ async def test_twenty_rejected_texts_stop_an_account_for_a_while(
         for _ in range(20):
             assert (await refusal(ada, prompt="A bomb"))["code"] == "CONTENT_REJECTED"
         assert openrouter.text_calls == []  # the blocklist alone has decided
-        assert (await refusal(ada, prompt="A fox"))["code"] == "RATE_LIMITED"
+        for image in (None, b"no picture"):  # which is not even decoded
+            assert (await refusal(ada, image, prompt="A fox"))["code"] == "RATE_LIMITED"
         openrouter.script_texts(*verdicts("text", [False]))
         assert (await bob.create(prompt="A fox"))["errors"] == []
 
@@ -322,6 +323,43 @@ async def test_rate_limit_of_orders_is_applied_before_the_model_is_asked(
         await ada.create(prompt="A fox")
         assert (await refusal(ada, prompt="A fox"))["code"] == "RATE_LIMITED"
         assert len(openrouter.text_calls) == 1
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize("reuses", [False, True])
+async def test_model_is_not_asked_about_an_order_whose_photo_is_refused(
+    make_settings: Make, openrouter: ScriptedOpenRouter, reuses: bool
+) -> None:
+    settings = make_settings(api="text", rate_limits=Switch.ON, rate_limit_generations_per_minute=1)
+    openrouter.script_texts(*verdicts("text", [False]))
+    async with running(settings, idle=True) as server:
+        ada = await server.api.sign_up()
+        style = await ada.style("cute", "plushify")
+        await Collection.filter(slug="plushify").update(reuse_share=0.25)
+        order: dict[str, Any] = {"prompt": "A fox", "styleId": style, "reuseResult": reuses}
+        for _ in range(3):
+            assert (await refusal(ada, uploadId=ids.new_id("upl"), **order))["code"] == "NOT_FOUND"
+            assert (await refusal(ada, b"no picture", **order))["code"] == "INVALID_INPUT"
+        assert openrouter.text_calls == []
+        made = await ada.create(photo(), **order)
+        assert [error["code"] for error in made["errors"]] == ["CONFLICT"] * reuses  # there is nothing to reuse
+        assert len(openrouter.text_calls) == 1
+        assert (await refusal(ada, photo(), **order))["code"] == "RATE_LIMITED"
+
+
+@pytest.mark.any_database
+async def test_orders_whose_texts_cannot_be_checked_count_towards_the_minute(
+    make_settings: Make, openrouter: ScriptedOpenRouter
+) -> None:
+    settings = make_settings(api="text", rate_limits=Switch.ON, rate_limit_generations_per_minute=3)
+    openrouter.script_texts(*verdicts("text", [False]))
+    async with running(settings, idle=True) as server:
+        ada = await server.api.sign_up()
+        assert (await ada.create(prompt="A fox"))["errors"] == []
+        openrouter.script_texts(OUTAGES["500"])
+        codes = [(await refusal(ada, prompt="A crow"))["code"] for _ in range(4)]
+        assert codes == ["UNAVAILABLE", "UNAVAILABLE", "RATE_LIMITED", "RATE_LIMITED"]
+        assert len(openrouter.text_calls) == 3
 
 
 @pytest.mark.any_database
