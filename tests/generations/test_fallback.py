@@ -260,14 +260,15 @@ async def test_waiting_for_a_turn_until_the_deadline_is_no_call(
 async def test_orders_wait_longer_than_their_deadline_for_a_provider_that_is_busy(
     scripted_settings: Settings, openrouter: ScriptedOpenRouter
 ) -> None:
-    openrouter.delay = 0.4
-    settings = scripted_settings.model_copy(update={"provider_max_calls": 1, "generation_deadline_seconds": 2.0})
-    async with running(settings.model_copy(update={"generation_user_concurrency": 8})) as server:
+    openrouter.delay = 0.6  # the last waits 6.6 s; a call is far shorter than the quarter of the deadline it is left
+    settings = scripted_settings.model_copy(update={"provider_max_calls": 1, "generation_deadline_seconds": 6.0})
+    shares = {"generation_user_concurrency": 12, "worker_concurrency": 12}
+    async with running(settings.model_copy(update=shares)) as server:
         ada = await server.api.sign_up()
-        created = [one for _ in range(2) for one in (await ada.create(prompt="A fox", count=4))["generations"]]
+        created = [one for _ in range(3) for one in (await ada.create(prompt="A fox", count=4))["generations"]]
         ended = await ada.wait_for_all([one["id"] for one in created])
-        assert [(one["status"], one["attempts"]) for one in ended] == [("COMPLETED", 1)] * 8
-        assert len(openrouter.calls) == 8
+        assert [(one["status"], one["attempts"]) for one in ended] == [("COMPLETED", 1)] * 12
+        assert len(openrouter.calls) == 12
         await assert_invariants(server.services, all_ended=True)
 
 
