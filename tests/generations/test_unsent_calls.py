@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -41,17 +42,24 @@ async def order(api: Api) -> str:
 
 
 @contextlib.asynccontextmanager
-async def between_two_tries(server: Running, id: str) -> AsyncIterator[Generation]:
-    """Run the order in the background, until it pauses after its first call; end it after the body."""
+async def in_the_background(
+    server: Running, id: str, pauses: Callable[[], Awaitable[Any]]
+) -> AsyncIterator[Generation]:
+    """Run the order until it pauses between two calls; wait for its end after the body."""
     running_order = asyncio.create_task(work(server.services))
-    # Three calls, with half a second and a second between them.
-    tried = Generation.filter(id=id, provider_calls__gt=0, status="PROCESSING")
-    await until(tried.exists)
-    await asyncio.sleep(0.15)
     try:
+        await until(pauses)
         yield await row_of(id)
     finally:
         await running_order
+
+
+@contextlib.asynccontextmanager
+async def between_two_tries(server: Running, id: str) -> AsyncIterator[Generation]:
+    """Run an order whose connections are refused until its second call was; the third follows a second later."""
+    refused = Generation.filter(id=id, provider_calls=2, provider_called_at=None, status="PROCESSING")
+    async with in_the_background(server, id, refused.exists) as row:
+        yield row
 
 
 @pytest.mark.any_database
@@ -100,11 +108,16 @@ async def test_order_that_reached_no_provider_has_used_none(unreachable: Running
 async def test_order_that_is_canceled_after_its_provider_asked_for_a_pause_is_not_refunded(
     scripted_settings: Settings, openrouter: ScriptedOpenRouter
 ) -> None:
-    openrouter.script(status(429, retry_after="1"))
-    async with running(scripted_settings, idle=True) as server:
+    openrouter.script(status(429, retry_after="5"))
+    settings = scripted_settings.model_copy(update={"generation_deadline_seconds": 30.0})  # far longer than the pause
+    async with running(settings, idle=True) as server:
         ada = await server.api.sign_up()
         id = await order(ada)
-        async with between_two_tries(server, id) as row:
+
+        async def is_called() -> bool:
+            return len(openrouter.calls) == 1
+
+        async with in_the_background(server, id, is_called) as row:
             assert row.provider_called_at is not None
             await server.services.generations.requests.cancel(str(ada.user["id"]), id)
         row = await row_of(id)
