@@ -205,7 +205,7 @@ class Generation(Node):
         return await load_albums(info, self.row.id)
 
     @strawberry.field(
-        description="US dollars as reported by the provider, or as expected where its answer was thrown away or lost;"
+        description="US dollars as reported by the provider, or as expected where no answer said it;"
         " null: unknown, or the viewer is no admin."
     )
     def provider_cost(self, info: Info) -> float | None:

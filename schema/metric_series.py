@@ -19,7 +19,7 @@ class MetricPoint:
     canceled: int
     credits: int = strawberry.field(description="Charged for them, refunded generations excluded.")
     provider_cost: float = strawberry.field(
-        description="US dollars as reported by the providers, or as expected where an answer was thrown away or lost."
+        description="US dollars as reported by the providers, or as expected where no answer said it."
     )
     active_users: int = strawberry.field(description="Accounts that requested one.")
 
@@ -45,7 +45,7 @@ class AccountMetric:
     failed: int
     credits: int = strawberry.field(description="Charged for them, refunded generations excluded.")
     provider_cost: float = strawberry.field(
-        description="US dollars as reported by the providers, or as expected where an answer was thrown away or lost."
+        description="US dollars as reported by the providers, or as expected where no answer said it."
     )
 
     @strawberry.field

@@ -174,9 +174,7 @@ class Metrics:
     async def credits_purchased(self) -> int:
         return (await self.window.ledger).purchased
 
-    @strawberry.field(
-        description="US dollars as reported by the providers, or as expected where an answer was thrown away or lost."
-    )
+    @strawberry.field(description="US dollars as reported by the providers, or as expected where no answer said it.")
     async def provider_cost(self) -> float:
         return (await self.window.outcomes).provider_cost
 
