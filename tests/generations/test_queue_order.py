@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from models.database.connection import open_database
+from services.events.publisher import EventPublisher
 from services.generations.claim_statement import next_in_line
 from services.generations.queue.estimate import QueueEstimator
 from services.integrations.messaging.bus import Bus
+from services.operations.maintenance import MaintenanceService
 from services.operations.provider_keys import ProviderKeys
 from services.operations.provider_pause import ProviderPauses
 from services.operations.worker_registry import WorkerRegistry
@@ -63,7 +65,11 @@ async def test_position_in_the_queue_assumes_that_accounts_take_turns() -> None:
     one, two = await account(running=0, waiting=2)
     (paid,) = await account(running=0, waiting=1, priority=1)
     async with Bus.open(None) as bus:
-        estimator = QueueEstimator(WorkerRegistry(10), ProviderPauses(bus, ProviderKeys(()), {}))
+        pauses, maintenance = (
+            ProviderPauses(bus, ProviderKeys(()), {}),
+            MaintenanceService(bus, EventPublisher(bus), "", ()),
+        )
+        estimator = QueueEstimator(WorkerRegistry(10), pauses, maintenance)
         positions = await estimator.positions([paid, flood[0], one, flood[1], two, flood[19]])
     assert positions == {paid: 0, flood[0]: 1, one: 2, flood[1]: 3, two: 4, flood[19]: 22}
 

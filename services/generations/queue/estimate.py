@@ -20,7 +20,7 @@ class QueueEstimator:
     """Estimates from the table, about in the order of claims; None where there is no earlier generation."""
 
     def __init__(
-        self, worker_registry: WorkerRegistry, pauses: ProviderPauses, maintenance: MaintenanceService | None = None
+        self, worker_registry: WorkerRegistry, pauses: ProviderPauses, maintenance: MaintenanceService
     ) -> None:
         self._maintenance = maintenance
         self._worker_registry = worker_registry
@@ -59,7 +59,7 @@ class QueueEstimator:
         """Return whether a waiting generation is not started, because its provider refuses every call, or is off."""
         if generation.status is not GenerationStatus.PENDING:
             return False
-        is_off = self._maintenance is not None and self._maintenance.is_provider_off
+        is_off = self._maintenance.is_provider_off
         return is_off or self._pauses.is_blocked(generation.media, generation.requested_model)
 
     async def _median(self, media: MediaKind, quality: Quality) -> float | None:
