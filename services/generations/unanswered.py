@@ -31,7 +31,8 @@ def fingerprint_of(user: User, request: GenerationRequest) -> str:
 async def keep(user_id: str, fingerprint: str, batch_id: str) -> None:
     """Let the next repetition of an order be answered by its batch, also where the caller is canceled meanwhile.
 
-    The account's earlier orders that answer no repetition any more are forgotten.
+    The account's earlier orders that answer no repetition any more are deleted. Those of an account without another
+    unanswered order stay, as few as its lost answers, until idempotency keys or the account are deleted.
     """
     try:
         await run_tx(_keep, user_id, fingerprint, batch_id)
