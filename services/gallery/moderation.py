@@ -14,6 +14,7 @@ from services.events import account_change, audit_log
 from services.events.account_change import AccountChange, ChangeKind
 from services.events.publisher import EventPublisher
 from services.gallery.deletion import soft_delete
+from services.gallery.selection import MAX_PER_REQUEST
 from services.generations.calls.expected_cost import ExpectedCosts
 from services.generations.generation import owner_of
 
@@ -49,20 +50,24 @@ class ModerationService:
         """Delete any user's generation with its files; return what was deleted. No effect if it was deleted before.
 
         One that has not ended is canceled first, and refunded as a cancellation by its owner would be. `every_use`:
-        also delete the account's other generations that use one of its files, because of which the file would stay.
+        also delete the account's other generations that use one of its files, because of which the file would stay,
+        in transactions of at most MAX_PER_REQUEST.
 
         Raises:
             InvalidInputError: the reason is invalid.
             NotFoundError: there has never been such a generation.
         """
         clean = clean_reason(reason)
-        user_id = await owner_of(generation_id)
-        try:
-            canceled, account, entries = await run_tx(
-                _delete, admin.id, user_id, generation_id, clean, self._expected_costs, every_use
-            )
-        except _UnchangedError:
-            return [generation_id]
+        uses = _Uses(generation_id, every_use=every_use)
+        deleted: list[str] = []
+        while not uses.ended:
+            user_id = await owner_of(generation_id)  # each time: a guest may be merged meanwhile
+            with contextlib.suppress(_UnchangedError):
+                deleted += await self._delete(admin.id, user_id, uses, clean)
+        return [generation_id, *(id for id in deleted if id != generation_id)]
+
+    async def _delete(self, admin_id: str, user_id: str, uses: "_Uses", reason: str) -> list[str]:
+        canceled, account, entries = await run_tx(_delete, admin_id, user_id, uses, reason, self._expected_costs)
         crashpoint("delete.committed")
         for generation in await Generation.filter(id__in=canceled):
             await self._events.generation_canceled(generation)
@@ -91,11 +96,10 @@ async def _unshare(admin_id: str, user_id: str, generation_id: str, reason: str)
 
 
 async def _delete(
-    admin_id: str, user_id: str, generation_id: str, reason: str, costs: ExpectedCosts, every_use: bool
+    admin_id: str, user_id: str, uses: "_Uses", reason: str, costs: ExpectedCosts
 ) -> tuple[list[str], AccountChange, list[AuditEntry]]:
     account = await account_change.bump_version(user_id, include_deleted=True)
-    row = await Generation.get(id=generation_id)
-    deleted = [row, *(await _other_uses(row) if every_use else ())]
+    deleted = await uses.next()
     found, canceled, account = await soft_delete(account, [one.id for one in deleted], costs)
     if not found:
         raise _UnchangedError
@@ -110,15 +114,34 @@ async def _delete(
             reason=reason,
         )
         for one in deleted
+        if one.id in found
     ]
     crashpoint("delete.before_commit")
     return canceled, account, entries
 
 
-async def _other_uses(row: Generation) -> list[Generation]:
-    """Return the account's other generations that use a file of this one: its photo, or its result as theirs."""
-    files = [id for id in (row.original_id, row.result_id) if id is not None]
-    if not files:
-        return []
-    using = Q(original_id__in=files) | Q(result_id__in=files)
-    return await Generation.present().filter(using, user_id=row.user_id).exclude(id=row.id).order_by("id")
+class _Uses:
+    """A generation and, with `every_use`, the account's others that use a file of it: its photo, or its result.
+
+    They come in batches, so that no transaction holds the account's lock for long, and the generation itself with the
+    last: only through it are the others found, so that a deletion that was interrupted goes on when it is repeated.
+    """
+
+    def __init__(self, generation_id: str, *, every_use: bool) -> None:
+        self.ended = False
+        self._id = generation_id
+        self._every_use = every_use
+        self._files: set[str] = set()  # remembered: once the generation's owner has deleted it, it names none any more
+
+    async def next(self) -> list[Generation]:
+        """Return the next batch, in the transaction that deletes it; the same again if that is repeated."""
+        row = await Generation.get(id=self._id)
+        self._files |= {id for id in (row.original_id, row.result_id) if id is not None}
+        others = await self._others(row.user_id) if self._every_use and self._files else []
+        self.ended = len(others) < MAX_PER_REQUEST
+        return [*others, row] if self.ended else others
+
+    async def _others(self, user_id: str) -> list[Generation]:
+        using = Q(original_id__in=self._files) | Q(result_id__in=self._files)
+        found = Generation.present().filter(using, user_id=user_id).exclude(id=self._id)
+        return await found.order_by("id").limit(MAX_PER_REQUEST)

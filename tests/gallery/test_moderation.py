@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 
-from models import AuditEntry, File, Generation
+from models import AuditEntry, File, Generation, User
 from tests.conftest import Running
 from tests.events.test_admin_activity import received, subscribed, summary
 from tests.gallery.test_share import SHARE, create_completed, is_shared, share, versions
 from tests.support.client import GENERATION, PROGRESS, REFINE, Api, photo
+from tests.support.factories import NOW, generation, insert
 from tests.support.integrity import assert_invariants, make_admin, stored_keys
 
 UNSHARE = """
@@ -120,6 +121,24 @@ async def test_admin_deletes_what_else_uses_the_files_of_a_generation(idle_serve
     assert await stored_keys(idle_server.services) == set()
     assert (await ada.http.get(shown)).status_code == 404
     await assert_invariants(idle_server.services, all_swept=True)
+
+
+async def test_very_many_uses_are_deleted_in_transactions_of_a_limited_size(idle_server: Running) -> None:
+    ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
+    (named,) = (await ada.create(photo(64, 48), prompt="A fox"))["generations"]
+    file = (await Generation.get(id=named["id"])).original_id
+    ended = {"original_id": file, "status": "CANCELED", "stage": "CANCELED", "refunded": True, "completed_at": NOW}
+    uses = [(await insert("generations", generation(ada.user["id"], **ended)))["id"] for _ in range(150)]
+    before = (await User.get(id=ada.user["id"])).version
+
+    done = await admin.one(DELETE_EVERY_USE, id=named["id"], reason=WHY)
+    assert (done["deletedIds"], done["errors"]) == ([named["id"], *uses], [])
+    recorded = [target for _, _, target, _ in await entries()]
+    assert recorded == [*uses, named["id"]], "the named one is the last: until then, a repetition finds the others"
+    assert (await User.get(id=ada.user["id"])).version == before + 2, "100 of them, and then the others"
+    assert not await Generation.present().filter(user_id=ada.user["id"]).exists()
+    await idle_server.services.background.sweeper.sweep()
+    assert await stored_keys(idle_server.services) == set()
 
 
 @pytest.mark.parametrize("mutation", [UNSHARE, DELETE], ids=["unshare", "delete"])
