@@ -25,15 +25,16 @@ MAX_ENTRIES = 10_000  # generations of one album
 _KEY = ("position", "id")
 _ID = ("id",)
 _NUMBER = """
-UPDATE albums SET position = given.place, updated_at = NOW() FROM (
+UPDATE albums SET position = given.place FROM (
     SELECT id, CAST(ROW_NUMBER() OVER (ORDER BY position, id) AS INT) - 1 AS place FROM albums WHERE user_id = $1
 ) AS given
 WHERE albums.id = given.id AND albums.position <> given.place RETURNING albums.id
 """
-# The album $2 of the account $1 gets the place $3, and the others keep their order. The database numbers them: an
-# account may have more albums than a statement takes parameters.
+# The album $2 of the account $1 gets the place $3, and the others keep their order; only that one counts as changed.
+# The database numbers them: an account may have more albums than a statement takes parameters.
 _MOVE = """
-UPDATE albums SET position = given.place, updated_at = NOW() FROM (
+UPDATE albums SET position = given.place,
+    updated_at = CASE WHEN albums.id = $2 THEN NOW() ELSE albums.updated_at END FROM (
     SELECT id, number + CASE WHEN number >= CAST($3 AS INT) THEN 1 ELSE 0 END AS place FROM (
         SELECT id, CAST(ROW_NUMBER() OVER (ORDER BY position, id) AS INT) - 1 AS number
         FROM albums WHERE user_id = $1 AND id <> $2

@@ -305,6 +305,10 @@ async def test_position_is_the_place_after_deletions_and_merges(idle_server: Run
     async def places() -> list[tuple[str, int]]:
         return [(one["name"], one["position"]) for one in (await ada.one(ALBUMS))["albums"]["nodes"]]
 
+    async def changed() -> dict[str, str]:
+        return {one["name"]: one["updatedAt"] for one in (await ada.one(ALBUMS))["albums"]["nodes"]}
+
+    before = await changed()
     await ada.one(DELETE_ALBUM, id=made["Bears"])
     assert await places() == [("Ants", 0), ("Cats", 1), ("Deer", 2)]
     await new_album(ada, "Bears")
@@ -312,6 +316,10 @@ async def test_position_is_the_place_after_deletions_and_merges(idle_server: Run
     assert await places() == [("Ants", 0), ("Cats", 1), ("Deer", 2), ("Bears", 3), ("Eels", 4), ("Foxes", 5)]
     await ada.one(DELETE_ALBUM, id=made["Ants"])
     assert await places() == [("Cats", 0), ("Deer", 1), ("Bears", 2), ("Eels", 3), ("Foxes", 4)]
+    await ada.one(UPDATE_ALBUM, id=made["Deer"], input={"position": 0})
+    after = await changed()
+    assert after["Cats"] == before["Cats"], "another place is no change of the others"
+    assert after["Deer"] > before["Deer"]
 
 
 async def test_album_says_when_pictures_were_deleted_or_merged_into_it(idle_server: Running) -> None:
