@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncGenerator
 
 import structlog
 
 from models import DataExport, User
-from models.database.connection import rows, run_tx
+from models.database.connection import database_time, rows, run_tx
 from models.enum import ExportState
 from services.accounts.data_export_archive import Archive
 from services.accounts.email_verification import VerificationService
@@ -65,7 +66,7 @@ class ExportService:
             "SELECT id FROM users WHERE id = $1 AND export_failed_at > LATER($2)", user_id, -60.0 * _PAUSE_MINUTES
         )
         if failed:
-            raise ExportFailedError(_PAUSE_MINUTES)
+            raise ExportFailedError(await _minutes_left(user_id))
         return await DataExport.create(owner_id=user_id)
 
     async def link(self, export: DataExport) -> Link | None:
@@ -162,14 +163,22 @@ class ExportService:
         return True
 
 
+async def _minutes_left(user_id: str) -> int:
+    """Return how long an account whose export was given up waits for another, in minutes, rounded up."""
+    failed_at = (await User.get(id=user_id)).export_failed_at
+    passed = (await database_time() - failed_at).total_seconds() / 60 if failed_at else 0.0
+    return max(1, math.ceil(_PAUSE_MINUTES - passed))
+
+
 async def _abandon(export_id: str, owner_id: str) -> bool:
-    """Give an export up, and record that for its owner; False if another process has."""
+    """Give an export up, and record that for its owner; False if another process has, or has completed it."""
     # Locks the account's row first, as everywhere.
-    await rows("UPDATE users SET export_failed_at = NOW() WHERE id = $1 RETURNING id", owner_id)
-    return bool(
-        await rows(
-            f"UPDATE data_exports SET state = 'DELETING' WHERE id = $1 AND {_FREE} AND attempts >= $2 RETURNING id",  # noqa: S608 - a constant
-            export_id,
-            _MAX_ATTEMPTS,
-        )
+    await account_change.lock_account(owner_id, include_deleted=True)
+    abandoned = await rows(
+        f"UPDATE data_exports SET state = 'DELETING' WHERE id = $1 AND {_FREE} AND attempts >= $2 RETURNING id",  # noqa: S608 - a constant
+        export_id,
+        _MAX_ATTEMPTS,
     )
+    if abandoned:
+        await rows("UPDATE users SET export_failed_at = NOW() WHERE id = $1 RETURNING id", owner_id)
+    return bool(abandoned)

@@ -228,12 +228,14 @@ class UnavailableError(Refusal):
 
 
 class ExportFailedError(UnavailableError):
-    """Every attempt to make a data export failed; another can be requested after some `minutes`."""
+    """Every attempt to make a data export failed; another can be requested after this number of `minutes`."""
 
     def __init__(self, minutes: int) -> None:
-        super().__init__(
-            message(
+        if minutes == 1:
+            text = message("Your export could not be made: several attempts have failed. Please try again in a minute.")
+        else:
+            text = message(
                 "Your export could not be made: several attempts have failed. Please try again in {minutes} minutes.",
                 minutes=minutes,
             )
-        )
+        super().__init__(text)

@@ -195,6 +195,10 @@ async def test_export_that_was_given_up_is_refused_for_an_hour_and_then_begun_ag
     await idle_server.services.background.sweeper.sweep()
     assert await DataExport.all().count() == 0, "nothing is begun again"
     assert (await request_export(eve))["url"] is None
+    for passed, left in ((600.5, "in 50 minutes"), (3530.0, "in 2 minutes"), (3570.0, "in a minute")):
+        await rows("UPDATE users SET export_failed_at = LATER($1) WHERE id = $2 RETURNING id", -passed, ada.user["id"])
+        (error,) = (await ada.one(EXPORT.replace("code", "message")))["errors"]
+        assert left in error["message"]
     await rows("UPDATE users SET export_failed_at = LATER($1) WHERE export_failed_at < NOW() RETURNING id", -3601.0)
     assert (await request_export(ada))["url"] is None
     await exports.build_pending()
