@@ -15,6 +15,7 @@ from services.accounts.email_verification import VerificationService
 from services.core.crashpoint import crashpoint
 from services.core.error import ExportFailedError
 from services.core.lease import Lease, LeaseLostError
+from services.core.locale import Translator
 from services.events import account_change
 from services.integrations.storage.protocol import Link, Storage, StorageError
 
@@ -34,9 +35,18 @@ class ExportService:
     `lease`: seconds without a heartbeat after which the worker counts as dead.
     """
 
-    def __init__(self, storage: Storage, verification: VerificationService, *, seconds: int, lease: float) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        verification: VerificationService,
+        translator: Translator,
+        *,
+        seconds: int,
+        lease: float,
+    ) -> None:
         self._storage = storage
         self._verification = verification
+        self._translator = translator
         self._seconds = seconds
         self._lease = lease
 
@@ -125,7 +135,8 @@ class ExportService:
 
     async def _chunks(self, user: User, lease: Lease) -> AsyncGenerator[bytes, None]:
         """Yield the zip while the lease is held. Raises LeaseLostError, StorageError."""
-        async with contextlib.aclosing(Archive(user, self._storage).chunks()) as chunks:
+        archive = Archive(user, self._storage, self._translator)
+        async with contextlib.aclosing(archive.chunks()) as chunks:
             async for chunk in chunks:
                 await lease.renew()
                 yield chunk

@@ -35,7 +35,9 @@ from models import (
 )
 from models.enum import FileKind, FileState
 from services.billing.entitlement import is_member
-from services.gallery.zip_stream import Pipe, StoredPicture, entry_of
+from services.core.locale import DEFAULT, Translator
+from services.core.message import Message
+from services.gallery.zip_stream import Pipe, StoredPicture, Unread, add_notes, entry_of
 from services.integrations.storage.protocol import MissingObjectError, Storage
 from services.media.new_file import EXTENSIONS
 
@@ -50,14 +52,15 @@ _FOLDERS = {FileKind.ORIGINAL: "originals", FileKind.RESULT: "results"}
 class Archive:
     """The zip of one account, made while it is read, so that it is nowhere as a whole before it is stored."""
 
-    def __init__(self, user: User, storage: Storage) -> None:
+    def __init__(self, user: User, storage: Storage, translator: Translator) -> None:
         self._user = user
         self._storage = storage
+        self._translator = translator
         self._pipe = Pipe()
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """Yield its bytes. Raises StorageError."""
-        pipe = self._pipe
+        """Yield its bytes. What is deleted meanwhile is named in a note. Raises StorageError."""
+        pipe, unread = self._pipe, Unread()
         with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:  # pictures are compressed already
             text = zipfile.ZipInfo("data.json", datetime.now(UTC).timetuple()[:6])
             text.compress_type = zipfile.ZIP_DEFLATED
@@ -66,13 +69,20 @@ class Archive:
                     await _in_thread(entry.write, piece)
                     yield pipe.take()
             async for picture in self._pictures():
+                begun = False
                 try:
                     async with contextlib.aclosing(entry_of(picture, self._storage.get_part, archive, pipe)) as chunks:
                         async for chunk in chunks:
+                            begun = True
                             yield chunk
                 except MissingObjectError:  # deleted meanwhile
-                    log.info("export.file_missing", path=picture.name)
+                    log.info("export.file_missing", path=picture.name, cut=begun)
+                    unread.add(picture.name, cut=begun)
+            add_notes(archive, unread.described(self._translate))
         yield pipe.take()
+
+    def _translate(self, text: Message) -> str:
+        return self._translator.translate(text, self._user.locale or DEFAULT)
 
     async def _pictures(self) -> AsyncIterator[StoredPicture]:
         async for styles in _pages(_pictured_styles(self._user.id)):

@@ -126,6 +126,13 @@ def _connections(
     return ConnectionRegistry(bus, sessions, api_keys, external, presence, every=every, max_subscriptions=most)
 
 
+def _exports(
+    outside: Integrations, core: Core, verification: VerificationService, options: AccountOptions
+) -> ExportService:
+    seconds, lease = options.export_seconds, options.lease_seconds
+    return ExportService(outside.storage, verification, core.translator, seconds=seconds, lease=lease)
+
+
 def build_accounts(
     core: Core,
     events: Events,
@@ -176,9 +183,7 @@ def build_accounts(
         second_factor=factors,
         suspensions=SuspensionService(sessions, publisher),
         lookup=UserLookup(),
-        exports=ExportService(
-            outside.storage, verification, seconds=options.export_seconds, lease=options.lease_seconds
-        ),
+        exports=_exports(outside, core, verification, options),
         deletion=deletion,
         demo=DemoSignIn(users, sessions) if options.is_demo else None,
         result_mail=result_mail,

@@ -193,8 +193,6 @@ class ArchiveService:
 
 
 _NO_PICTURE = message("This has no picture to download.")
-_MISSING = message("These could not be read:")
-_CUT = message("These are incomplete, because they could not be read to their end:")
 
 
 def _hash(token: str) -> str:
@@ -204,13 +202,8 @@ def _hash(token: str) -> str:
 
 def _note(translate: Callable[[Message], str], deleted: int, unread: Unread) -> str:
     """Return what is said in the archive about pictures that are not in it; empty: all are."""
-    lines = []
-    if deleted:
-        lines.append(translate(message("Deleted since this download was requested: {count}", count=deleted)))
-    for text, names in ((_MISSING, unread.missing), (_CUT, unread.cut)):
-        if names:
-            lines += [translate(text), *(f"  {name}" for name in names)]
-    return "".join(f"{line}\n" for line in lines)
+    gone = message("Deleted since this download was requested: {count}", count=deleted)
+    return (f"{translate(gone)}\n" if deleted else "") + unread.described(translate)
 
 
 def _named(rows: Sequence[GenerationRow]) -> list[StoredPicture]:

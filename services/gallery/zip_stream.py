@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import structlog
 
+from services.core.message import Message, message
 from services.integrations.storage.protocol import MissingObjectError, StorageError
 
 log = structlog.get_logger(__name__)
@@ -17,6 +18,8 @@ NOTES = "missing.txt"
 _PART = 2**20  # bytes in memory at once, of a larger file
 _WHOLE = 8 * 2**20  # bytes up to which a file is read before it begins in the zip, so that none of these is cut
 _FIRST_YEAR = 1980  # of the format
+_MISSING = message("These could not be read:")
+_CUT = message("These are incomplete, because they could not be read to their end:")
 
 Read = Callable[[str, int, int], Awaitable[bytes]]  # the key, and the start and the size of a part
 
@@ -36,6 +39,18 @@ class Unread:
 
     missing: list[str] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)
+
+    def add(self, name: str, *, cut: bool) -> None:
+        """Add the name of a file; `cut`: its beginning is in the zip."""
+        (self.cut if cut else self.missing).append(name)
+
+    def described(self, translate: Callable[[Message], str]) -> str:
+        """Return lines about these files, translated by `translate`; empty: there are none."""
+        lines = []
+        for text, names in ((_MISSING, self.missing), (_CUT, self.cut)):
+            if names:
+                lines += [translate(text), *(f"  {name}" for name in names)]
+        return "".join(f"{line}\n" for line in lines)
 
 
 class Pipe:
@@ -81,15 +96,20 @@ async def zipped(
             except StorageError as error:
                 if begun:
                     log.warning("archive.file_cut", key=picture.key, error=error)
-                    unread.cut.append(picture.name)
+                    unread.add(picture.name, cut=True)
                     continue
                 if place == 0 and not isinstance(error, MissingObjectError):
                     raise
                 log.warning("archive.file_unread", key=picture.key, error=error)
-                unread.missing.append(picture.name)
-        if text := explain(unread):
-            archive.writestr(_info(NOTES, datetime.now(UTC)), text)
+                unread.add(picture.name, cut=False)
+        add_notes(archive, explain(unread))
     yield pipe.take()
+
+
+def add_notes(archive: zipfile.ZipFile, text: str) -> None:
+    """Write a text about what is not in the zip into it; an empty one is none."""
+    if text:
+        archive.writestr(_info(NOTES, datetime.now(UTC)), text)
 
 
 async def entry_of(

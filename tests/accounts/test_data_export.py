@@ -18,6 +18,7 @@ from services.accounts.data_export import ExportService
 from services.background.sweeper import Sweeper
 from services.core.chore import Lane
 from services.integrations.storage.local import LocalStorage
+from services.integrations.storage.protocol import Storage
 from tests.conftest import Running
 from tests.support import factories
 from tests.support.client import Api, photo, until
@@ -35,6 +36,12 @@ async def request_export(api: Api) -> dict[str, Any]:
     assert payload["errors"] == []
     found: dict[str, Any] = payload["dataExport"]
     return found
+
+
+def exports_of(server: Running, storage: Storage, *, lease: float = 60) -> ExportService:
+    """Return a service of its own with another storage."""
+    verification, translator = server.services.accounts.verification, server.services.core.translator
+    return ExportService(storage, verification, translator, seconds=60, lease=lease)
 
 
 async def test_export_contains_everything_the_user_sees_and_no_secrets(idle_server: Running) -> None:
@@ -247,7 +254,7 @@ async def test_lease_is_renewed_while_the_storage_is_slow(idle_server: Running, 
     ada = await idle_server.api.sign_up()
     await request_export(ada)
     storage = BlockingStorage(tmp_path / "slow")
-    exports = ExportService(storage, idle_server.services.accounts.verification, seconds=60, lease=0.2)
+    exports = exports_of(idle_server, storage, lease=0.2)
     build = asyncio.create_task(exports.build_pending())
     await storage.requested.wait()
     for _ in range(8):  # together twice the lease
@@ -264,7 +271,7 @@ async def test_large_export_of_one_account_does_not_delay_another_accounts(
 ) -> None:
     ada, bob = await idle_server.api.sign_up(), await idle_server.api.sign_up("bob@example.com")
     storage = BlockingStorage(tmp_path / "slow", blocked=1)
-    exports = ExportService(storage, idle_server.services.accounts.verification, seconds=60, lease=60)
+    exports = exports_of(idle_server, storage)
     sweeper = Sweeper(replace(idle_server.services.accounts, exports=exports).chores, (), every=0.01)
     await request_export(ada)
     sweeping = asyncio.create_task(sweeper.run())
@@ -284,9 +291,7 @@ async def test_bytes_stored_after_their_export_was_removed_are_deleted(idle_serv
     ada = await idle_server.api.sign_up()
     await request_export(ada)
     storage = BlockingStorage(tmp_path / "slow")
-    build = asyncio.create_task(
-        ExportService(storage, idle_server.services.accounts.verification, seconds=60, lease=60).build_pending()
-    )
+    build = asyncio.create_task(exports_of(idle_server, storage).build_pending())
     await storage.requested.wait()
     await rows("UPDATE data_exports SET state = 'DELETING' RETURNING id")  # removed before its bytes are stored
     storage.opened.set()
@@ -302,9 +307,7 @@ async def test_stopped_export_leaves_no_temporary_file_and_is_requeued(
     ada = await idle_server.api.sign_up()
     await request_export(ada)
     storage = BlockingStorage(tmp_path / "slow")
-    build = asyncio.create_task(
-        ExportService(storage, idle_server.services.accounts.verification, seconds=60, lease=60).build_pending()
-    )
+    build = asyncio.create_task(exports_of(idle_server, storage).build_pending())
     await storage.requested.wait()
     assert list((tmp_path / "tmp").iterdir()) == []  # the temporary file is unnamed
     build.cancel()
@@ -351,7 +354,7 @@ async def test_large_pictures_pass_through_an_export_in_parts(idle_server: Runni
     await File.all().update(byte_size=40 * 2**20)
     await request_export(ada)
     storage = CountingStorage(tmp_path / "large")
-    await ExportService(storage, idle_server.services.accounts.verification, seconds=60, lease=60).build_pending()
+    await exports_of(idle_server, storage).build_pending()
     (row,) = await DataExport.all()
     assert row.state == "READY"
     assert max(storage.chunks) < 2 * 2**20

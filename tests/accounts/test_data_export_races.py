@@ -1,12 +1,60 @@
-"""Data exports that other processes give up."""
+"""Data exports while files are deleted, and other processes give them up."""
 
 import asyncio
+import io
+import zipfile
+from pathlib import Path
 
-from models import User
+import pytest
+
+from models import DataExport, File, User
 from models.database.connection import rows, run_tx
 from services.events import account_change
-from tests.accounts.test_data_export import request_export
+from services.integrations.storage.local import LocalStorage
+from services.integrations.storage.protocol import MissingObjectError
+from tests.accounts.test_data_export import exports_of, request_export
 from tests.conftest import Running
+from tests.support.client import photo
+
+
+class DisappearingStorage(LocalStorage):
+    """A local storage whose files are deleted while they are read: a large one after its first part."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, address="", secret="unused", link_seconds=60)
+
+    async def get_part(self, key: str, start: int, size: int) -> bytes:
+        if start or size < 2**20:
+            raise MissingObjectError(key)
+        return bytes(size)
+
+
+@pytest.mark.parametrize(
+    ("locale", "missing", "cut"),
+    [
+        ("en", "These could not be read:", "These are incomplete, because they could not be read to their end:"),
+        ("zh-CN", "以下图片无法读取", "以下图片不完整"),
+    ],
+)
+async def test_files_deleted_during_an_export_are_named_in_it(
+    idle_server: Running, tmp_path: Path, locale: str, missing: str, cut: str
+) -> None:
+    ada = await idle_server.api.sign_up()
+    await User.filter(id=ada.user["id"]).update(locale=locale)
+    for colour in ("#00ff00", "#0000ff"):
+        await ada.create(photo(colour=colour), prompt="A fox")
+    large, small = await File.all().order_by("id")
+    await File.filter(id=large.id).update(byte_size=40 * 2**20)
+    await request_export(ada)
+    storage = DisappearingStorage(tmp_path / "missing")
+    await exports_of(idle_server, storage).build_pending()
+    (row,) = await DataExport.all()
+    archive = zipfile.ZipFile(io.BytesIO(await storage.get(row.key)))
+    _, begun, notes = archive.namelist()
+    assert (large.id[-12:] in begun, notes) == (True, "missing.txt")
+    lines = archive.read(notes).decode().splitlines()
+    assert (lines[0].startswith(missing), small.id[-12:] in lines[1]) == (True, True)
+    assert (lines[2].startswith(cut), lines[3:]) == (True, [f"  {begun}"])
 
 
 async def test_export_that_another_process_gave_up_does_not_begin_the_pause_again(idle_server: Running) -> None:
