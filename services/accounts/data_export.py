@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import math
+import time
 from collections.abc import AsyncGenerator
 
 import structlog
@@ -118,7 +119,8 @@ class ExportService:
     async def _build(self, export: DataExport) -> None:
         crashpoint("export.claimed")
         user, lease = await User.get(id=export.owner_id), self._lease_of(export)
-        # Storing a part may take longer than a lease, and is not interrupted when that is lost; no other part follows.
+        # Storing a part may take longer than a lease, and is not interrupted when that is lost; no other part follows
+        # once that is noticed.
         async with (
             lease.heartbeat(self._lease / 4, cancel_body=False),
             contextlib.aclosing(self._chunks(user, lease)) as chunks,
@@ -136,9 +138,12 @@ class ExportService:
     async def _chunks(self, user: User, lease: Lease) -> AsyncGenerator[bytes, None]:
         """Yield the zip while the lease is held. Raises LeaseLostError, StorageError."""
         archive = Archive(user, self._storage, self._translator)
+        every, renewed_at = self._lease / 4, -math.inf
         async with contextlib.aclosing(archive.chunks()) as chunks:
             async for chunk in chunks:
-                await lease.renew()
+                if time.monotonic() - renewed_at >= every:
+                    await lease.renew()
+                    renewed_at = time.monotonic()
                 yield chunk
 
     def _lease_of(self, export: DataExport) -> Lease:

@@ -1,7 +1,8 @@
-"""Data exports while files are deleted, and other processes give them up."""
+"""Data exports while files are deleted, the database is busy, and other processes give them up."""
 
 import asyncio
 import io
+import logging
 import zipfile
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from models.database.connection import rows, run_tx
 from services.events import account_change
 from services.integrations.storage.local import LocalStorage
 from services.integrations.storage.protocol import MissingObjectError
-from tests.accounts.test_data_export import exports_of, request_export
+from tests.accounts.test_data_export import CountingStorage, exports_of, request_export
 from tests.conftest import Running
 from tests.support.client import photo
 
@@ -55,6 +56,21 @@ async def test_files_deleted_during_an_export_are_named_in_it(
     lines = archive.read(notes).decode().splitlines()
     assert (lines[0].startswith(missing), small.id[-12:] in lines[1]) == (True, True)
     assert (lines[2].startswith(cut), lines[3:]) == (True, [f"  {begun}"])
+
+
+async def test_lease_is_not_renewed_with_every_part(
+    idle_server: Running, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ada = await idle_server.api.sign_up()
+    await ada.create(photo(), prompt="A fox")
+    await File.all().update(byte_size=40 * 2**20)
+    await request_export(ada)
+    storage = CountingStorage(tmp_path / "large")
+    with caplog.at_level(logging.DEBUG, logger="tortoise.db_client"):
+        await exports_of(idle_server, storage, lease=60).build_pending()
+    statements = [str(record.args[0]) for record in caplog.records if isinstance(record.args, tuple) and record.args]
+    renewals = [sql for sql in statements if sql.startswith("UPDATE data_exports SET lease_until") and "+ 1" not in sql]
+    assert (len(storage.chunks) > 40, len(renewals)) == (True, 1)
 
 
 async def test_export_that_another_process_gave_up_does_not_begin_the_pause_again(idle_server: Running) -> None:
