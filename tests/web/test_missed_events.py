@@ -86,7 +86,7 @@ async def test_session_that_ends_while_a_stream_opens_ends_the_stream(ada: Api, 
 async def test_reader_that_catches_up_while_an_event_is_executed_gets_those_before_it_first(server: Running) -> None:
     root = await server.api.sign_up("root@example.com")
     await User.filter(id=root.user["id"]).update(role=Role.ADMIN)
-    topic = await joined(server, "activity", ActivityTopic)  # to which nobody publishes, such as the sign-up above
+    topic = await joined(server, "activity", ActivityTopic)  # without what the server itself announces
     context = await context_of(server, root)
 
     def add(number: int) -> None:
