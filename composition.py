@@ -137,6 +137,7 @@ def build_services(settings: Settings, integrations: Integrations, replica: Read
         _storage_quota(profile),
         upload_seconds=settings.upload_seconds,
         orphan_seconds=settings.file_orphan_seconds,
+        claim_seconds=settings.generation_lease_seconds / 2,
     )
     orphan_seconds = settings.file_orphan_seconds
     catalogue = build_catalogue(core, events, products, integrations, settings.address, orphan_seconds)

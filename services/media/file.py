@@ -36,7 +36,6 @@ log = structlog.get_logger(__name__)
 
 MAX_WIDTH = 4096  # pixels, of a stored picture
 _BUSY_RETRY = 5.0  # seconds after which a client whose turn did not come may try again
-_CLAIM_SECONDS = 30.0  # for which a process alone removes the files that it found; after its death, others do then
 # Several processes find different files: `updated_at` of one that is being removed is in the future. On SQLite, which
 # knows no row locks, one statement writes at a time, and it uses the index of the unsettled only if it is named.
 _FIND_REMOVABLE = """
@@ -69,11 +68,20 @@ class UploadLimits:
 
 
 class FileService:
-    """Sanitizes pictures; stores, links and removes them and videos."""
+    """Sanitizes pictures; stores, links and removes them and videos.
+
+    `claim_seconds`: for which a process alone removes the files that it found; after its death, others do then.
+    """
 
     def __init__(
-        self, storage: Storage, sanitizer: ImageSanitizer, limits: UploadLimits, quota: StorageQuota = UNLIMITED
+        self,
+        storage: Storage,
+        sanitizer: ImageSanitizer,
+        limits: UploadLimits,
+        quota: StorageQuota = UNLIMITED,
+        claim_seconds: float = 30.0,
     ) -> None:
+        self._claim_seconds = claim_seconds
         self._storage = storage
         self._sanitizer = sanitizer
         self.limits = limits
@@ -240,13 +248,12 @@ class FileService:
             return oldest
         return [*oldest, *await self._claim_removable(limit - len(oldest), " AND removal_failed_at IS NULL", "DESC")]
 
-    @staticmethod
-    async def _claim_removable(limit: int, condition: str, direction: str) -> list[File]:
+    async def _claim_removable(self, limit: int, condition: str, direction: str) -> list[File]:
         lock = " FOR UPDATE SKIP LOCKED" if dialect() == "postgres" else ""
         statement = _FIND_REMOVABLE.format(
             condition=condition, direction=direction, lock=lock, columns=columns(File, "files")
         )
-        return [from_row(File, row) for row in await rows(statement, limit, _CLAIM_SECONDS)]
+        return [from_row(File, row) for row in await rows(statement, limit, self._claim_seconds)]
 
     async def release(self, files: Sequence[File]) -> None:
         """Let any process find these files again at once, which `find_removable` has claimed."""

@@ -54,9 +54,13 @@ def build_media(
     *,
     upload_seconds: int,
     orphan_seconds: float,
+    claim_seconds: float,
 ) -> Media:
-    """Build the group. `sanitizer`: of uploads. `upload_seconds`: how long an upload can be used."""
-    files = FileService(storage, sanitizer, limits, quota)
+    """Build the group. `sanitizer`: of uploads. `upload_seconds`: how long an upload can be used.
+
+    `claim_seconds`: as of FileService.
+    """
+    files = FileService(storage, sanitizer, limits, quota, claim_seconds)
     uploads = UploadService(storage, limits, upload_seconds, quota)
     return Media(
         files=files,

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -19,8 +19,10 @@ from services.gallery.gallery import FavoriteKey, GalleryService, GenerationFilt
 from services.gallery.generation_query import NONE_DELETED, STEPS
 from services.gallery.original_retention import OriginalRetention
 from services.generations.claim_statement import expired_leases, next_in_line
+from services.integrations.images.sanitizer import ImageSanitizer
 from services.integrations.messaging.bus import Bus
-from services.media.file import FileService
+from services.integrations.storage.protocol import Storage
+from services.media.file import FileService, UploadLimits
 from services.media.quota import StorageQuota
 from services.operations.analytics import AnalyticsWindow
 from services.operations.analytics_report import Interval
@@ -227,7 +229,8 @@ async def test_discarded_files_are_found_by_their_partial_index(user_id: str, pl
     for _ in range(1000):
         await insert("files", factories.file(user_id))
     await rows("ANALYZE files")
-    explained = await plan(FileService._claim_removable(100, "", "ASC"))
+    files = FileService(cast(Storage, None), cast(ImageSanitizer, None), UploadLimits(1, frozenset()))
+    explained = await plan(files._claim_removable(100, "", "ASC"))
     assert "ix_files_unsettled" in explained
     assert "Seq Scan on files" not in explained
     assert "SCAN files" not in explained
