@@ -139,8 +139,7 @@ def build_services(settings: Settings, integrations: Integrations, replica: Read
         orphan_seconds=settings.file_orphan_seconds,
         claim_seconds=settings.generation_lease_seconds / 2,
     )
-    orphan_seconds = settings.file_orphan_seconds
-    catalogue = build_catalogue(core, events, products, integrations, settings.address, orphan_seconds)
+    catalogue = build_catalogue(core, events, products, integrations, settings.address, settings.file_orphan_seconds)
     generations = build_generations(
         core, events, products, operations, billing, media, catalogue, integrations, _worker_options(settings)
     )
