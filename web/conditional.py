@@ -4,8 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
-_PART = re.compile(r"(\d{0,18})-(\d{0,18})", re.ASCII)
+_ENDS = re.compile(r"(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -32,17 +31,23 @@ def etag_matches(if_none_match: str, etag: str) -> bool:
 
 def is_range_understood(text: str) -> bool:
     """Return whether a Range header has valid ranges of bytes; any other is to be ignored (14.2)."""
+    parts = [part.strip(" \t") for part in _ranges(text).split(",")]
+    return any(parts) and all(map(_ends, filter(None, parts)))
+
+
+def _ranges(text: str) -> str:
+    """Return what a Range header says behind `bytes=`; nothing if it has another unit."""
     unit, _, ranges = text.strip().partition("=")
-    parts = [part.strip(" \t") for part in ranges.split(",")]
-    return unit.lower() == "bytes" and any(parts) and all(map(_is_range, filter(None, parts)))
+    return ranges if unit.lower() == "bytes" else ""
 
 
-def _is_range(part: str) -> bool:
-    match = _PART.fullmatch(part)
+def _ends(part: str) -> tuple[str, str] | None:
+    """Return the digits of a range's ends, of which one may be empty; None if it is not valid."""
+    match = _ENDS.fullmatch(part)
     if match is None or match.groups() == ("", ""):
-        return False
+        return None
     first, last = match.groups()
-    return not (first and last) or int(first) <= int(last)
+    return None if first and last and int(last) < int(first) else (first, last)
 
 
 def requested_range(headers: Mapping[str, str], etag: str, size: int) -> ByteRange | None:
@@ -51,18 +56,14 @@ def requested_range(headers: Mapping[str, str], etag: str, size: int) -> ByteRan
     Raises:
         RangeNotSatisfiableError: the range starts after the end.
     """
-    match = _RANGE.fullmatch(headers.get("range", "").strip())
-    if match is None or headers.get("if-range", etag) != etag:
+    ends = _ends(_ranges(headers.get("range", "")))
+    if ends is None or headers.get("if-range", etag) != etag:
         return None
-    first, last = match.groups()
-    if not first and not last:
-        return None
+    first, last = ends
     if not first:  # a suffix: the last bytes
         part = ByteRange(max(size - int(last), 0), size - 1)
     else:
         part = ByteRange(int(first), min(int(last), size - 1) if last else size - 1)
-        if last and int(last) < int(first):
-            return None
     if part.first >= size:
         raise RangeNotSatisfiableError
     return part
