@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 import structlog
 
 from models import DataExport, User
-from models.database.connection import database_time, rows, run_tx
+from models.database.connection import as_datetime, rows, run_tx
 from models.enum import ExportState
 from services.accounts.data_export_archive import Archive
 from services.accounts.email_verification import VerificationService
@@ -74,10 +74,13 @@ class ExportService:
         if existing:
             return await DataExport.get(id=existing[0]["id"])
         failed = await rows(
-            "SELECT id FROM users WHERE id = $1 AND export_failed_at > LATER($2)", user_id, -60.0 * _PAUSE_MINUTES
+            "SELECT export_failed_at, NOW() AS now FROM users WHERE id = $1 AND export_failed_at > LATER($2)",
+            user_id,
+            -60.0 * _PAUSE_MINUTES,
         )
         if failed:
-            raise ExportFailedError(await _minutes_left(user_id))
+            passed = as_datetime(failed[0]["now"]) - as_datetime(failed[0]["export_failed_at"])
+            raise ExportFailedError(max(1, math.ceil(_PAUSE_MINUTES - passed.total_seconds() / 60)))
         return await DataExport.create(owner_id=user_id)
 
     async def link(self, export: DataExport) -> Link | None:
@@ -177,13 +180,6 @@ class ExportService:
         crashpoint("export.bytes_removed")
         await DataExport.filter(id=export.id).delete()
         return True
-
-
-async def _minutes_left(user_id: str) -> int:
-    """Return how long an account whose export was given up waits for another, in minutes, rounded up."""
-    failed_at = (await User.get(id=user_id)).export_failed_at
-    passed = (await database_time() - failed_at).total_seconds() / 60 if failed_at else 0.0
-    return max(1, math.ceil(_PAUSE_MINUTES - passed))
 
 
 async def _abandon(export_id: str, owner_id: str) -> bool:
