@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from models import Pass, Plan
-from models.database.connection import as_datetime, placeholders, rows
+from models.database.connection import as_datetime, database_time, placeholders, rows
 from models.enum import MediaKind, Quality
 from services.events import account_change
 from services.events.account_change import AccountChange
@@ -213,7 +213,7 @@ async def grant(
     account = account or await account_change.bump_version(user_id)
     if await Pass.filter(reference=reference).exists():
         return account
-    now = await _now()
+    now = await database_time()
     last = (
         await Pass.filter(user_id=user_id, revoked_at__isnull=True, expires_at__gt=now).order_by("-expires_at").first()
     )
@@ -252,14 +252,10 @@ async def revoke(reference: str, *, account: AccountChange | None = None) -> Acc
 
 
 async def _shift_following_passes(user_id: str) -> None:
-    now = await _now()
+    now = await database_time()
     remaining = await Pass.filter(user_id=user_id, revoked_at__isnull=True, expires_at__gt=now).order_by("started_at")
     free_at = now
     for row in remaining:
         starts_at = row.started_at if row.started_at <= now else free_at
         free_at = starts_at + (row.expires_at - row.started_at)
         await Pass.filter(id=row.id).update(started_at=starts_at, expires_at=free_at)
-
-
-async def _now() -> datetime:
-    return as_datetime((await rows("SELECT NOW() AS now"))[0]["now"])

@@ -1,9 +1,7 @@
 """What a guest has, moved to the account that it is merged into, in the transaction that deletes the guest."""
 
-from datetime import UTC, datetime
-
 from models import CreditTransaction, Membership, Pass, Style, User
-from models.database.connection import rows
+from models.database.connection import database_time, rows
 from models.enum import MembershipStatus, TransactionType
 from services.billing import ledger
 from services.billing.grants import expiry
@@ -78,7 +76,7 @@ async def check(guest: User, user: User, quota: StorageQuota) -> None:
 
 async def _has_pass(user_id: str) -> bool:
     """Whether a pass runs or follows; those that have expired stay with the guest."""
-    return await Pass.exists(user_id=user_id, revoked_at__isnull=True, expires_at__gt=datetime.now(UTC))
+    return await Pass.exists(user_id=user_id, revoked_at__isnull=True, expires_at__gt=await database_time())
 
 
 async def _has_plan(user_id: str) -> bool:
