@@ -16,7 +16,7 @@ from services.core.message import message
 
 Collected = TypeVar("Collected", bound=Sequence[Any])
 
-_VALUES_OF_ONE = 5  # of an object, of which most selections have more; for all of them its statement is read once
+_VALUES_OF_ONE = 5  # that each object counts, whatever is selected of it
 MAX_LOADED = 5 * MAX_COST  # values; so that what complexity.py admits, with the lengths that it assumes, is far below
 
 

@@ -194,13 +194,13 @@ def _replica_reads(kind: OperationType, context: Context) -> AbstractContextMana
 async def _run(schema: DarkroomSchema, request: OperationRequest, prepared: Prepared) -> ExecutionResult:
     """Execute a query or mutation by its plan, else by graphql-core."""
     operation, plan = prepared.operation, prepared.plan
-    loaded.begin()
     executor = None
     if plan:
         executor = lazy_executor(
             schema, operation, request.context, request.variables, prepared.variables, request.extensions
         )
     if plan and executor:
+        loaded.begin()  # as the executor does that graphql-core uses
         planned = plan.execute(executor)
         result = await planned if isawaitable(planned) else planned
         return ExecutionResult(result.data, result.errors)
