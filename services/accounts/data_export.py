@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 ARCHIVE_TYPE = "application/zip"
 ARCHIVE_NAME = "darkroom-data.zip"
 _MAX_ATTEMPTS = 3  # so that data that crash one worker do not crash all of them
-_PAUSE_MINUTES = 60  # after the last attempt has failed, before another export can be requested
+PAUSE_MINUTES = 60.0  # after the last attempt has failed, before another export can be requested
 _FREE = "state = 'PENDING' AND (lease_until IS NULL OR lease_until < NOW())"
 _CLAIMED = "id = $1 AND state = 'PENDING' AND attempts = $2"  # the number of the attempt is the fence
 
@@ -76,11 +76,11 @@ class ExportService:
         failed = await rows(
             "SELECT export_failed_at, NOW() AS now FROM users WHERE id = $1 AND export_failed_at > LATER($2)",
             user_id,
-            -60.0 * _PAUSE_MINUTES,
+            -60 * PAUSE_MINUTES,
         )
         if failed:
             passed = as_datetime(failed[0]["now"]) - as_datetime(failed[0]["export_failed_at"])
-            raise ExportFailedError(max(1, math.ceil(_PAUSE_MINUTES - passed.total_seconds() / 60)))
+            raise ExportFailedError(max(1, math.ceil(PAUSE_MINUTES - passed.total_seconds() / 60)))
         return await DataExport.create(owner_id=user_id)
 
     async def link(self, export: DataExport) -> Link | None:

@@ -292,7 +292,7 @@ class Customer:
             value = next(iter(body["data"].values())) if body.get("data") else {}
             errors = body.get("errors") or value.get("errors") or []
             codes = [error.get("code") or error["extensions"]["code"] for error in errors]
-            # Of an export that was given up, this is said for an hour.
+            # No export is begun for a while after one that was given up.
             is_final = query == EXPORT and "errors" not in body
             if is_final or not any(code in RETRYABLE for code in codes):
                 assert "errors" not in body or codes == ["UNAUTHENTICATED"], body

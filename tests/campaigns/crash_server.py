@@ -28,6 +28,7 @@ from composition import open_services, running_worker, web_options
 from logs import configure_logs
 from main import prepare
 from models.enum import ErrorCode, Quality
+from services.accounts import data_export
 from services.core.crashpoint import POINTS, arm
 from services.generations.worker import GenerationWorker, Times
 from services.integrations.providers.circuit_rules import CircuitRules
@@ -62,6 +63,7 @@ VIDEO_SECONDS, VIDEO_POLL = 60.0, 0.3  # deadline of a video's job, and the long
 OTHER_VIDEO_MODEL = "other-video"  # tried where the ordered one refuses
 CREDITS = 200_000  # of a new account
 EXPORT_SECONDS = 2  # lifetime of a data export; shorter than the setting allows
+EXPORT_PAUSE = 0.05  # minutes in which no export is begun after one whose workers were killed
 
 
 @dataclass(frozen=True)
@@ -240,6 +242,7 @@ def run(spec: ProcessSpec) -> int:
         os.dup2(file.fileno(), sys.stderr.fileno())
     settings = settings_of(spec)
     configure_logs(settings)
+    data_export.PAUSE_MINUTES = EXPORT_PAUSE
     if spec.mutant is not None:
         (PLAIN_MUTANTS.get(spec.mutant) or MUTANTS[spec.mutant].apply)()
     if spec.point == HALF_WRITTEN:
