@@ -2,23 +2,19 @@
 
 import asyncio
 import functools
-import os
-import sys
-import threading
 import unicodedata
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
+from services.integrations.background_threads import background_threads
 from services.integrations.fair_slots import FairSlots
 
 HASH_KIB = 19 * 1024  # OWASP's password storage cheat sheet: 19 MiB, 2 passes, 1 lane; about 50 ms on one core
 _MAX_CONCURRENT = 4  # concurrent hashes; each occupies a thread and its memory
 _MAX_PER_CLIENT = 2  # of these, so that no client holds all threads
-_NICENESS = 10  # of the threads: on a machine whose cores are all busy, the event loop goes first
 
 _T = TypeVar("_T")
 
@@ -26,11 +22,6 @@ _T = TypeVar("_T")
 def _normalize(password: str) -> str:
     # Keyboards encode accented letters differently; the same password must match on all of them.
     return unicodedata.normalize("NFC", password)
-
-
-def _lower_priority() -> None:
-    if sys.platform == "linux":  # elsewhere a thread has no priority of its own
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 class Passwords:
@@ -45,7 +36,7 @@ class Passwords:
         self._hasher = PasswordHasher(time_cost=2, memory_cost=kib, parallelism=1)
         self._slots = FairSlots(_MAX_CONCURRENT, _MAX_PER_CLIENT)
         # Threads of their own: hashes would fill the event loop's, which read and write files.
-        self._threads = ThreadPoolExecutor(_MAX_CONCURRENT, "password-hashing", _lower_priority)
+        self._threads = background_threads(_MAX_CONCURRENT, "password-hashing")
 
     async def hash(self, password: str, *, client: str) -> str:
         """Return the argon2id hash, including its parameters and salt."""

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
+from services.integrations.background_threads import background_threads
 from services.integrations.providers.protocol import (
     FinalImage,
     ImageRequest,
@@ -35,7 +35,7 @@ class DemoProvider:
 
     def __init__(self, seconds: float = 2.0) -> None:
         self._seconds = seconds
-        self._threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="demo-picture")
+        self._threads = background_threads(_THREADS, "demo-picture")
 
     def max_reference_bytes(self, request: ImageRequest) -> None:
         """None: nothing is sent anywhere."""
