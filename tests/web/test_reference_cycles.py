@@ -7,18 +7,22 @@ from collections import Counter
 import pytest
 
 from tests.conftest import Running
+from tests.support.hostile_documents import IN_ALBUMS, OF_GENERATION, nested
+from tests.support.named_lists import ADD, CREATE_ALBUM
 from tests.support.raw_http import RawConnection, connection, request
 
 REQUESTS = 10
+ALBUMS = 30
 PAGE = """query Page($first: Int!) { viewer { credits generations(first: $first) {
   edges { cursor node { id status result { url } style { title } } } pageInfo { endCursor } } } }"""
 OPERATIONS: dict[str, list[dict[str, object]]] = {
     "query": [{"query": PAGE, "variables": {"first": first}} for first in range(1, REQUESTS + 1)],
     "unchanged query": [{"query": "{ viewer { id } }"}] * REQUESTS,
 }
+REFUSED = {"size of a page": "{ styles(first: 1000) { totalCount } }", "role": "{ admin { users { totalCount } } }"}
 
 
-async def garbage(raw: RawConnection, sent: list[bytes]) -> Counter[str]:
+async def garbage(raw: RawConnection, sent: list[bytes], *, is_refused: bool = False) -> Counter[str]:
     """Return the objects, by class, that only the garbage collector found after these requests."""
     for one in sent[:3]:
         await raw.send(one)
@@ -31,7 +35,7 @@ async def garbage(raw: RawConnection, sent: list[bytes]) -> Counter[str]:
             await raw.send(one)
             answer = await raw.answer()
             assert answer.status == 200, answer.body
-            assert "errors" not in json.loads(answer.body), answer.body
+            assert ("errors" in json.loads(answer.body)) is is_refused, answer.body
         gc.collect()
         return Counter(type(found).__qualname__ for found in gc.garbage)
     finally:
@@ -49,3 +53,27 @@ async def test_queries_leave_no_reference_cycles(server: Running, kind: str) -> 
         found = await garbage(raw, sent)
     often = {name: count for name, count in found.items() if count >= REQUESTS}
     assert often == {}
+
+
+@pytest.mark.parametrize("reason", REFUSED)
+async def test_refused_queries_free_what_their_frames_hold(server: Running, reason: str) -> None:
+    ada = await server.api.sign_up()
+    headers = (f"Authorization: Bearer {ada.token}", "Content-Type: application/json")
+    sent = [request("POST", "/graphql", *headers, body=json.dumps({"query": REFUSED[reason]}).encode())] * REQUESTS
+    async with connection(server.api.address) as raw:
+        found = await garbage(raw, sent, is_refused=True)
+    assert found["frame"] < REQUESTS
+
+
+async def test_lists_that_are_too_long_free_what_they_have_loaded(server: Running) -> None:
+    ada = await server.api.sign_up()
+    [generation] = (await ada.create(prompt="a fox"))["generations"]
+    for number in range(ALBUMS):
+        made = await ada.one(CREATE_ALBUM, name=f"Album {number}")
+        await ada.one(ADD, id=made["album"]["id"], ids=[generation["id"]])
+    headers = (f"Authorization: Bearer {ada.token}", "Content-Type: application/json")
+    query = {"query": OF_GENERATION % nested(IN_ALBUMS, "id", 3), "variables": {"id": generation["id"]}}
+    sent = [request("POST", "/graphql", *headers, body=json.dumps(query).encode())] * REQUESTS
+    async with connection(server.api.address) as raw:
+        found = await garbage(raw, sent, is_refused=True)
+    assert found["Album"] < REQUESTS * ALBUMS**2 // 2  # some branches fail after their parent, unseen by the response
