@@ -339,9 +339,9 @@ async def open_stand(folder: Path, disk: Path | None = None) -> AsyncIterator[St
                 "openrouter_api_key": openrouter.key,
                 "openrouter_base_url": openrouter.base_url,
                 "generation_deadline_seconds": DEADLINE,
-                "signup_credits": 1000,
+                "signup_credits": 1_000_000,  # orders are repeated as fast as they end until health has seen them
                 "circuit_open_seconds": 1.0,  # or a drill would end only after half a minute
-                "rate_limit_generations_per_minute": 1000,
+                "rate_limit_generations_per_minute": 100_000,
                 **({} if disk is None else {**dict.fromkeys(_S3), "data_dir": disk}),
             }
         )
