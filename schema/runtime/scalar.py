@@ -54,7 +54,7 @@ class MomentTexts(dict[bytes, str]):
         self._minutes = self._minutes or [f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(_DAY)]
 
 
-MOMENT_TEXTS = MomentTexts(20_000)  # about 4 MiB
+MOMENT_TEXTS = MomentTexts(50_000)  # about 9 MiB
 
 # datetime.fromisoformat accepts much more of ISO 8601 than the API documents.
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)

@@ -23,7 +23,6 @@ from itsdangerous import BadSignature, URLSafeSerializer
 
 from services.integrations.storage.measurement import measured
 from services.integrations.storage.protocol import (
-    KEPT_LINKS,
     PROBE_BODY,
     Link,
     MissingObjectError,
@@ -43,6 +42,7 @@ _NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 _UNFINISHED = ".unfinished"
 _SLASH = "+"
 _FOLDERS_REMEMBERED = 10_000
+_KEPT_LINKS = 50_000  # of each content type, since a link stays the same for a while: about 18 MiB
 
 T = TypeVar("T")
 
@@ -124,7 +124,7 @@ class LocalStorage:
         # A link stays the same for half of its lifetime, so that browsers can cache the file.
         self._window = max(link_seconds // 2, 1)
         self._clock = clock
-        self._signed = lru_cache(KEPT_LINKS)(self._new_link)
+        self._begin_window(clock())
         # Once this release alone writes, there are no new ones, so each folder is read once.
         self._beside = lru_cache(_FOLDERS_REMEMBERED)(_leftovers_beside)
 
@@ -252,16 +252,30 @@ class LocalStorage:
         return self.sign(key, content_type, download_as)
 
     def sign(self, key: str, content_type: str, download_as: str | None = None) -> Link:
-        return self._signed(key, content_type, download_as, (int(self._clock()) // self._window + 2) * self._window)
-
-    def _new_link(self, key: str, content_type: str, download_as: str | None, expires_at: int) -> Link:
-        """Return a link whose path is that of the object, so that caches recognise it under the next signature, too."""
-        signature = self._sign(key, content_type, str(expires_at), download_as or "")
-        url = f"{self._links}{key}?type={content_type}&expires={expires_at}"
+        if not self._expires_at - 2 * self._window <= (now := self._clock()) < self._expires_at - self._window:
+            self._begin_window(now)
         if download_as is not None:
+            return Link(self._signed_url(key, content_type, download_as), self._expires_at)
+        kept = self._urls.get(content_type)
+        if kept is None or len(kept) >= _KEPT_LINKS:
+            kept = self._urls[content_type] = {}
+        url = kept.get(key)
+        if url is None:
+            url = kept[key] = self._signed_url(key, content_type)
+        return Link(url, self._expires_at)
+
+    def _begin_window(self, now: float) -> None:
+        self._expires_at = (int(now) // self._window + 2) * self._window
+        self._urls: dict[str, dict[str, str]] = {}  # that expire then, by content type and key
+
+    def _signed_url(self, key: str, content_type: str, download_as: str = "") -> str:
+        """Return a URL whose path is that of the object, so that caches recognise it under the next signature, too."""
+        signature = self._sign(key, content_type, str(self._expires_at), download_as)
+        url = f"{self._links}{key}?type={content_type}&expires={self._expires_at}"
+        if download_as:
             name = download_as if _PLAIN_NAME.fullmatch(download_as) else quote(download_as, safe="")
             url += f"&download={name}"
-        return Link(f"{url}&signature={signature}", expires_at)
+        return f"{url}&signature={signature}"
 
     def _sign(self, *parts: str) -> str:
         mac = self._mac.copy()

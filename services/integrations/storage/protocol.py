@@ -11,9 +11,6 @@ from telemetry.outage import Cause
 
 _KEY = re.compile(r"(?=.{1,120}\Z)[a-z0-9_-]+(/[a-z0-9_-]+)*")
 
-
-# Signed links that a process keeps, since each stays the same for a while: about 13 MiB.
-KEPT_LINKS = 20_000
 PROBE_BODY = b"darkroom"  # what `check` stores
 
 

@@ -18,7 +18,6 @@ from botocore.handlers import add_expect_header
 
 from services.integrations.storage.measurement import measured
 from services.integrations.storage.protocol import (
-    KEPT_LINKS,
     PROBE_BODY,
     Link,
     MissingObjectError,
@@ -39,6 +38,7 @@ DEADLINE = 20.0  # seconds for one operation, including the retry
 _CONNECT_TIMEOUT = 2  # seconds, each attempt
 _READ_TIMEOUT = 10  # seconds between two reads
 _PART = 8 * 2**20  # bytes per part of a multipart upload; S3 allows 10,000 parts, all but the last of 5 MiB or more
+_KEPT_LINKS = 20_000  # that a process keeps, since each stays the same for a while: about 20 MiB
 _CONNECTIONS = 50  # concurrent, per process
 PROBE = "health/probe"  # the key of the object that `check` writes; no file has it
 _CAUSES = {
@@ -91,7 +91,7 @@ class S3Storage:
             if access_key_id and secret_access_key
             else None
         )
-        self._signed = lru_cache(KEPT_LINKS)(self._new_link)
+        self._signed = lru_cache(_KEPT_LINKS)(self._new_link)
         self._puts_uploads = puts_uploads
         self._deadline = deadline
         # A link stays the same for half of its lifetime, so that browsers can cache the object.

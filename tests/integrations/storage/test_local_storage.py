@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from itsdangerous import URLSafeSerializer
 
+from services.integrations.storage import local
 from services.integrations.storage.local import LocalStorage, LocalUpload
 from services.integrations.storage.protocol import MissingObjectError, StorageError, TooLargeError
 from services.operations.storage_comparison import final_key
@@ -48,6 +49,25 @@ async def test_link_changes_once_per_time_window(storage: LocalStorage, clock: C
         links.append(await storage.link(KEY, "image/png"))
     assert [links.count(link) for link in dict.fromkeys(links)] == [30, 30, 30]
     assert links[0].expires_at == 999_900 + 600
+
+
+async def test_each_object_type_and_name_has_its_own_link_however_many_are_kept(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "_KEPT_LINKS", 2)
+    keys = [f"{KEY}{number}" for number in range(5)]
+    for key in keys:
+        await storage.put(key, key.encode(), "image/png")
+    expected = [
+        (key, content_type, name)
+        for key in keys
+        for content_type in ("image/png", "image/webp")
+        for name in (None, "fox.png")
+    ]
+    for _ in range(2):  # some are signed again
+        links = [await storage.link(key, content_type, download_as=name) for key, content_type, name in expected]
+        found = [resolved(storage, link.url) for link in links]
+        assert [(each.path.read_text(), each.content_type, each.download_as) for each in found if each] == expected
 
 
 async def test_link_is_valid_for_at_least_half_of_its_lifetime(storage: LocalStorage, clock: Clock) -> None:
