@@ -54,12 +54,12 @@ def without_operation(error: Exception) -> GraphQLError:
 
 def format_errors(errors: list[GraphQLError], context: object) -> None:
     """Format the errors of a response as the API documents them, in place; on every transport before they are sent."""
-    raised = list(errors)
+    refused = [error for error in errors if isinstance(_original(error), Refusal | RefusalGroup)]
     if too_much := [error for error in errors if isinstance(_original(error), TooMuchLoadedError)]:
         errors[:] = too_much[:1]  # each list after it has the same
     for error in errors:
         _format(error, context if isinstance(context, Context) else None)
-    _forget_tracebacks(raised)
+    _forget_tracebacks(refused)
 
 
 def _format(error: GraphQLError, context: Context | None) -> None:
@@ -97,18 +97,19 @@ def _format(error: GraphQLError, context: Context | None) -> None:
         error.extensions = {**(error.extensions or {}), "reference": internal.values["reference"]}
 
 
-def _forget_tracebacks(errors: list[GraphQLError]) -> None:
-    """Free what the frames of these errors hold, which may be all that the operation has loaded.
+def _forget_tracebacks(refused: list[GraphQLError]) -> None:
+    """Free what the frames hold that these errors passed, which may be all that the operation has loaded.
 
-    A frame and the error that was raised in it keep each other until the garbage collector finds them.
+    A frame and the error that was raised in it keep each other until the garbage collector finds them. Nothing shows
+    the traceback of a refusal, or of what it was raised from, later; that of a bug is logged for each who receives it.
     """
-    pending: list[BaseException | None] = [*errors]
+    pending: list[object] = [*refused]
     seen: set[int] = set()
     while pending:
         error = pending.pop()
-        if error is not None and id(error) not in seen:
+        if isinstance(error, BaseException) and id(error) not in seen:
             seen.add(id(error))
-            error.__traceback__ = None
+            error.with_traceback(None)
             pending += [error.__cause__, error.__context__, getattr(error, "original_error", None)]
 
 
