@@ -49,6 +49,8 @@ async def test_link_changes_once_per_time_window(storage: LocalStorage, clock: C
         links.append(await storage.link(KEY, "image/png"))
     assert [links.count(link) for link in dict.fromkeys(links)] == [30, 30, 30]
     assert links[0].expires_at == 999_900 + 600
+    clock.now = 999_900.0  # set back
+    assert await storage.link(KEY, "image/png") == links[0]
 
 
 async def test_each_object_type_and_name_has_its_own_link_however_many_are_kept(
