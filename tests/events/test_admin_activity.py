@@ -38,10 +38,12 @@ def settings(settings: Settings) -> Settings:
 
 @asynccontextmanager
 async def subscribed(server: Running, admin: Api) -> AsyncIterator[Stream]:
-    """An admin's feed that is certainly subscribed; alerts that ensured it may precede what `received` returns."""
+    """An admin's feed that is certainly subscribed, and past all that happened before."""
     async with admin.socket() as socket:
         stream = await socket.subscribe(ACTIVITY)
         await first_activity_event(stream, server.services)
+        await server.services.events.publisher.alert(message("The feed begins"))
+        await stream.until(message="The feed begins")
         yield stream
 
 
