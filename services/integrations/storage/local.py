@@ -36,14 +36,13 @@ _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _SIGNATURE_BYTES = 20
 _FOLDER_ATTEMPTS = 100  # to write into a folder that other processes remove
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]+")  # of a download, which needs no quoting
-_NO_URLS: Mapping[str, str] = MappingProxyType({})
 _NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 # The folder of files that are being written. It is small, so that a deletion finds leftovers of interrupted writes in
 # it quickly, however many objects an account has. A file's name there is its key, with another letter for the slash.
 _UNFINISHED = ".unfinished"
 _SLASH = "+"
 _FOLDERS_REMEMBERED = 10_000
-_KEPT_LINKS = 50_000  # since a link stays the same for a while: about 18 MiB
+_KEPT_LINKS = 50_000  # since a link stays the same for a while: about 21 MiB
 
 T = TypeVar("T")
 
@@ -258,21 +257,18 @@ class LocalStorage:
             self._begin_window(now)
         if download_as is not None:
             return Link(self._signed_url(key, content_type, download_as), self._expires_at)
-        url = self._urls.get(content_type, _NO_URLS).get(key)
+        url = self._urls.get((key, content_type))
         if url is None:
-            if self._kept >= _KEPT_LINKS:
-                self._begin_window(now)
-            url = self._signed_url(key, content_type)
-            self._urls.setdefault(content_type, {})[key] = url
-            self._kept += 1
+            if len(self._urls) >= _KEPT_LINKS:
+                self._urls.clear()
+            url = self._urls[key, content_type] = self._signed_url(key, content_type)
         return Link(url, self._expires_at)
 
     def _begin_window(self, now: float) -> None:
         self._began_at = int(now) // self._window * self._window
         self._expires_at = self._began_at + 2 * self._window
-        # That expire then, by content type and key. An lru_cache, which drops the oldest, takes more memory for each.
-        self._urls: dict[str, dict[str, str]] = {}
-        self._kept = 0
+        # That expire then, by key and content type. An lru_cache, which drops the oldest, takes more memory for each.
+        self._urls: dict[tuple[str, str], str] = {}
 
     def _signed_url(self, key: str, content_type: str, download_as: str = "") -> str:
         """Return a URL whose path is that of the object, so that caches recognise it under the next signature, too."""
