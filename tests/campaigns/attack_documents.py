@@ -9,7 +9,7 @@ import httpx
 from tests.campaigns.attack import Attack, Target
 from tests.support.client import Api
 from tests.support.hostile_documents import IN_ALBUMS, OF_GENERATION, Shape, nested, shapes
-from tests.support.named_lists import ADD, CREATE_ALBUM
+from tests.support.named_lists import new_album
 
 _RATE = 20.0  # documents per second
 _WHOLE_REQUEST = (
@@ -78,8 +78,7 @@ async def lists_within_lists(target: Target) -> None:
     api = await target.sign_up()
     [generation] = (await api.create(prompt="a fox"))["generations"]
     for number in range(_ALBUMS):
-        made = await api.one(CREATE_ALBUM, name=f"Album {number}")
-        await api.one(ADD, id=made["album"]["id"], ids=[generation["id"]])
+        await new_album(api, f"Album {number}", [generation["id"]])
     variables = {"id": generation["id"]}
     documents = [
         Shape(f"{levels} levels", OF_GENERATION % nested(IN_ALBUMS, "id", levels), variables) for levels in (2, 3, 4)
