@@ -55,7 +55,7 @@ def without_operation(error: Exception) -> GraphQLError:
 def format_errors(errors: list[GraphQLError], context: object) -> None:
     """Format the errors of a response as the API documents them, in place; on every transport before they are sent."""
     refused = [error for error in errors if isinstance(_original(error), Refusal | RefusalGroup)]
-    if too_much := [error for error in errors if isinstance(_original(error), TooMuchLoadedError)]:
+    if too_much := [error for error in refused if isinstance(_original(error), TooMuchLoadedError)]:
         errors[:] = too_much[:1]  # each list after it has the same
     for error in errors:
         _format(error, context if isinstance(context, Context) else None)
