@@ -8,7 +8,7 @@ from models.database.connection import rows
 from setting_types import Switch
 from settings import Settings
 from tests.conftest import running
-from tests.support.client import SIGN_UP, Api
+from tests.support.client import SIGN_UP, Api, tasks_ended
 from tests.support.integrity import make_admin
 from tests.support.mail_server import Mailbox
 
@@ -60,6 +60,7 @@ async def test_mailboxes_that_case_folding_merges_stay_different_accounts(
     await mailbox.wait_for(1)
     assert await sign_in(api, other) is None
     await api.one(REQUEST_RESET, email=other)
+    await tasks_ended("mail")  # before the address has an account
     second = await api.sign_up(other, password="battery staple")
     await mailbox.wait_for(2)
     assert await sign_in(api, one) == first.user["id"]
@@ -101,6 +102,7 @@ async def test_account_of_an_earlier_release_signs_in_as_typed_but_mail_goes_now
     await rows("UPDATE users SET mail_address = NULL WHERE id = $1 RETURNING id", anna.user["id"])
     assert await sign_in(api, "Anna@Straße.de") == anna.user["id"]
     await api.one(REQUEST_RESET, email="anna@straße.de")
+    await tasks_ended("mail")  # before the address has an account
     other = await api.sign_up("anna@straße.de", password="battery staple")
     await mailbox.wait_for(2)
     assert await sign_in(api, "anna@straße.de") is None, "the address has an account of its own now"

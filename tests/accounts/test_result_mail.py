@@ -13,7 +13,7 @@ from models.database.connection import rows
 from services.core.chore import Lane
 from settings import Settings
 from tests.conftest import Running, running
-from tests.support.client import Api, until
+from tests.support.client import Api, tasks_ended, until
 from tests.support.integrity import assert_invariants
 from tests.support.mail_server import Mailbox
 from tests.support.polar_store import user_of
@@ -168,8 +168,8 @@ async def test_connected_user_gets_no_mail(server: Running, mailbox: Mailbox) ->
         stream = await socket.subscribe("subscription { creditsChanged { credits } }")
         await stream.next()
         await order(server, ada)
-    # The socket's end is recorded, too: the page was open when the picture came.
-    await until(presence_after_the_result)
+    await until(presence_after_the_result)  # the socket's end is recorded, too: the page was open
+    await tasks_ended("presence")
     await announce(server)
     assert (mailbox.mails, await states()) == ([], ["SKIPPED"])
     await AccountPresence.all().update(seen_at=datetime(2020, 1, 1, tzinfo=UTC))
@@ -290,12 +290,12 @@ async def test_other_links_end_no_mails(server: Running, mailbox: Mailbox, chang
 
 async def test_mails_need_a_verified_address(server: Running, mailbox: Mailbox) -> None:
     ada = await server.api.sign_up()
+    await mailbox.wait_for(1)  # none is sent to an address that is verified by then
     refused = await ask(ada)
     assert refused == {"user": None, "errors": [{"code": "FORBIDDEN", "field": None}]}
     await ada.verify_address()
     await ask(ada)
     await User.filter(id=user_of(ada)).update(email_verified=False)
-    await mailbox.wait_for(1)
     await order(server, ada)
     await announce(server)
     assert (len(mailbox.mails), await states()) == (1, ["SKIPPED"])

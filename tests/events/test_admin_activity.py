@@ -15,7 +15,7 @@ from services.integrations.messaging.bus import Bus
 from services.integrations.payments.polar.payload import Order, Refund
 from settings import Settings
 from tests.conftest import Running
-from tests.support.bus_subscribers import first_activity_event, wait_for_subscribers
+from tests.support.bus_subscribers import begin_activity, wait_for_subscribers
 from tests.support.client import CANCEL, Api, Stream
 from tests.support.development_checkout import buy
 from tests.support.fakes import polar_wire
@@ -41,9 +41,7 @@ async def subscribed(server: Running, admin: Api) -> AsyncIterator[Stream]:
     """An admin's feed that is certainly subscribed, and past all that happened before."""
     async with admin.socket() as socket:
         stream = await socket.subscribe(ACTIVITY)
-        await first_activity_event(stream, server.services)
-        await server.services.events.publisher.alert(message("The feed begins"))
-        await stream.until(message="The feed begins")
+        await begin_activity(stream, server.services)
         yield stream
 
 

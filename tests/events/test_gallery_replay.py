@@ -13,7 +13,8 @@ from services.events.payload import account_channel
 from services.integrations.messaging import kept_messages
 from settings import Settings
 from tests.conftest import Running, running
-from tests.support.client import PATIENCE, Api, Stream
+from tests.support.bus_subscribers import everything_is_published
+from tests.support.client import PATIENCE, Api, Socket, Stream
 from tests.support.integrity import adjust_credits
 from tests.support.second_process import create_in_another_process
 from tests.support.servers import RedisServer
@@ -54,6 +55,12 @@ async def mark(client: Api, id: str, times: int) -> None:
         assert await client.one(FAVORITE, id=id, to=number % 2 == 0) == {"errors": []}
 
 
+async def replay(server: Running, socket: Socket, after: int, query: str = GALLERY) -> Stream:
+    """Subscribe once Redis has everything that was handed over to it: what it has not is answered by a SNAPSHOT."""
+    await everything_is_published(server.services)
+    return await socket.subscribe(query, after=after)
+
+
 async def received(stream: Stream, count: int) -> list[tuple[str, int, str | None]]:
     events = [await stream.next() for _ in range(count)]
     return [(event["kind"], event["version"], event["generationId"]) for event in events]
@@ -73,7 +80,7 @@ async def test_missed_changes_are_replayed_in_order_with_the_present_generations
     await server.services.events.publisher.account_changed(await adjust_credits(ada.user["id"], 5, "no generation"))
     await ada.one(DELETE, ids=[two])
     async with ada.socket() as socket:
-        stream = await socket.subscribe(GALLERY, after=start)
+        stream = await replay(server, socket, start)
         first = await stream.next()
         assert first == {  # its row as it is now
             **{"kind": "CREATED", "version": start + 1, "generationId": one},
@@ -106,7 +113,7 @@ async def test_changes_of_credits_alone_replay_nothing(ada: Api, server: Running
     for number in range(3):
         await server.services.events.publisher.account_changed(await adjust_credits(ada.user["id"], 1, str(number)))
     async with ada.socket() as socket:
-        await assert_ends_with(ada, await socket.subscribe(GALLERY, after=start), [])
+        await assert_ends_with(ada, await replay(server, socket, start), [])
 
 
 @pytest.mark.parametrize("missed", [64, 65])
@@ -118,7 +125,7 @@ async def test_at_most_64_missed_versions_are_replayed(ada: Api, server: Running
     if missed == 64:
         expected = [("UPDATED", start + number, one) for number in range(1, missed + 1)]
     async with ada.socket() as socket:
-        await assert_ends_with(ada, await socket.subscribe(GALLERY, after=start), expected)
+        await assert_ends_with(ada, await replay(server, socket, start), expected)
 
 
 async def test_a_version_that_the_account_does_not_have_gives_a_snapshot(ada: Api, server: Running) -> None:
@@ -141,9 +148,9 @@ async def test_a_version_whose_message_was_lost_gives_a_snapshot(ada: Api, serve
     await create_in_another_process(server.services, ada)  # is not published here
     await create(ada)
     async with ada.socket() as socket:
-        stream = await socket.subscribe(GALLERY, after=start)
+        stream = await replay(server, socket, start)
         await assert_ends_with(ada, stream, [("SNAPSHOT", start + 3, None)])
-        complete = await socket.subscribe(GALLERY, after=start + 2)
+        complete = await replay(server, socket, start + 2)
         assert [kind for kind, _, _ in await received(complete, 2)] == ["CREATED", "CREATED"]
 
 
@@ -152,7 +159,7 @@ async def test_a_message_that_arrives_while_the_stream_opens_is_waited_for(ada: 
     (one,) = await create(ada)
     account = await run_tx(account_change.bump_version, user_id)
     async with ada.socket() as socket:
-        stream = await socket.subscribe(GALLERY, after=start)
+        stream = await replay(server, socket, start)
         await asyncio.sleep(0.05)  # it has read the row, most of the time; the result is the same
         late = account.with_generations(ChangeKind.UPDATED, [one])
         await server.services.events.publisher.account_changed(late)
@@ -182,7 +189,7 @@ async def test_favorites_are_replayed_without_other_changes(ada: Api, server: Ru
     await mark(ada, one, 2)
     await create(ada)
     async with ada.socket() as socket:
-        stream = await socket.subscribe(FAVORITES, after=start)
+        stream = await replay(server, socket, start, FAVORITES)
         assert await received(stream, 2) == [("UPDATED", start + 1, one), ("UPDATED", start + 2, one)]
         await mark(ada, one, 1)
         assert await received(stream, 1) == [("UPDATED", start + 4, one)]
@@ -194,7 +201,7 @@ async def test_many_changes_are_a_snapshot_rather_than_replayed(ada: Api, server
     many = account.with_generations(ChangeKind.UPDATED, [f"gen_{number}" for number in range(33)])
     await server.services.events.publisher.account_changed(many)
     async with ada.socket() as socket:
-        stream = await socket.subscribe(GALLERY, after=start)
+        stream = await replay(server, socket, start)
         await assert_ends_with(ada, stream, [("SNAPSHOT", start + 1, None)])
 
 
@@ -205,7 +212,7 @@ async def test_changes_of_a_database_that_was_restored_are_not_replayed(ada: Api
         await server.services.events.publisher.account_changed(account)
     await run_tx(account_change.bump_version, user_id)
     async with ada.socket() as socket:
-        stream = await socket.subscribe(GALLERY, after=start)
+        stream = await replay(server, socket, start)
         assert await received(stream, 1) == [("SNAPSHOT", start + 1, None)]
 
 
@@ -226,7 +233,7 @@ async def test_what_another_release_kept_gives_a_snapshot(ada: Api, server: Runn
         await bus.post(account_channel(user_id), {"version": 0, "generations": []}, kept)
     await run_tx(account_change.bump_version, user_id)
     async with ada.socket() as socket:
-        stream = await socket.subscribe(GALLERY, after=start)
+        stream = await replay(server, socket, start)
         assert await received(stream, 1) == [("SNAPSHOT", start + 1, None)]
 
 
@@ -242,7 +249,7 @@ async def test_a_deleted_account_replays_nothing(ada: Api, server: Running) -> N
     start = await version_of(ada)
     (made,) = await create(ada)
     async with ada.socket() as socket:
-        stream = await socket.subscribe(GALLERY, after=start)
+        stream = await replay(server, socket, start)
         assert await received(stream, 1) == [("CREATED", start + 1, made)]
         confirmed = {"password": "correct horse", "confirmEmail": "ada@example.com"}
         assert await ada.one(DELETE_ACCOUNT, input=confirmed) == {"errors": []}
@@ -287,8 +294,8 @@ async def test_an_outage_of_redis_gives_a_snapshot_and_changes_after_it_are_repl
                 await asyncio.sleep(0.01)
         (made,) = await create(ada)
         async with ada.socket() as socket:  # the first version was lost with Redis
-            assert await received(await socket.subscribe(GALLERY, after=start), 1) == [("SNAPSHOT", start + 2, None)]
-            later = await socket.subscribe(GALLERY, after=start + 1)
+            assert await received(await replay(server, socket, start), 1) == [("SNAPSHOT", start + 2, None)]
+            later = await replay(server, socket, start + 1)
             await assert_ends_with(ada, later, [("CREATED", start + 2, made)])
 
 

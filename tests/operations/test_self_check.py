@@ -14,7 +14,7 @@ from services.operations.integrity_audit import IntegrityAudit
 from services.operations.self_check import JOB, SelfCheck, newest_audit
 from telemetry import metric
 from tests.conftest import Running
-from tests.support.bus_subscribers import first_activity_event
+from tests.support.bus_subscribers import begin_activity
 from tests.support.integrity import make_admin
 
 NOON = datetime(2026, 11, 21, 12, 0, 30, tzinfo=UTC)
@@ -68,7 +68,7 @@ async def test_a_new_violation_is_reported_once_by_one_worker_an_hour(idle_serve
     assert await check.check_when_due(NOON) == {}
     async with admin.socket() as socket:
         feed = await socket.subscribe(FEED)
-        await first_activity_event(feed, idle_server.services)
+        await begin_activity(feed, idle_server.services)
         await rows("UPDATE users SET credits = credits + 1 WHERE id = $1", ada.user["id"])
         later = NOON + timedelta(hours=1)
         with capture_logs() as logs:
@@ -105,7 +105,7 @@ async def test_what_is_only_late_is_a_warning_without_an_alert(idle_server: Runn
     await rows("UPDATE generations SET created_at = LATER($1) RETURNING id", -1e6)
     async with admin.socket() as socket:
         feed = await socket.subscribe(FEED)
-        await first_activity_event(feed, idle_server.services)
+        await begin_activity(feed, idle_server.services)
         with capture_logs() as logs:
             assert await check.check_when_due(NOON) == {"G2": 1}
         (line,) = [line for line in logs if line.get("invariant") == "G2"]

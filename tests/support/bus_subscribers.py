@@ -1,4 +1,4 @@
-"""Counts the subscribers of the event bus: a stream that has ended must leave none behind."""
+"""The event bus in tests: its subscribers, of which a stream that has ended leaves none, and what it has to send."""
 
 import asyncio
 import time
@@ -38,6 +38,18 @@ async def wait_for_subscribers(services: Services, count: int) -> None:
     while subscriber_count(services) != count:
         assert time.monotonic() < deadline, f"{subscriber_count(services)} subscribers, not {count}"
         await asyncio.sleep(0.005)
+
+
+async def everything_is_published(services: Services) -> None:
+    """Return once the bus has sent everything that was handed over to it."""
+    await services.integrations.bus.publish("test", {})  # in the same order, and waits for Redis
+
+
+async def begin_activity(stream: Stream, services: Services) -> None:
+    """Return once an admin's activity stream is certainly subscribed, and past all that happened before."""
+    await first_activity_event(stream, services)
+    await services.events.publisher.alert(message("The feed begins"))
+    await stream.until(message="The feed begins")
 
 
 async def first_activity_event(stream: Stream, services: Services) -> Any:

@@ -24,6 +24,12 @@ async def until(condition: Callable[[], Awaitable[Any]]) -> None:
             await asyncio.sleep(0.01)
 
 
+async def tasks_ended(name: str) -> None:
+    """Wait until the servers of this process have ended their tasks of this name, whether or not they did anything."""
+    while running := [task for task in asyncio.all_tasks() if task.get_name() == name]:
+        await asyncio.wait(running, timeout=PATIENCE)
+
+
 def photo(width: int = 320, height: int = 240, format: str = "JPEG", colour: str = "#d08050") -> bytes:
     """Return a small drawing of a face."""
     image = Image.new("RGB", (width, height), "#6080a0")

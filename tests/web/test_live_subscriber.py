@@ -32,7 +32,7 @@ from services.events.payload import GENERATION_FIELDS, GENERATION_TIMES
 from services.events.topic import Topic
 from services.gallery.gallery_topic import GalleryTopic
 from tests.conftest import Running
-from tests.support.bus_subscribers import wait_for_subscribers
+from tests.support.bus_subscribers import everything_is_published, wait_for_subscribers
 from tests.support.client import Api, until
 from tests.support.integrity import adjust_credits
 from tests.support.second_process import claim_in_another_process, create_in_another_process
@@ -275,6 +275,7 @@ async def test_slow_reader_of_credits_gets_every_line_once_in_order(ada: Api, se
 async def test_slow_reader_of_activity_is_alerted_that_it_missed_some(server: Running) -> None:
     root = await server.api.sign_up("root@example.com")
     await User.filter(id=root.user["id"]).update(role=Role.ADMIN)
+    await everything_is_published(server.services)  # the sign-up, too
     topic = await joined(server, CHANNEL, ShortActivity)
     context = await context_of(server, root)
     async with subscribed(context, topic, _activity, ACTIVITY, position=topic.position, is_for_admins=True) as (
