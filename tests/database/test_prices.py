@@ -20,7 +20,7 @@ from tests.conftest import Running
 from tests.database.test_statement_counts import fill
 from tests.support import factories
 from tests.support.authenticator_app import App, set_up
-from tests.support.client import Api
+from tests.support.client import Api, tasks_ended
 from tests.support.factories import insert
 from tests.support.named_lists import add_tags, new_album
 
@@ -255,6 +255,7 @@ async def test_price_of_a_write_covers_its_statements(idle_server: Running, capl
     for name, rest in WRITES.items():
         for prefix, value in known.items():
             rest = rest.replace("{" + prefix + "}", value)
+        await tasks_ended("mail")  # of the write before
         with counted(caplog) as ran:
             text = (await root.raw(f"mutation {{ {name}{rest} }}")).text
         assert '"errors"' not in text, (name, text)

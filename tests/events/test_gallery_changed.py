@@ -232,6 +232,7 @@ async def test_favorite_changed_delivers_marks_that_are_set_cleared_or_deleted(a
         await ada.one(FAVORITE, id=two, to=True)
         await ada.one(FAVORITE, id=two, to=False)
         await ada.one(CANCEL, id=one)  # does not change the favorites
+        kinds = [kind for kind, _, _ in await received(gallery, 4)]  # before the rows are gone
         await ada.one(DELETE, ids=[two])
         await ada.one(DELETE, ids=[one])
         events = [await stream.next() for _ in range(3)]
@@ -240,7 +241,8 @@ async def test_favorite_changed_delivers_marks_that_are_set_cleared_or_deleted(a
             ("UPDATED", start + 3, two),
             ("DELETED", start + 6, one),
         ]
-        assert [kind for kind, _, _ in await received(gallery, 6)] == ["UPDATED"] * 4 + ["DELETED"] * 2
+        kinds += [kind for kind, _, _ in await received(gallery, 2)]
+        assert kinds == ["UPDATED"] * 4 + ["DELETED"] * 2
         await create_in_another_process(server.services, ada)
         assert await received(stream, 1) == [("SNAPSHOT", start + 7, None)]
 

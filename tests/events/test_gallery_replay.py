@@ -170,6 +170,7 @@ async def test_nothing_is_missing_or_repeated_while_changes_go_on(ada: Api, serv
     """Sockets come and go, each where the one before stopped, while the account changes."""
     (one,) = await create(ada)
     start = seen = await version_of(ada)
+    await everything_is_published(server.services)
     total = 60
     changing = asyncio.create_task(mark(ada, one, total))
     found: list[tuple[str, int, str | None]] = []
@@ -284,6 +285,7 @@ async def test_an_outage_of_redis_gives_a_snapshot_and_changes_after_it_are_repl
         ada = await server.api.sign_up("ada@example.com")
         start = await version_of(ada)
         await create(ada)
+        await everything_is_published(server.services)
         await asyncio.to_thread(redis.kill)
         async with ada.socket() as socket:
             down = await socket.subscribe(GALLERY, after=start)
