@@ -31,6 +31,8 @@ PATIENCE = 60.0
 MUTANT_PATIENCE = 4.0
 MUTANT_ROUNDS, MUTANT_KILLS = 5, 4  # a mutant that is not detected after this many kills has survived
 EMBEDDED_SHARE, CLUSTER_SHARE = 0.5, 0.5  # of all kills
+# A server that has just started shares the listening socket: kept connections would all lead to the others.
+NEW_CONNECTIONS = httpx.Limits(max_keepalive_connections=0)
 
 # One server on SQLite, and the cluster on PostgreSQL; with --database postgres, the one server runs on PostgreSQL.
 pytestmark = pytest.mark.any_database
@@ -109,7 +111,7 @@ async def open_campaign(
     async with (
         open_database(deployment.database),
         open_storage(settings_of(deployment.spec(SERVER))) as storage,
-        httpx.AsyncClient(base_url=deployment.fork_client.address, timeout=30) as http,
+        httpx.AsyncClient(base_url=deployment.fork_client.address, timeout=30, limits=NEW_CONNECTIONS) as http,
     ):
         campaign = Campaign(deployment, rng, storage, mutant, cancel_rate)
         await campaign.open(http)
