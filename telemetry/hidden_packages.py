@@ -4,6 +4,7 @@ import contextlib
 import inspect
 import sys
 from collections.abc import Callable, Iterator
+from types import ModuleType
 
 
 @contextlib.contextmanager
@@ -20,6 +21,23 @@ def hidden(*names: str) -> Iterator[None]:
     finally:
         for name in added:
             del sys.modules[name]
+
+
+@contextlib.contextmanager
+def replaced(name: str, *attributes: str) -> Iterator[None]:
+    """Let a module have only these attributes, all `object`, while the body runs, unless it is imported.
+
+    For what a library imports and derives classes from, but no program here calls. Afterwards it can be imported.
+    """
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = stand_in = ModuleType(name)
+    vars(stand_in).update(dict.fromkeys(attributes, object))
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 @contextlib.contextmanager

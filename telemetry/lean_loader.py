@@ -1,6 +1,6 @@
 """Imports modules without what only tools for programmers read: docstrings, and overloads.
 
-They take 4 MiB of a server. `python -OO` leaves out docstrings, too, but also assertions.
+They take 4 MiB of a server. `python -OO` leaves out docstrings, too, but also assertions. Dataclasses share methods.
 """
 
 import inspect
@@ -16,6 +16,8 @@ from importlib.machinery import (
     SourcelessFileLoader,
 )
 from types import CodeType, ModuleType
+
+from telemetry.lean_dataclasses import share_methods
 
 # What the code of a class reads and sets first, here with a docstring, its second constant.
 _DOCUMENTED_CLASS = ("__name__", "__module__", "__qualname__", "__doc__")
@@ -33,6 +35,7 @@ class _Loader(SourceFileLoader):
     def exec_module(self, module: ModuleType) -> None:
         super().exec_module(module)
         typing.clear_overloads()  # which are functions that are never called
+        share_methods(module)
 
 
 def use_lean_loader() -> None:
@@ -53,7 +56,9 @@ def without_docstrings(code: CodeType) -> CodeType:
         constants = (None, *constants[1:])
     elif code.co_names[:4] == _DOCUMENTED_CLASS and isinstance(constants[1], str):
         constants = (constants[0], _BLANK, *constants[2:])
-    return code.replace(co_consts=constants)
+    # Of a lambda or a comprehension, by whose kind and line it is known as well.
+    qualified_name = code.co_name if code.co_name.startswith("<") else code.co_qualname
+    return code.replace(co_consts=constants, co_qualname=qualified_name)
 
 
 def _begins_with_docstring(code: CodeType) -> bool:

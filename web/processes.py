@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 import uvicorn
-from uvicorn.config import STARTUP_FAILURE as STARTUP_FAILURE
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 

@@ -1,6 +1,7 @@
 """What a server imports: no package that its settings do not use."""
 
 import asyncio
+import importlib
 import json
 import os
 import signal
@@ -11,8 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tortoise.exceptions import FieldError
 
+from models import User
+from models.database.connection import open_database
 from settings import ROOT
+from telemetry.hidden_packages import replaced
 from telemetry.lean_loader import without_docstrings
 from tests.support.client import PATIENCE
 from tests.support.server_process import free_port
@@ -50,6 +55,10 @@ NEVER = {
     "httpx",
     "interlock",
     "statistics",
+    "click",
+    "uvicorn.supervisors",
+    "http.server",
+    "wsgiref.simple_server",
 }
 NEVER |= {
     "sentry_sdk",
@@ -133,6 +142,22 @@ def test_import_of_models_parses_no_source() -> None:
     assert [path for path in json.loads(found.stdout) if "tortoise" in path or "models" in path] == []
 
 
+@pytest.mark.any_database
+def test_replaced_module_can_be_imported_afterwards() -> None:
+    with replaced("wsgiref.types", "Base"):
+        assert importlib.import_module("wsgiref.types").Base is object
+    assert not hasattr(importlib.import_module("wsgiref.types"), "Base")
+    with replaced("wsgiref.types", "Base"):  # is imported by now
+        assert not hasattr(importlib.import_module("wsgiref.types"), "Base")
+
+
+async def test_filter_that_no_query_has_is_refused(database: str) -> None:
+    async with open_database(database):
+        assert await User.filter(email__startswith="ada@", credits__gte=1) == []
+        with pytest.raises(FieldError):
+            await User.filter(email__icontains="ada@")
+
+
 def test_lean_loader_leaves_out_docstrings_alone() -> None:
     found: dict[str, Any] = {}
     exec(without_docstrings(compile(DOCUMENTED, "documented.py", "exec")), found)  # noqa: S102 - the text above
@@ -141,5 +166,6 @@ def test_lean_loader_leaves_out_docstrings_alone() -> None:
     assert [each.__doc__ for each in (function, kind.method, kind.plain)] == [None] * 3
     assert function() == [("of no list", "of no function")]
     assert found["Bare"].text == "of no class"
+    assert kind.method.__qualname__ == "Kind.method"
     assert asyncio.run(kind().plain()) == "plain"
     assert function.__code__.co_firstlineno == 3
