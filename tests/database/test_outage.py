@@ -16,7 +16,7 @@ from main import prepare
 from models.database.connection import is_postgres, rows
 from settings import Settings
 from tests.conftest import Running, quick_settings, running
-from tests.support.client import CREATE, PATIENCE, Api, until
+from tests.support.client import CREATE, PATIENCE, Api, tasks_ended, until
 from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.servers import PostgresServer
 
@@ -180,6 +180,7 @@ async def test_a_paid_picture_survives_a_restart_of_the_database(
         openrouter.answering.clear()
         id = (await ada.create(prompt="A red boat"))["generations"][0]["id"]
         await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
+        await tasks_ended("mail")
         await rows("CHECKPOINT")  # this cluster runs without fsync
         with capture_logs() as logs:
             own_postgres.kill()

@@ -21,6 +21,7 @@ from settings import Settings, load_settings
 from telemetry.outage import Outage
 from tests.conftest import quick_settings, running
 from tests.support.client import until
+from tests.support.client import tasks_ended
 from tests.support.servers import PostgresServer, RedisServer
 
 
@@ -45,6 +46,7 @@ async def test_an_outage_of_the_database_writes_two_lines(
     await asyncio.create_task(prepare(settings))
     async with running(settings) as server:
         ada = await server.api.sign_up()
+        await tasks_ended("mail")
         await rows("CHECKPOINT")  # this cluster runs without fsync
         own_postgres.kill()
         before = len(json_logs.getvalue())

@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from models import File
 from models.database.connection import rows
 from models.enum import FileKind
+from settings import Settings
 from telemetry.crash import report, reporting
 from telemetry.trace import span, tracing, tracing_to
 from tests.conftest import Running
@@ -56,6 +57,12 @@ class Ingest:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
         await writer.drain()
         writer.close()
+
+
+@pytest.fixture
+def scripted_settings(scripted_settings: Settings) -> Settings:
+    """Workers depend on wake-ups, which carry the trace; without one, a generation begins a trace of its own."""
+    return scripted_settings.model_copy(update={"generation_sweep_seconds": 60.0})
 
 
 @pytest.fixture
