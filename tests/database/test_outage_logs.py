@@ -20,8 +20,7 @@ from setting_types import Switch
 from settings import Settings, load_settings
 from telemetry.outage import Outage
 from tests.conftest import quick_settings, running
-from tests.support.client import until
-from tests.support.client import tasks_ended
+from tests.support.client import tasks_ended, until
 from tests.support.servers import PostgresServer, RedisServer
 
 
