@@ -200,7 +200,11 @@ class PostgresServer:
         return self._own_process().pid
 
     def kill(self) -> None:
-        """Send SIGKILL to the postmaster; its children exit, too. Committed data is recovered by `start()`."""
+        """Send SIGKILL to all its processes. Committed data is recovered by `start()`.
+
+        Its children would exit, too, but one that has a connection may answer a last statement before.
+        """
+        self._send_to_all(signal.SIGKILL)
         self._own_process().kill()
 
     def pause(self) -> None:
@@ -213,7 +217,8 @@ class PostgresServer:
 
     def _send_to_all(self, number: signal.Signals) -> None:
         for pid in (self.pid, *map(int, Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split())):
-            os.kill(pid, number)
+            with suppress(ProcessLookupError):  # it has just exited, as the children of a killed postmaster do
+                os.kill(pid, number)
 
     def _own_process(self) -> ServerProcess:
         if self._process is None:
