@@ -2,7 +2,7 @@
 
 from telemetry.lean_loader import use_lean_loader
 
-if __name__ == "__main__":  # not where tests import it
+if __name__ in ("__main__", "__mp_main__"):  # the process, and each that it spawns; not where tests import it
     use_lean_loader()
 
 # isort: split
@@ -310,7 +310,7 @@ def run_command(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def main() -> int:
-    sys.path_importer_cache.clear()  # the names of all files beside those that were imported: 0.3 MiB
+    sys.path_importer_cache.clear()  # lists of the files in each folder that was searched for modules: 0.3 MiB
     arguments = parse_arguments()
     try:
         settings = load_settings()

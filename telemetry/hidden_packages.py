@@ -25,15 +25,21 @@ def hidden(*names: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def replaced(name: str, *attributes: str) -> Iterator[None]:
-    """Let a module have only these attributes, all `object`, while the body runs, unless it is imported.
+    """Let a module have only these attributes while the body runs, unless it is imported already.
 
-    For what a library imports and derives classes from, but no program here calls. Afterwards it can be imported.
+    For names that a library imports or derives classes from, but that no program here calls: each is a class that
+    raises NotImplementedError. Afterwards the module can be imported as before.
     """
     if name in sys.modules:
         yield
         return
+
+    class LeftOut:
+        def __init__(self, *_: object, **__: object) -> None:
+            raise NotImplementedError(f"{name} is left out of Darkroom's programs")
+
     sys.modules[name] = stand_in = ModuleType(name)
-    vars(stand_in).update(dict.fromkeys(attributes, object))
+    vars(stand_in).update(dict.fromkeys(attributes, LeftOut))
     try:
         yield
     finally:

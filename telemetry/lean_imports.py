@@ -1,4 +1,4 @@
-"""Imports libraries without what no program here uses. Imported first by main.py, before any other module.
+"""Imports libraries without parts that no program here uses. Imported first by main.py, before any other module.
 
 structlog takes rich and pygments (3.6 MiB) wherever they are installed, for tracebacks that logs.py does not use, and
 greenlet (1.3 MiB), whose tasks no program here has. uvicorn takes its command line, and click for it (1.3 MiB), the
@@ -12,7 +12,7 @@ with hidden("rich", "greenlet"):
 
 with replaced("uvicorn.main", "Server", "main", "run"):
     import uvicorn.server
-uvicorn.Server = uvicorn.server.Server  # type: ignore[misc]  # which it has from its command line
+uvicorn.Server = uvicorn.server.Server  # type: ignore[misc]  # uvicorn/__init__.py takes it from uvicorn.main
 
 with (
     replaced("http.server", "BaseHTTPRequestHandler"),

@@ -1,6 +1,7 @@
 """Imports modules without what only tools for programmers read: docstrings, and overloads.
 
-They take 4 MiB of a server. `python -OO` leaves out docstrings, too, but also assertions. Dataclasses share methods.
+They take 4 MiB of a server. `python -OO` leaves out docstrings, too, but also assertions. The dataclasses of a module
+share methods (lean_dataclasses.py).
 """
 
 import inspect
@@ -56,9 +57,7 @@ def without_docstrings(code: CodeType) -> CodeType:
         constants = (None, *constants[1:])
     elif code.co_names[:4] == _DOCUMENTED_CLASS and isinstance(constants[1], str):
         constants = (constants[0], _BLANK, *constants[2:])
-    # Of a lambda or a comprehension, by whose kind and line it is known as well.
-    qualified_name = code.co_name if code.co_name.startswith("<") else code.co_qualname
-    return code.replace(co_consts=constants, co_qualname=qualified_name)
+    return code.replace(co_consts=constants)
 
 
 def _begins_with_docstring(code: CodeType) -> bool:

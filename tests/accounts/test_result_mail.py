@@ -290,7 +290,7 @@ async def test_other_links_end_no_mails(server: Running, mailbox: Mailbox, chang
 
 async def test_mails_need_a_verified_address(server: Running, mailbox: Mailbox) -> None:
     ada = await server.api.sign_up()
-    await mailbox.wait_for(1)  # none is sent to an address that is verified by then
+    await mailbox.wait_for(1)  # an address that is verified meanwhile gets none
     refused = await ask(ada)
     assert refused == {"user": None, "errors": [{"code": "FORBIDDEN", "field": None}]}
     await ada.verify_address()

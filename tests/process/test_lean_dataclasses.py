@@ -40,6 +40,28 @@ class Below(Base):
 class Plain(Base):
     more = 1
 
+@dataclass(frozen=True)
+class Other:
+    third: int = 3
+
+class Both(Base, Other):
+    more = 1
+
+class Counting:
+    def __setattr__(self, name, value):
+        object.__setattr__(self, name, value + 1)
+
+@dataclass(frozen=True)
+class Mixed(Counting):
+    known: int = 1
+
+class BelowMixed(Mixed):
+    more = 1
+
+def changed(found, name, value):
+    setattr(found, name, value)
+    return getattr(found, name)
+
 @dataclass
 class Own:
     value: int
@@ -49,14 +71,18 @@ class Own:
         return True
 """
 LOOP = "looping = Tree([]); looping.children.append(looping)"
-NAN = "nan = float('nan'); found = Point(nan) == Point(nan)"
+NAN = "nan = float('nan')"
 RESULTS = [
     "repr(Point(1, 2.5))",
     "repr(Below())",
     "repr(Plain())",
     "repr(Own(1))",
     "repr(looping)",
-    "found",
+    "Point(nan) == Point(nan)",
+    "Point(nan) == Point(float('nan'))",
+    "changed(Plain(), 'more', 2)",
+    "changed(BelowMixed(), 'more', 2)",
+    "repr(Both())",
     "Point(1) == Point(1, name='other')",
     "Point(1) == Point(1, secret='other')",
     "Point(1).__eq__((1, 0.0, '', 'hidden'))",
@@ -77,6 +103,10 @@ CHANGES: list[Callable[[Any], object]] = [
     lambda found: setattr(found.Plain(), "more", 2),
     lambda found: delattr(found.Plain(), "more"),
     lambda found: setattr(found.Quiet(), "token", "other"),
+    lambda found: setattr(found.Both(), "known", 2),
+    lambda found: setattr(found.Both(), "third", 2),
+    lambda found: setattr(found.Both(), "more", 2),
+    lambda found: delattr(found.Both(), "third"),
 ]
 
 

@@ -26,8 +26,9 @@ async def until(condition: Callable[[], Awaitable[Any]]) -> None:
 
 async def tasks_ended(name: str) -> None:
     """Wait until the servers of this process have ended their tasks of this name, whether or not they did anything."""
-    while running := [task for task in asyncio.all_tasks() if task.get_name() == name]:
-        await asyncio.wait(running, timeout=PATIENCE)
+    async with asyncio.timeout(PATIENCE):
+        while running := [task for task in asyncio.all_tasks() if task.get_name() == name]:
+            await asyncio.wait(running)
 
 
 def photo(width: int = 320, height: int = 240, format: str = "JPEG", colour: str = "#d08050") -> bytes:
