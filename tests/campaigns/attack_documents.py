@@ -9,7 +9,7 @@ import httpx
 from tests.campaigns.attack import Attack, Target
 from tests.support.client import Api
 from tests.support.hostile_documents import IN_ALBUMS, OF_GENERATION, Shape, nested, shapes
-from tests.support.named_lists import new_album
+from tests.support.named_lists import add_albums
 
 _RATE = 20.0  # documents per second
 _WHOLE_REQUEST = (
@@ -77,8 +77,7 @@ async def lists_within_lists(target: Target) -> None:
     """The albums of a picture, within the albums of that picture: 30 times as many objects at each level."""
     api = await target.sign_up()
     [generation] = (await api.create(prompt="a fox"))["generations"]
-    for number in range(_ALBUMS):
-        await new_album(api, f"Album {number}", [generation["id"]])
+    await add_albums(api, generation["id"], _ALBUMS)
     variables = {"id": generation["id"]}
     documents = [
         Shape(f"{levels} levels", OF_GENERATION % nested(IN_ALBUMS, "id", levels), variables) for levels in (2, 3, 4)

@@ -16,7 +16,7 @@ from tests.support import factories
 from tests.support.client import Api
 from tests.support.factories import insert
 from tests.support.hostile_documents import IN_ALBUMS, OF_GENERATION, nested
-from tests.support.named_lists import new_album
+from tests.support.named_lists import add_albums
 
 ALBUMS = 30  # of one generation; the price assumes 2
 BATCH = 16  # generations; the price assumes 4
@@ -34,12 +34,6 @@ async def add_generations(owner: Api, count: int) -> list[str]:
     for row in made:
         await insert("generations", row)
     return [row["id"] for row in made]
-
-
-async def add_albums(owner: Api, generation: str, count: int) -> None:
-    """Put a generation into new albums."""
-    for number in range(count):
-        await new_album(owner, f"Album {number}", [generation])
 
 
 async def refused(api: Api, query: str, **variables: Any) -> list[dict[str, Any]]:

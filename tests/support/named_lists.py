@@ -68,6 +68,12 @@ async def new_album(api: Api, name: str = "Foxes", generations: list[str] | None
     return str(made["album"]["id"])
 
 
+async def add_albums(api: Api, generation: str, count: int) -> None:
+    """Create albums that have this generation."""
+    for number in range(count):
+        await new_album(api, f"Album {number}", [generation])
+
+
 async def add_tags(api: Api, generations: list[str], *names: str) -> None:
     assert (await api.one(ADD_TAGS, ids=generations, tags=list(names)))["errors"] == []
 

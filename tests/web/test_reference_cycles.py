@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import Running
 from tests.support.client import Api
 from tests.support.hostile_documents import IN_ALBUMS, OF_GENERATION, nested
-from tests.support.named_lists import new_album
+from tests.support.named_lists import add_albums
 from tests.support.raw_http import connection, request
 
 REQUESTS = 10
@@ -66,8 +66,7 @@ async def test_refused_queries_free_what_their_frames_hold(server: Running, reas
 async def test_lists_that_are_too_long_free_what_they_have_loaded(server: Running) -> None:
     ada = await server.api.sign_up()
     [generation] = (await ada.create(prompt="a fox"))["generations"]
-    for number in range(ALBUMS):
-        await new_album(ada, f"Album {number}", [generation["id"]])
+    await add_albums(ada, generation["id"], ALBUMS)
     query: dict[str, object] = {
         "query": OF_GENERATION % nested(IN_ALBUMS, "id", 3),
         "variables": {"id": generation["id"]},
