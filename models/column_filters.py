@@ -2,7 +2,8 @@
 
 from typing import Any
 
-_SUFFIXES = ("", "in", "not_in", "isnull", "not_isnull", "gt", "gte", "lt", "lte", "contains", "startswith")
+_SUFFIXES = {"", "__in", "__not_in", "__isnull", "__not_isnull"}
+_SUFFIXES |= {"__gt", "__gte", "__lt", "__lte", "__contains", "__startswith"}
 
 
 def limit_column_filters() -> None:
@@ -13,8 +14,7 @@ def limit_column_filters() -> None:
     all_filters = namespace["get_filters_for_field"]
 
     def few_filters(field_name: str, *arguments: Any, **options: Any) -> dict[str, Any]:
-        names = {"__".join(filter(None, (field_name, suffix))) for suffix in _SUFFIXES}
         filters = all_filters(field_name, *arguments, **options)
-        return {name: one for name, one in filters.items() if name in names}
+        return {name: one for name, one in filters.items() if name.removeprefix(field_name) in _SUFFIXES}
 
     namespace["get_filters_for_field"] = few_filters

@@ -3,7 +3,7 @@
 import contextlib
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 
 
@@ -13,14 +13,8 @@ def hidden(*names: str) -> Iterator[None]:
 
     Afterwards they can be imported as before.
     """
-    added = [name for name in names if name not in sys.modules]
-    for name in added:
-        sys.modules[name] = None  # type: ignore[assignment]  # Python's own way to make an import fail
-    try:
+    with _imported_as(dict.fromkeys(names)):  # None is Python's own way to make an import fail
         yield
-    finally:
-        for name in added:
-            del sys.modules[name]
 
 
 @contextlib.contextmanager
@@ -30,20 +24,27 @@ def replaced(name: str, *attributes: str) -> Iterator[None]:
     For names that a library imports or derives classes from, but that no program here calls: each is a class that
     raises NotImplementedError. Afterwards the module can be imported as before.
     """
-    if name in sys.modules:
-        yield
-        return
 
     class LeftOut:
         def __init__(self, *_: object, **__: object) -> None:
             raise NotImplementedError(f"{name} is left out of Darkroom's programs")
 
-    sys.modules[name] = stand_in = ModuleType(name)
+    stand_in = ModuleType(name)
     vars(stand_in).update(dict.fromkeys(attributes, LeftOut))
+    with _imported_as({name: stand_in}):
+        yield
+
+
+@contextlib.contextmanager
+def _imported_as(modules: Mapping[str, ModuleType | None]) -> Iterator[None]:
+    """Let imports of these names give these modules while the body runs, but of those that are imported already."""
+    added = {name: module for name, module in modules.items() if name not in sys.modules}
+    sys.modules.update(added)  # type: ignore[arg-type]  # documented, but not declared: None as a module
     try:
         yield
     finally:
-        del sys.modules[name]
+        for name in added:
+            del sys.modules[name]
 
 
 @contextlib.contextmanager
